@@ -1,0 +1,170 @@
+// The error catalogue: every error that Burgage gives anyone, with its statuses and whose fault it is.
+
+/** The gRPC status names that the catalogue uses; the numbers are gRPC's own. */
+export const grpcStatus = {
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  CANCELLED: 1,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
+
+export type GrpcStatusName = keyof typeof grpcStatus;
+
+/** Whose fault an error is: the caller's, the tenant's app's, or the platform's. */
+export type Blame = 'caller' | 'app' | 'platform';
+
+interface ErrorDefinition {
+  readonly grpc: GrpcStatusName;
+  readonly http: number;
+  /** The same call may succeed later without anybody changing anything. */
+  readonly retry: boolean;
+  readonly blame: Blame;
+  /** One sentence that anyone may read. */
+  readonly sentence: string;
+  /** What the reader can do about it. */
+  readonly advice: string;
+}
+
+const caller = { retry: false, blame: 'caller' } as const;
+const platform = { blame: 'platform' } as const;
+
+/** Code -> definition. The code is what programs compare; it never changes its meaning. */
+export const errorCatalogue = {
+  // What the caller sent.
+  invalid_argument: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'A field of the request is not valid.', advice: 'Correct the fields that the error names.' },
+  malformed_body: { ...caller, grpc: 'INVALID_ARGUMENT', http: 400, sentence: 'The request body cannot be read.', advice: 'Send valid JSON with the Content-Type application/json.' },
+  unknown_plan: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The catalog has no such plan.', advice: 'Use one of the plans that the error lists.' },
+  plan_not_available: { ...caller, grpc: 'FAILED_PRECONDITION', http: 422, sentence: 'The isolation that this plan asks for cannot be provisioned here yet.', advice: 'Choose a plan whose isolation is pool.' },
+  slug_taken: { ...caller, grpc: 'ALREADY_EXISTS', http: 409, sentence: 'The slug belongs to another tenant.', advice: 'Choose another slug, or leave it out and one is made from the company name.' },
+  slug_reserved: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The slug is reserved for the platform.', advice: 'Choose another slug.' },
+  slug_invalid: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The slug is not valid.', advice: 'Use 3 to 40 lower-case letters, digits and hyphens; no hyphen first, last or twice in a row.' },
+  invalid_page_token: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The page token is not one that this list gave.', advice: 'Start again without a page token.' },
+  idempotency_key_reused: { ...caller, grpc: 'ALREADY_EXISTS', http: 409, sentence: 'The idempotency key was used before with another body.', advice: 'Use a new key for a new request, or send the first body again.' },
+  unauthenticated: { ...caller, grpc: 'UNAUTHENTICATED', http: 401, sentence: 'The request carries no valid token.', advice: 'Send Authorization: Bearer with the token from the file that npm start names.' },
+  permission_denied: { ...caller, grpc: 'PERMISSION_DENIED', http: 403, sentence: 'The token does not allow this.', advice: 'Ask an operator for a token with the role that this needs.' },
+  not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'There is nothing at this address.', advice: 'Check the address; /v1/openapi.json lists all.' },
+  method_not_allowed: { ...caller, grpc: 'UNIMPLEMENTED', http: 405, sentence: 'This address does not take that method.', advice: 'Use one of the methods in the Allow header.' },
+  unsupported_media_type: { ...caller, grpc: 'INVALID_ARGUMENT', http: 415, sentence: 'The body has a type that is not read here.', advice: 'Send the Content-Type application/json.' },
+  body_too_large: { ...caller, grpc: 'RESOURCE_EXHAUSTED', http: 413, sentence: 'The request body is larger than allowed.', advice: 'Send less at once.' },
+  tenant_not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'There is no such tenant.', advice: 'burgage tenants list shows those that exist.' },
+  operation_not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'There is no such operation.', advice: 'burgage operations list shows those that exist.' },
+  upstream_not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'There is no such upstream.', advice: 'Check its name.' },
+  gateway_not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'No such gateway is connected.', advice: 'burgage gateways list shows those that are.' },
+  transition_not_allowed: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'The tenant is not in a state that allows this.', advice: 'The error names the state and what it allows.' },
+  version_conflict: { grpc: 'ABORTED', http: 412, retry: true, blame: 'caller', sentence: 'Somebody else changed it in the meantime.', advice: 'Read it again and repeat the change.' },
+  already_exists: { ...caller, grpc: 'ALREADY_EXISTS', http: 409, sentence: 'It exists already.', advice: 'Read what is there.' },
+  unique_key_taken: { ...caller, grpc: 'ALREADY_EXISTS', http: 409, sentence: 'Another document holds this unique key.', advice: 'Choose another value for the field that the error names.' },
+  document_not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'There is no such document.', advice: 'Check the id.' },
+  fenced: { ...platform, retry: false, grpc: 'ABORTED', http: 409, sentence: 'Another worker has taken this tenant over.', advice: 'Nothing: the other worker carries on.' },
+
+  // What an operator configured.
+  catalog_invalid: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The catalog has an error.', advice: 'Correct the file at the line that the error names.' },
+  config_invalid: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'A setting is not valid.', advice: 'Correct the flag or environment variable that the error names.' },
+  route_file_invalid: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The route file has an error.', advice: 'Correct the line that the error names.' },
+  data_folder_newer: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'The data folder was written by a newer version of Burgage.', advice: 'Start that version, or use another data folder.' },
+  data_folder_in_use: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'Another Burgage runs on this data folder.', advice: 'Stop it, or use another folder with --data.' },
+  port_taken: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'The port is in use by another program.', advice: 'Stop that program, or choose another port with --port.' },
+  not_running: { ...caller, grpc: 'UNAVAILABLE', http: 503, sentence: 'No Burgage runs on this data folder.', advice: 'Start it with npm start, or name its folder with --data.' },
+
+  // What the gateway answers end users with.
+  bad_request: { ...caller, grpc: 'INVALID_ARGUMENT', http: 400, sentence: 'The request is not valid HTTP for this server.', advice: 'Check the Host header and the address.' },
+  host_unknown: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'Nobody lives at this address.', advice: 'Check the address for typing errors.' },
+  tenant_provisioning: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'This address is being set up.', advice: 'Try again in a few seconds.' },
+  tenant_failed: { ...platform, retry: false, grpc: 'UNAVAILABLE', http: 503, sentence: 'This address could not be set up.', advice: 'The operator has been told.' },
+  tenant_suspended: { ...caller, grpc: 'PERMISSION_DENIED', http: 403, sentence: 'This account is suspended.', advice: 'Contact the operator of this service.' },
+  tenant_unpaid: { ...caller, grpc: 'PERMISSION_DENIED', http: 402, sentence: 'This account has an unpaid invoice.', advice: 'The owner of the account can pay it and go on at once.' },
+  tenant_trial_ended: { ...caller, grpc: 'PERMISSION_DENIED', http: 402, sentence: 'The trial of this account has ended.', advice: 'The owner of the account can choose a plan and go on at once.' },
+  tenant_gone: { ...caller, grpc: 'NOT_FOUND', http: 410, sentence: 'This account was closed.', advice: 'Nothing: it is gone for good.' },
+  rate_limited: { grpc: 'RESOURCE_EXHAUSTED', http: 429, retry: true, blame: 'caller', sentence: 'Too many requests for this account at once.', advice: 'Wait as long as Retry-After says.' },
+  concurrency_limited: { grpc: 'RESOURCE_EXHAUSTED', http: 429, retry: true, blame: 'caller', sentence: 'Too many requests of this account are in flight.', advice: 'Wait for some to finish.' },
+  no_endpoint: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'The application is not running at the moment.', advice: 'Try again in a few seconds.' },
+  upstream_unreachable: { retry: true, blame: 'app', grpc: 'UNAVAILABLE', http: 502, sentence: 'The application did not accept the connection.', advice: 'Try again in a few seconds.' },
+  upstream_failed: { retry: false, blame: 'app', grpc: 'UNAVAILABLE', http: 502, sentence: 'The application broke off its answer.', advice: 'Check whether the action was carried out before you repeat it.' },
+  upstream_timeout: { retry: false, blame: 'app', grpc: 'DEADLINE_EXCEEDED', http: 504, sentence: 'The application did not answer in time.', advice: 'Check whether the action was carried out before you repeat it.' },
+  draining: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'The server is about to restart.', advice: 'Try again in a few seconds.' },
+  misdirected: { ...caller, grpc: 'FAILED_PRECONDITION', http: 421, sentence: 'The request belongs to another tenant.', advice: 'Send it to the address of its own tenant.' },
+
+  // What went wrong between and beneath the services.
+  document_too_new: { ...platform, retry: false, grpc: 'FAILED_PRECONDITION', http: 500, sentence: 'Stored data was written by a newer version of Burgage.', advice: 'Start that version; nothing was changed.' },
+  step_failed: { ...platform, retry: false, grpc: 'FAILED_PRECONDITION', http: 500, sentence: 'A step of the operation failed for good.', advice: 'The operation shows the step and its error.' },
+  app_unhealthy: { retry: true, blame: 'app', grpc: 'UNAVAILABLE', http: 502, sentence: 'The application did not become healthy for this tenant.', advice: 'Look at the log of the application.' },
+  app_refused: { retry: false, blame: 'app', grpc: 'FAILED_PRECONDITION', http: 502, sentence: 'The application refused a request of the platform.', advice: 'Look at the log of the application.' },
+  unavailable: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'A service that this needs is not reachable.', advice: 'Try again in a few seconds.' },
+  deadline_exceeded: { ...platform, retry: true, grpc: 'DEADLINE_EXCEEDED', http: 504, sentence: 'It took longer than the caller was ready to wait.', advice: 'Try again; a change that was begun is not made twice.' },
+  cancelled: { grpc: 'CANCELLED', http: 499, retry: false, blame: 'caller', sentence: 'The caller went away.', advice: 'Nothing.' },
+  data_corrupt: { ...platform, retry: false, grpc: 'DATA_LOSS', http: 500, sentence: 'Stored data does not match its checksum.', advice: 'Restore it from a backup.' },
+  internal: { ...platform, retry: false, grpc: 'INTERNAL', http: 500, sentence: 'Something went wrong inside Burgage.', advice: 'Report it with the request id.' },
+} as const satisfies Record<string, ErrorDefinition>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+/** One field that is not valid: where it is, what is wrong, what was expected. */
+export interface FieldViolation {
+  /** Path in the caller's own terms: `company`, `plans.trial.price`. */
+  readonly field: string;
+  /** What came and what was expected, in one sentence without a full stop. */
+  readonly description: string;
+}
+
+export interface ErrorDetails {
+  /** One public sentence, more exact than the catalogue's; names what came and what was expected. */
+  readonly message?: string;
+  readonly fields?: readonly FieldViolation[];
+  /** Machine-readable context; public. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Least time before another try makes sense. */
+  readonly retryAfterMs?: number;
+  /** For logs only. */
+  readonly cause?: unknown;
+}
+
+/** An error of the catalogue. Its message, fields and metadata are public; its cause is for logs. */
+export class BurgageError extends Error {
+  override readonly name = 'BurgageError';
+  readonly code: ErrorCode;
+  readonly fields: readonly FieldViolation[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, details: ErrorDetails = {}) {
+    super(details.message ?? errorCatalogue[code].sentence, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.fields = details.fields ?? [];
+    this.metadata = details.metadata ?? {};
+    this.retryAfterMs = details.retryAfterMs;
+  }
+
+  get definition(): ErrorDefinition {
+    return errorCatalogue[this.code];
+  }
+}
+
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCatalogue, code);
+}
+
+/** `invalid_argument` for one field. */
+export function invalidField(field: string, description: string): BurgageError {
+  return new BurgageError('invalid_argument', { message: `${field}: ${description}`, fields: [{ field, description }] });
+}
+
+/** True when `error` is of the catalogue, and of one of `codes` where any are given. */
+export function isBurgageError(error: unknown, ...codes: ErrorCode[]): error is BurgageError {
+  return error instanceof BurgageError && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** An unknown thrown value as an error of the catalogue: itself, or `internal` with the value as its cause. */
+export function asBurgageError(error: unknown): BurgageError {
+  if (error instanceof BurgageError) return error;
+  return new BurgageError('internal', { cause: error });
+}

@@ -1,0 +1,76 @@
+// The port of the events: publish at least once, subscribe durably, look at dead letters and replay them.
+
+/** One event, in CloudEvents terms. */
+export interface Event {
+  /** Unique: a second publish of the same id may be dropped, or be delivered again. */
+  readonly id: string;
+  /** `burgage.<service>.<entity>.<past-tense verb>`; CloudEvents `type`. */
+  readonly subject: string;
+  /** The service that says so; CloudEvents `source`. */
+  readonly source: string;
+  /** What it is about, such as a tenant's id; CloudEvents `subject`. */
+  readonly entity: string;
+  /** RFC 3339. */
+  readonly time: string;
+  /** W3C trace context, where there is one. */
+  readonly traceparent?: string;
+  /** Protobuf, as the event catalogue says for the subject. */
+  readonly data: Uint8Array;
+}
+
+export interface Delivery {
+  /** 1 at the first delivery. */
+  readonly attempt: number;
+  readonly signal: AbortSignal;
+}
+
+export interface SubscribeOptions {
+  /** The durable name: subscriptions of one name, in any process, share the events; it keeps its place while nobody is there. */
+  readonly consumer: string;
+  /** Subjects, exact or with `*` for one token or a last `>` for the rest. */
+  readonly subjects: readonly string[];
+  /** Resolving acknowledges; throwing has the event delivered again after a backoff. */
+  readonly handler: (event: Event, delivery: Delivery) => Promise<void>;
+  /** Handlers at once; default 8. */
+  readonly concurrency?: number;
+  /** Deliveries before the event becomes a dead letter; default 8. */
+  readonly attemptsMax?: number;
+  /** Delay before the second delivery, doubled at each further one; default 200. */
+  readonly backoffMs?: number;
+  /** Upper bound of that delay; default 30,000. */
+  readonly backoffMaxMs?: number;
+  /** How long a handler may take before the event is given to another; default 30,000. */
+  readonly ackTimeoutMs?: number;
+}
+
+export interface Subscription {
+  /** Takes no more events and resolves when the running handlers have ended. */
+  stop(): Promise<void>;
+}
+
+/** An event that a consumer could not handle. */
+export interface DeadLetter {
+  readonly id: string;
+  readonly consumer: string;
+  readonly event: Event;
+  readonly attempts: number;
+  /** The last error, in one line. */
+  readonly reason: string;
+  /** RFC 3339. */
+  readonly time: string;
+}
+
+export interface Events {
+  /** Resolves when the event is durable. @throws BurgageError `unavailable`. */
+  publish(event: Event): Promise<void>;
+  /** A consumer seen for the first time begins with the events published from now on. */
+  subscribe(options: SubscribeOptions): Promise<Subscription>;
+  /** Oldest first, at most `limit`. */
+  deadLetters(limit: number): Promise<readonly DeadLetter[]>;
+  /** Gives a dead letter to its consumer again, attempts counted from 1. @throws BurgageError `not_found`. */
+  replay(deadLetterId: string): Promise<void>;
+  /** Forgets a dead letter. @throws BurgageError `not_found`. */
+  discard(deadLetterId: string): Promise<void>;
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,140 @@
+// The port of the store: documents with compare-and-set, and journals without gaps.
+
+/** A value that survives JSON unchanged. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** A field that lists may filter and sort by. */
+export type IndexValue = string | number | boolean;
+
+/**
+ * One kind of document. A type is declared once, beside the domain that owns it.
+ *
+ * `unique` and `indexes` are computed from the value at each write and stored beside it: a filter or sort can name only
+ * what is declared here, so that every adapter can make an index for it.
+ */
+export interface DocumentType<T> {
+  /** Lower case, unique within the store: `tenants`. */
+  readonly name: string;
+  /** Version of the value's shape, from 1. */
+  readonly schemaVersion: number;
+  /** Turns a value of `fromVersion` (lower than `schemaVersion`) into today's shape. Needed from version 2 on. */
+  readonly upgrade?: (value: unknown, fromVersion: number) => T;
+  /** Key name -> the values that no other document of the type may have. Undefined or empty: none. */
+  readonly unique?: Readonly<Record<string, (value: T) => string | readonly string[] | undefined>>;
+  /** Index name -> the value to filter and sort by. Undefined: the document is not found by that index. */
+  readonly indexes?: Readonly<Record<string, (value: T) => IndexValue | undefined>>;
+}
+
+/** Something that must happen because of a write, carried by the document until a relay has done it. */
+export interface OutboxItem {
+  /** Unique within the document. */
+  readonly id: string;
+  /** What the relay does with it: `event` or `journal:<name>`. */
+  readonly target: string;
+  readonly payload: Json;
+}
+
+/** A document as it is stored. */
+export interface Stored<T> {
+  readonly id: string;
+  /** 1 when inserted, one more at each replace. Pulling outbox items does not move it. */
+  readonly version: number;
+  readonly value: T;
+  /** What is still to be relayed, oldest first. */
+  readonly outbox: readonly OutboxItem[];
+}
+
+export interface Condition {
+  /** The name of an index of the type, or `id`. */
+  readonly field: string;
+  readonly op: 'eq' | 'lt' | 'lte' | 'gt' | 'gte' | 'in';
+  readonly value: IndexValue | readonly IndexValue[];
+}
+
+export interface ListQuery {
+  /** All must hold. */
+  readonly where?: readonly Condition[];
+  /** The name of an index, or `id` (the default). Ties are broken by id. */
+  readonly sort?: { readonly field: string; readonly descending?: boolean };
+  /** 1 to 1,000; default 100. */
+  readonly pageSize?: number;
+  /** `nextCursor` of the page before, with the same `where` and `sort`. */
+  readonly cursor?: string;
+}
+
+export interface Page<T> {
+  readonly items: readonly Stored<T>[];
+  /** Absent on the last page. */
+  readonly nextCursor?: string;
+}
+
+/**
+ * Documents of one type. A write is durable when its promise resolves.
+ *
+ * Every read upgrades an older value in memory; the next replace stores today's shape. A document that was written by a
+ * newer schema version is refused with `document_too_new` by reads and by writes.
+ */
+export interface Documents<T> {
+  get(id: string): Promise<Stored<T> | undefined>;
+  /** The document that holds `value` under the unique key `key`. */
+  findByKey(key: string, value: string): Promise<Stored<T> | undefined>;
+  /** @throws BurgageError `already_exists` (metadata.id), `unique_key_taken` (metadata.key, metadata.value, metadata.holder: that document's id). */
+  insert(id: string, value: T, outbox?: readonly OutboxItem[]): Promise<Stored<T>>;
+  /**
+   * Compare-and-set: writes only if the stored version is `version`. `outbox` is added to what is still to be relayed.
+   * @throws BurgageError `version_conflict` (metadata.expected, metadata.actual), `document_not_found`, `unique_key_taken`.
+   */
+  replace(id: string, version: number, value: T, outbox?: readonly OutboxItem[]): Promise<Stored<T>>;
+  /** Removes it only if the stored version is `version`. @throws as `replace`. */
+  remove(id: string, version: number): Promise<void>;
+  /**
+   * A document that exists during the whole of a paged walk and whose sort value does not change is seen exactly once,
+   * whatever is written meanwhile. @throws BurgageError `invalid_page_token`.
+   */
+  list(query?: ListQuery): Promise<Page<T>>;
+  /** Documents that have something to relay, at most `limit`. */
+  pendingOutbox(limit: number): Promise<readonly Stored<T>[]>;
+  /** Takes relayed items out, by id, without moving the version. Items that are gone already are no error. */
+  pullOutbox(id: string, itemIds: readonly string[]): Promise<void>;
+}
+
+export interface JournalEntry {
+  /** 1, 2, 3 … without gaps. */
+  readonly revision: number;
+  readonly value: Json;
+}
+
+export interface JournalHead {
+  /** Another one whenever the journal was reset or restored: revisions of different epochs cannot be compared. */
+  readonly epoch: string;
+  /** The newest revision; 0 when nothing was ever appended. */
+  readonly revision: number;
+  /** The oldest revision that can still be read; `revision + 1` when there is none. */
+  readonly oldest: number;
+}
+
+/**
+ * An append-only log without gaps, for any number of writers: who has read N has read everything before N.
+ */
+export interface Journal {
+  /** Appends in order, at consecutive revisions, all or none; answers with the last revision. Durable when resolved. */
+  append(values: readonly Json[]): Promise<JournalHead>;
+  /** Entries after `revision`, oldest first, at most `limit`. @throws BurgageError `not_found` where the entry after `revision` was trimmed. */
+  readAfter(revision: number, limit: number): Promise<readonly JournalEntry[]>;
+  head(): Promise<JournalHead>;
+  /** Resolves with true as soon as the head is beyond `revision`, with false after `timeoutMs` or when aborted. */
+  waitBeyond(revision: number, timeoutMs: number, signal?: AbortSignal): Promise<boolean>;
+  /** Forgets entries up to and with `revision`; the head stays. */
+  trim(revision: number): Promise<void>;
+  /** Begins a new epoch: everything is forgotten, revisions begin at 1 again. */
+  reset(): Promise<JournalHead>;
+}
+
+/** A store: one service's documents and journals. */
+export interface Store {
+  documents<T>(type: DocumentType<T>): Documents<T>;
+  journal(name: string): Journal;
+  /** Resolves when the store answers. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}

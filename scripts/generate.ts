@@ -1,0 +1,59 @@
+// Writes every generated file: protobuf code, docs/errors.md, the catalog's JSON Schema. `--check` only compares.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { errorsPage } from './errors-page.ts';
+
+const root = join(import.meta.dirname, '..');
+const generatedCode = 'packages/contracts/src/gen';
+const checkOnly = process.argv.includes('--check');
+const stale: string[] = [];
+
+function write(path: string, content: string): void {
+  const file = join(root, path);
+  let current: string | undefined;
+  try {
+    current = readFileSync(file, 'utf8');
+  } catch {
+    current = undefined;
+  }
+  if (current === content) return;
+  if (checkOnly) stale.push(path);
+  else writeFileSync(file, content);
+}
+
+function filesBelow(folder: string): Map<string, string> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return new Map(
+    files.map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return [path.slice(folder.length + 1), readFileSync(path, 'utf8')];
+    }),
+  );
+}
+
+function generateProtobuf(): void {
+  if (!checkOnly) {
+    execFileSync('buf', ['generate'], { cwd: root, stdio: 'inherit' });
+    return;
+  }
+  const fresh = mkdtempSync(join(tmpdir(), 'burgage-generate-'));
+  try {
+    execFileSync('buf', ['generate', '-o', fresh], { cwd: root, stdio: 'inherit' });
+    const wanted = filesBelow(join(fresh, generatedCode));
+    const committed = filesBelow(join(root, generatedCode));
+    for (const name of new Set([...wanted.keys(), ...committed.keys()])) {
+      if (wanted.get(name) !== committed.get(name)) stale.push(join(generatedCode, name));
+    }
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
+}
+
+generateProtobuf();
+write('docs/errors.md', errorsPage());
+if (stale.length > 0) {
+  process.stderr.write(`Generated files are not fresh; run npm run generate:\n${stale.map((path) => `  ${path}\n`).join('')}`);
+  process.exit(1);
+}

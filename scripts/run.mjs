@@ -1,0 +1,88 @@
+// Makes any `npm run` work in a fresh clone: installs what is missing, then runs the script on the project's own Node.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, 'node_modules');
+const stamp = join(modules, '.burgage-installed');
+const installing = join(root, 'node_modules.installing');
+const minimumNodeMajor = 26;
+
+/** The lock file's hash: node_modules is complete when the stamp beside it says the same. */
+function wanted() {
+  return createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+}
+
+function installed() {
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted();
+}
+
+const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
+/** Installs once, even when two commands start at the same moment: the second waits for the first. */
+function install() {
+  for (let waitedMs = 0; ; waitedMs += 200) {
+    try {
+      mkdirSync(installing);
+      break;
+    } catch {
+      if (installed()) return;
+      let abandoned = false;
+      try {
+        abandoned = Date.now() - statSync(installing).mtimeMs > 10 * 60_000;
+      } catch {
+        continue;
+      }
+      if (abandoned) rmSync(installing, { recursive: true, force: true });
+      if (waitedMs > 10 * 60_000) fail(`another install has been running for ten minutes; if none is, remove ${installing}`);
+      sleep(200);
+    }
+  }
+  try {
+    if (installed()) return;
+    process.stderr.write('Installing packages (once; about 20 seconds) …\n');
+    const npm = process.env.npm_execpath;
+    const [command, args] = npm ? [process.execPath, [npm]] : ['npm', []];
+    const result = spawnSync(command, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'], shell: !npm && process.platform === 'win32' });
+    if (result.status !== 0) fail('npm ci did not succeed; its output above says why');
+    writeFileSync(stamp, wanted());
+  } finally {
+    rmSync(installing, { recursive: true, force: true });
+  }
+}
+
+function fail(sentence) {
+  process.stderr.write(`error: ${sentence}\n`);
+  process.exit(1);
+}
+
+/** The Node that runs TypeScript: the one npm installed for this platform, or this one where it is new enough. */
+function projectNode() {
+  const bundled = join(modules, '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
+  if (existsSync(bundled)) return bundled;
+  if (Number(process.versions.node.split('.')[0]) >= minimumNodeMajor) return process.execPath;
+  return fail(`no Node ${minimumNodeMajor} package exists for ${process.platform} ${process.arch}, and this is Node ${process.versions.node}; install Node ${minimumNodeMajor} or later and try again`);
+}
+
+/** A package's command as the JavaScript file behind it, so that no shell is needed to run it. */
+function binFile(name) {
+  const manifest = JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8'));
+  const bin = typeof manifest.bin === 'string' ? manifest.bin : manifest.bin[name];
+  return join(modules, name, bin);
+}
+
+if (!installed()) install();
+const [first, ...rest] = process.argv.slice(2);
+if (!first) fail('usage: node scripts/run.mjs FILE.ts [ARG …] | --bin PACKAGE [ARG …]');
+const args = first === '--bin' ? [binFile(rest[0]), ...rest.slice(1)] : [join(root, first), ...rest];
+const child = spawn(projectNode(), args, {
+  stdio: 'inherit',
+  env: { ...process.env, PATH: `${join(modules, '.bin')}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}`, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' },
+});
+// A terminal's Ctrl-C reaches the child by itself; a signal sent to this process alone must be handed on.
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
+child.on('exit', (code, signal) => (signal ? process.kill(process.pid, signal) : process.exit(code ?? 1)));
