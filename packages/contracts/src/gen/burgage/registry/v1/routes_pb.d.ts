@@ -120,7 +120,8 @@ export declare const EndpointSchema: GenMessage<Endpoint>;
  */
 export declare type HostRoute = Message<"burgage.registry.v1.HostRoute"> & {
   /**
-   * Normalised; "*." in front matches one label.
+   * Normalised; "*." in front matches exactly one label, "**." one or more. Exact wins over "*.", "*." over "**.",
+   * and among "**." the longest.
    *
    * @generated from field: string host = 1;
    */
