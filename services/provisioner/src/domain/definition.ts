@@ -1,0 +1,50 @@
+// What the author of an operation writes: steps with run, undo, timeout and retry.
+import type { Json } from '@burgage/store';
+import type { OperationKind } from './operation.ts';
+
+/** What a step is given. The same at every attempt but for `signal` and `attempt`. */
+export interface StepContext<Input> {
+  readonly input: Input;
+  readonly operationId: string;
+  /** Grows each time another worker takes the tenant; what changes shared truth sends it along. */
+  readonly fencingToken: number;
+  readonly attempt: number;
+  /** Aborted at the step's timeout, and when the lease is lost. */
+  readonly signal: AbortSignal;
+}
+
+/** A step's result: what it made, in a few words, or that there was nothing to do here. */
+export type StepResult = { readonly type: 'done'; readonly detail: string } | { readonly type: 'not_needed'; readonly detail: string };
+
+export const done = (detail: string): StepResult => ({ type: 'done', detail });
+export const notNeeded = (detail: string): StepResult => ({ type: 'not_needed', detail });
+
+export interface RetryPolicy {
+  readonly attemptsMax: number;
+  /** Upper bound of the delay before the second attempt; doubled at each further one. */
+  readonly backoffMs: number;
+  readonly backoffMaxMs: number;
+}
+
+/**
+ * One part of an operation. `run` is idempotent: it may be called again after a crash at any point of it. `undo` takes
+ * back what `run` did, whole or in part or not at all, and is idempotent as well.
+ */
+export interface Step<Input> {
+  readonly name: string;
+  /** Of one attempt. */
+  readonly timeoutMs: number;
+  readonly retry: RetryPolicy;
+  run(context: StepContext<Input>): Promise<StepResult>;
+  /** Absent: there is nothing to take back. */
+  undo?(context: StepContext<Input>): Promise<void>;
+}
+
+/** A kind of operation. A change to its steps or their order is a new version. */
+export interface OperationDefinition<Input extends Json = Json> {
+  readonly kind: OperationKind;
+  readonly version: number;
+  readonly steps: readonly Step<Input>[];
+  /** The step from whose intent on the operation only goes forward. */
+  readonly pointOfNoReturn: string;
+}

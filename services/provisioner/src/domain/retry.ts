@@ -1,0 +1,33 @@
+// When a failed attempt is tried again, and when it is not.
+import { asBurgageError, type BurgageError } from '@burgage/contracts';
+import type { Random } from '@burgage/runtime';
+import type { RetryPolicy } from './definition.ts';
+import type { Failure } from './operation.ts';
+
+export type Verdict = { readonly type: 'retry'; readonly delayMs: number } | { readonly type: 'give_up' } | { readonly type: 'lost' };
+
+/**
+ * Exponential backoff with full jitter: a random delay below backoffMs × 2^(attempt − 1), capped, and never less than
+ * the error itself asks for.
+ */
+export function backoffMs(policy: RetryPolicy, attempt: number, random: Random): number {
+  const ceiling = Math.min(policy.backoffMaxMs, policy.backoffMs * 2 ** Math.min(attempt - 1, 30));
+  return Math.round(random.float() * ceiling);
+}
+
+/**
+ * What an error means for the step: a fenced write means that another worker has the tenant; an error whose catalogue
+ * entry says that it may pass, or that nobody foresaw, is tried again while attempts remain; all else is final.
+ */
+export function judge(error: BurgageError, attempt: number, policy: RetryPolicy, random: Random): Verdict {
+  if (error.code === 'fenced') return { type: 'lost' };
+  const mayPass = error.definition.retry || error.code === 'internal' || error.code === 'cancelled';
+  if (!mayPass || attempt >= policy.attemptsMax) return { type: 'give_up' };
+  return { type: 'retry', delayMs: Math.max(backoffMs(policy, attempt, random), error.retryAfterMs ?? 0) };
+}
+
+/** The public side of an error. */
+export function failureOf(error: unknown): Failure {
+  const known = asBurgageError(error);
+  return { code: known.code, message: known.message };
+}

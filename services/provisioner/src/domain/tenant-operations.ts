@@ -1,0 +1,81 @@
+// The one document a tenant has here: its queue of operations, the running one, and the lease of the worker that runs it.
+import type { DocumentType } from '@burgage/store';
+import { hasEnded, type Operation } from './operation.ts';
+
+/** A worker's claim on a tenant. Whoever writes under an older token than the document's has lost it. */
+export interface Lease {
+  /** The worker's name: the same after a restart, never shared by two that live. */
+  readonly worker: string;
+  /** New at every start of the worker. */
+  readonly boot: string;
+  /** RFC 3339. */
+  readonly until: string;
+}
+
+export interface TenantOperations {
+  readonly tenantId: string;
+  /** Operations that have not ended, oldest first; only the first is worked on. */
+  readonly queue: readonly Operation[];
+  /** The operation that ended last, until the next one ends. */
+  readonly last?: Operation;
+  readonly lease?: Lease;
+  /** Grows with every claim. */
+  readonly fencingToken: number;
+}
+
+/** 0 sorts first; an ISO time in milliseconds. */
+const timeOf = (iso: string): number => Date.parse(iso);
+
+export const tenantOperationsType: DocumentType<TenantOperations> = {
+  name: 'tenant_operations',
+  schemaVersion: 1,
+  unique: {
+    operation: (value) => [...value.queue, ...(value.last ? [value.last] : [])].map((operation) => operation.id),
+  },
+  indexes: {
+    // When a worker may take it: the next attempt is due and no lease stands. Nothing to do: not in the index.
+    claimableAt: (value) => {
+      const [next] = value.queue;
+      return next && Math.max(timeOf(next.dueAt), value.lease ? timeOf(value.lease.until) : 0);
+    },
+    leaseWorker: (value) => value.lease?.worker,
+  },
+};
+
+/** An operation as lists show it. Written when it is created and when it ends; in between the tenant's document knows more. */
+export interface OperationListing {
+  readonly operation: Operation;
+}
+
+export const operationListingType: DocumentType<OperationListing> = {
+  name: 'operations',
+  schemaVersion: 1,
+  indexes: {
+    createdAt: (value) => value.operation.createdAt,
+    tenantId: (value) => value.operation.tenantId,
+  },
+};
+
+export function emptyTenantOperations(tenantId: string): TenantOperations {
+  return { tenantId, queue: [], fencingToken: 0 };
+}
+
+/** The operation of that id, where the document still has it. */
+export function operationIn(value: TenantOperations, operationId: string): Operation | undefined {
+  return [...value.queue, ...(value.last ? [value.last] : [])].find((operation) => operation.id === operationId);
+}
+
+/** The document with `operation` in the place of the one at the head of the queue; off the queue once it has ended. */
+export function withHead(value: TenantOperations, operation: Operation): TenantOperations {
+  const rest = value.queue.slice(1);
+  return hasEnded(operation) ? { ...value, queue: rest, last: operation } : { ...value, queue: [operation, ...rest] };
+}
+
+export function withoutLease({ lease: _, ...value }: TenantOperations): TenantOperations {
+  return value;
+}
+
+/** True while `lease` is the claim that stands. */
+export function holdsLease(value: TenantOperations, worker: string, boot: string, fencingToken: number): boolean {
+  return value.fencingToken === fencingToken && value.lease?.worker === worker && value.lease.boot === boot;
+}

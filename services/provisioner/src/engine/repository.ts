@@ -1,0 +1,162 @@
+// Reads and writes the operations of tenants; each change of one is a single compare-and-set with what follows in its outbox.
+import { BurgageError, isBurgageError } from '@burgage/contracts';
+import { outboxEvent } from '@burgage/events';
+import { currentContext, type Clock, Doorbell } from '@burgage/runtime';
+import { createOutboxRelay, type Documents, type Json, type OutboxItem, type Store, type Stored } from '@burgage/store';
+import type { Logger } from '@burgage/runtime';
+import { hasEnded, type Operation, sequenceOf } from '../domain/operation.ts';
+import {
+  emptyTenantOperations,
+  type OperationListing,
+  operationIn,
+  operationListingType,
+  type TenantOperations,
+  tenantOperationsType,
+} from '../domain/tenant-operations.ts';
+
+const casAttemptsMax = 50;
+
+export interface RepositoryOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Publishes the events of outboxes. */
+  readonly publish: (items: readonly OutboxItem[]) => Promise<void>;
+}
+
+export interface OperationsPage {
+  readonly operations: readonly Operation[];
+  readonly nextCursor?: string;
+}
+
+/** Operations of tenants, as the handlers and the worker see them. */
+export class OperationRepository {
+  readonly tenants: Documents<TenantOperations>;
+  readonly relay: ReturnType<typeof createOutboxRelay>;
+  /** Rung after each write: somebody may have work, or news to hear. */
+  readonly changed = new Doorbell();
+  readonly #listings: Documents<OperationListing>;
+
+  constructor({ store, clock, logger, publish }: RepositoryOptions) {
+    this.tenants = store.documents(tenantOperationsType);
+    this.#listings = store.documents(operationListingType);
+    this.relay = createOutboxRelay({
+      documents: [this.tenants as Documents<unknown>],
+      handlers: {
+        event: publish,
+        listing: (items) => this.#writeListings(items),
+      },
+      logger,
+      clock,
+      intervalMs: 1_000,
+    });
+  }
+
+  /** Puts an operation at the end of its tenant's queue, or finds the one of that id. */
+  async enqueue(operation: Operation): Promise<Operation> {
+    const known = await this.get(operation.id);
+    if (known) return known;
+    const queued = await this.change(operation.tenantId, (value) => {
+      if (operationIn(value, operation.id)) return undefined;
+      return { value: { ...value, queue: [...value.queue, operation] }, outbox: [listingItem(operation), ...progressItems(undefined, operation)] };
+    });
+    return operationIn(queued.value, operation.id) ?? operation;
+  }
+
+  async get(operationId: string): Promise<Operation | undefined> {
+    const holder = await this.tenants.findByKey('operation', operationId);
+    const live = holder && operationIn(holder.value, operationId);
+    return live ?? (await this.#listings.get(operationId))?.value.operation;
+  }
+
+  /** Newest first. @throws BurgageError `invalid_page_token`. */
+  async list(query: { readonly tenantId?: string; readonly pageSize: number; readonly cursor?: string }): Promise<OperationsPage> {
+    const page = await this.#listings.list({
+      ...(query.tenantId ? { where: [{ field: 'tenantId', op: 'eq', value: query.tenantId }] } : {}),
+      sort: { field: 'createdAt', descending: true },
+      pageSize: query.pageSize,
+      ...(query.cursor ? { cursor: query.cursor } : {}),
+    });
+    const operations = await Promise.all(
+      page.items.map(async ({ value: { operation } }) => (hasEnded(operation) ? operation : ((await this.get(operation.id)) ?? operation))),
+    );
+    return { operations, ...(page.nextCursor ? { nextCursor: page.nextCursor } : {}) };
+  }
+
+  /**
+   * Changes a tenant's document by compare-and-set, again on the newest version where somebody else was faster.
+   * `decide` answers undefined to leave it as it is; it may be called several times and may throw to give up.
+   */
+  async change(
+    tenantId: string,
+    decide: (value: TenantOperations) => { readonly value: TenantOperations; readonly outbox: readonly OutboxItem[] } | undefined,
+  ): Promise<Stored<TenantOperations>> {
+    for (let attempt = 1; attempt <= casAttemptsMax; attempt += 1) {
+      const stored = await this.tenants.get(tenantId);
+      const decision = decide(stored?.value ?? emptyTenantOperations(tenantId));
+      if (!decision && stored) return stored;
+      const next = decision ?? { value: emptyTenantOperations(tenantId), outbox: [] };
+      try {
+        const written = stored
+          ? await this.tenants.replace(tenantId, stored.version, next.value, next.outbox)
+          : await this.tenants.insert(tenantId, next.value, next.outbox);
+        this.changed.ring();
+        if (next.outbox.length > 0) this.relay.ring();
+        return written;
+      } catch (error) {
+        if (!isBurgageError(error, 'version_conflict', 'already_exists')) throw error;
+      }
+    }
+    throw new BurgageError('unavailable', { message: `The operations of tenant ${tenantId} change too often at the moment.` });
+  }
+
+  async #writeListings(items: readonly OutboxItem[]): Promise<void> {
+    for (const item of items) {
+      const operation = item.payload as unknown as Operation;
+      const stored = await this.#listings.get(operation.id);
+      if (!stored) {
+        try {
+          await this.#listings.insert(operation.id, { operation });
+        } catch (error) {
+          // Another relay wrote it first; what it wrote may be older than this, so look again at the next sweep.
+          if (!isBurgageError(error, 'already_exists')) throw error;
+          throw new BurgageError('version_conflict', { cause: error });
+        }
+      } else if (sequenceOf(stored.value.operation) < sequenceOf(operation)) {
+        await this.#listings.replace(operation.id, stored.version, { operation });
+      }
+    }
+  }
+}
+
+/** Has the listing of an operation written. */
+export function listingItem(operation: Operation): OutboxItem {
+  return { id: `listing-${operation.id}-${sequenceOf(operation)}`, target: 'listing', payload: operation as unknown as Json };
+}
+
+/** The events that tell of the entries that `after` has and `before` has not. */
+export function progressItems(before: Operation | undefined, after: Operation): readonly OutboxItem[] {
+  const sequence = sequenceOf(after);
+  if (before && sequenceOf(before) === sequence) return [];
+  const { traceparent } = currentContext();
+  const trace = traceparent ? { traceparent } : {};
+  const items = [
+    outboxEvent(
+      'burgage.provisioner.operation.progressed',
+      after.id,
+      { operationId: after.id, tenantId: after.tenantId, sequence: BigInt(sequence) },
+      trace,
+    ),
+  ];
+  if (hasEnded(after)) {
+    items.push(
+      outboxEvent(
+        'burgage.provisioner.operation.ended',
+        after.id,
+        { operationId: after.id, tenantId: after.tenantId, kind: after.kind, outcome: after.state, sequence: BigInt(sequence) },
+        trace,
+      ),
+    );
+  }
+  return items;
+}

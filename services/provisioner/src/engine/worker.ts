@@ -1,0 +1,334 @@
+// Carries operations out: claims a tenant, writes the intent before each effect and the result after, renews its lease.
+import { asBurgageError, BurgageError } from '@burgage/contracts';
+import { type Clock, type Component, type Logger, newTraceparent, type Random, runInContext } from '@burgage/runtime';
+import type { Json } from '@burgage/store';
+import type { OperationDefinition, Step, StepContext, StepResult } from '../domain/definition.ts';
+import { hasEnded, nextAction, type Operation, type OperationEvent, transition } from '../domain/operation.ts';
+import { failureOf, judge } from '../domain/retry.ts';
+import { holdsLease, type TenantOperations, withHead, withoutLease } from '../domain/tenant-operations.ts';
+import type { ProvisionerMetrics } from '../metrics.ts';
+import { listingItem, type OperationRepository, progressItems } from './repository.ts';
+
+export interface WorkerOptions {
+  readonly repository: OperationRepository;
+  readonly definitions: readonly OperationDefinition<never>[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: ProvisionerMetrics;
+  /** The same after a restart, never shared by two workers that live. */
+  readonly name: string;
+  /** New at every start. */
+  readonly boot: string;
+  /** Tenants worked on at once. */
+  readonly concurrency: number;
+  /** How long a worker that is not heard of keeps a tenant. */
+  readonly leaseMs: number;
+  /** How often it looks for work that nobody rang for. */
+  readonly pollMs: number;
+}
+
+/** Thrown inside a turn when another worker has the tenant: everything is dropped, nothing is written. */
+class LeaseLost extends Error {}
+
+/** A claimed tenant. */
+interface Claim {
+  readonly tenantId: string;
+  readonly fencingToken: number;
+}
+
+type AnyStep = Step<Json>;
+
+/** The worker as a component: start() begins to take tenants, drain() finishes the running steps and gives the tenants back. */
+export class Worker implements Component {
+  readonly name = 'operation worker';
+  readonly #options: WorkerOptions;
+  readonly #turns = new Map<string, Promise<void>>();
+  readonly #stopping = new AbortController();
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    await this.#releasePredecessor();
+    this.#loop = this.#run();
+  }
+
+  async drain(): Promise<void> {
+    this.#stopping.abort();
+    this.#options.repository.changed.ring();
+    await this.#loop;
+    await Promise.all(this.#turns.values());
+  }
+
+  async stop(): Promise<void> {
+    await this.drain();
+  }
+
+  /** A lease under this worker's own name and another boot is of a life that has ended: nobody needs to wait for it. */
+  async #releasePredecessor(): Promise<void> {
+    const { repository, name, boot } = this.#options;
+    for (;;) {
+      const page = await repository.tenants.list({ where: [{ field: 'leaseWorker', op: 'eq', value: name }] });
+      const left = page.items.filter(({ value }) => value.lease?.boot !== boot);
+      for (const { id } of left) {
+        await repository.change(id, (value) =>
+          value.lease?.worker === name && value.lease.boot !== boot ? { value: withoutLease(value), outbox: [] } : undefined,
+        );
+      }
+      if (!page.nextCursor || left.length === 0) return;
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { repository, clock, logger, pollMs } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const rung = repository.changed.wait(pollMs, signal);
+      try {
+        await this.#claimDue();
+      } catch (error) {
+        logger.warn({ err: error }, 'the operations cannot be read; trying again');
+        await clock.sleep(pollMs, signal);
+      }
+      await rung;
+    }
+  }
+
+  /** Takes due tenants, longest due first, until every place is filled. */
+  async #claimDue(): Promise<void> {
+    const { repository, clock, concurrency } = this.#options;
+    let cursor: string | undefined;
+    do {
+      if (this.#turns.size >= concurrency) return;
+      const due = await repository.tenants.list({
+        where: [{ field: 'claimableAt', op: 'lte', value: clock.now().getTime() }],
+        sort: { field: 'claimableAt' },
+        ...(cursor ? { cursor } : {}),
+      });
+      for (const { id, value } of due.items) {
+        if (this.#turns.size >= concurrency || this.#stopping.signal.aborted) return;
+        const [next] = value.queue;
+        if (next && this.#definitionOf(next) && !this.#turns.has(id)) this.#begin(id);
+      }
+      cursor = due.nextCursor;
+    } while (cursor);
+  }
+
+  #begin(tenantId: string): void {
+    const turn = this.#turn(tenantId).finally(() => {
+      this.#turns.delete(tenantId);
+      this.#options.repository.changed.ring();
+    });
+    this.#turns.set(tenantId, turn);
+  }
+
+  /** One claim: works on the tenant's first operation until it has ended, waits, or the worker stops. */
+  async #turn(tenantId: string): Promise<void> {
+    const { logger, metrics } = this.#options;
+    try {
+      const claim = await this.#claim(tenantId);
+      if (claim) await this.#work(claim);
+    } catch (error) {
+      if (error instanceof LeaseLost) {
+        metrics.leasesLost.inc();
+        logger.warn({ tenantId }, 'another worker has taken this tenant');
+      } else {
+        logger.error({ err: error, tenantId }, 'a turn ended unexpectedly; the lease runs out and the next one carries on');
+      }
+    }
+  }
+
+  async #claim(tenantId: string): Promise<Claim | undefined> {
+    const { repository, clock, name, boot } = this.#options;
+    let claimed: Claim | undefined;
+    await repository.change(tenantId, (value) => {
+      claimed = undefined;
+      const [next] = value.queue;
+      const now = clock.now();
+      const free = !value.lease || Date.parse(value.lease.until) <= now.getTime();
+      if (!next || !free || Date.parse(next.dueAt) > now.getTime() || !this.#definitionOf(next)) return undefined;
+      const fencingToken = value.fencingToken + 1;
+      claimed = { tenantId, fencingToken };
+      return { value: { ...value, fencingToken, lease: { worker: name, boot, until: this.#leaseEnd() } }, outbox: [] };
+    });
+    return claimed;
+  }
+
+  async #work(claim: Claim): Promise<void> {
+    const { repository, random, clock, metrics, logger } = this.#options;
+    const stored = await repository.tenants.get(claim.tenantId);
+    let operation = stored?.value.queue[0];
+    if (!operation) return;
+    const traceparent = newTraceparent(random);
+    await runInContext({ tenantId: claim.tenantId, operationId: operation.id, traceparent }, async () => {
+      const waitedMs = clock.now().getTime() - Date.parse(operation?.dueAt ?? '');
+      metrics.claimDelay.observe(waitedMs / 1_000);
+      while (operation && !hasEnded(operation) && !this.#stopping.signal.aborted) {
+        if (Date.parse(operation.dueAt) > clock.now().getTime()) break;
+        operation = await this.#advance(claim, operation);
+      }
+      await this.#release(claim);
+      if (operation && hasEnded(operation)) {
+        metrics.operationsEnded.inc({ kind: operation.kind, outcome: operation.state });
+        metrics.operationDuration.observe({ kind: operation.kind, outcome: operation.state }, secondsBetween(operation.createdAt, operation.endedAt));
+        logger.info({ outcome: operation.state, error: operation.error }, 'operation ended');
+      }
+    });
+  }
+
+  /** One step forward or backward: intent, effect, result. */
+  async #advance(claim: Claim, operation: Operation): Promise<Operation> {
+    const action = nextAction(operation);
+    if (action.type === 'nothing') throw new Error(`operation ${operation.id} is ${operation.state} and has nothing to do`);
+    const step = this.#stepOf(operation, action.step);
+    const intent: OperationEvent = action.type === 'run' ? { type: 'run_started', step: action.step } : { type: 'undo_started', step: action.step };
+    const begun = await this.#record(claim, operation.id, intent);
+    const attempt = begun.steps[action.step]?.attempts ?? 1;
+    const outcome = await this.#effect(claim, begun, step, action.type, attempt);
+    return await this.#record(claim, operation.id, this.#eventOf(action, step, attempt, outcome));
+  }
+
+  /** Runs or undoes a step within its timeout while the lease is renewed. A thrown value is the outcome, not an exception. */
+  async #effect(
+    claim: Claim,
+    operation: Operation,
+    step: AnyStep,
+    direction: 'run' | 'undo',
+    attempt: number,
+  ): Promise<StepResult | BurgageError> {
+    const { clock, metrics, logger } = this.#options;
+    const ended = new AbortController();
+    const attemptOver = new AbortController();
+    const startedMs = clock.monotonicMs();
+    const heartbeat = this.#heartbeat(claim, operation.id, ended.signal, attemptOver);
+    const timeout = clock.sleep(step.timeoutMs, ended.signal).then(() => {
+      if (!ended.signal.aborted) attemptOver.abort();
+      throw new BurgageError('deadline_exceeded', { message: `Step ${step.name} took longer than ${step.timeoutMs} ms.` });
+    });
+    timeout.catch(() => undefined);
+    const context: StepContext<Json> = {
+      input: operation.input,
+      operationId: operation.id,
+      fencingToken: claim.fencingToken,
+      attempt,
+      signal: attemptOver.signal,
+    };
+    let outcome: StepResult | BurgageError;
+    try {
+      const effect = runInContext({ signal: attemptOver.signal, deadlineAtMs: startedMs + step.timeoutMs }, async () => {
+        if (direction === 'run') return await step.run(context);
+        await step.undo?.(context);
+        return { type: 'done', detail: '' } satisfies StepResult;
+      });
+      outcome = await Promise.race([effect, timeout]);
+    } catch (error) {
+      outcome = asBurgageError(error);
+      logger.warn({ err: error, step: step.name, attempt, direction }, 'a step attempt failed');
+    } finally {
+      ended.abort();
+    }
+    metrics.stepDuration.observe({ step: step.name, direction, outcome: outcome instanceof Error ? outcome.code : outcome.type }, (clock.monotonicMs() - startedMs) / 1_000);
+    if (await heartbeat) throw new LeaseLost();
+    return outcome;
+  }
+
+  /** Renews the lease while an effect runs. Resolves with true when the lease is lost. */
+  async #heartbeat(claim: Claim, operationId: string, ended: AbortSignal, attemptOver: AbortController): Promise<boolean> {
+    const { clock, leaseMs, repository, logger } = this.#options;
+    for (;;) {
+      await clock.sleep(leaseMs / 3, ended);
+      if (ended.aborted) return false;
+      try {
+        await repository.change(claim.tenantId, (value) => {
+          this.#assertHolds(value, claim);
+          return { value: this.#renewed(value), outbox: [] };
+        });
+      } catch (error) {
+        if (error instanceof LeaseLost) {
+          attemptOver.abort();
+          return true;
+        }
+        logger.warn({ err: error, operationId }, 'the lease could not be renewed; trying again');
+      }
+    }
+  }
+
+  #eventOf(action: { type: 'run' | 'undo'; step: number }, step: AnyStep, attempt: number, outcome: StepResult | BurgageError): OperationEvent {
+    if (!(outcome instanceof BurgageError)) {
+      if (action.type === 'undo') return { type: 'undo_done', step: action.step };
+      return { type: outcome.type === 'done' ? 'run_done' : 'run_not_needed', step: action.step, detail: outcome.detail };
+    }
+    const { clock, random } = this.#options;
+    const error = failureOf(outcome);
+    const verdict = judge(outcome, attempt, step.retry, random);
+    switch (verdict.type) {
+      case 'lost':
+        throw new LeaseLost();
+      case 'give_up':
+        return action.type === 'run' ? { type: 'run_failed', step: action.step, error } : { type: 'undo_failed', step: action.step, error };
+      case 'retry': {
+        const dueAt = new Date(clock.now().getTime() + verdict.delayMs).toISOString();
+        return action.type === 'run' ? { type: 'run_retry', step: action.step, error, dueAt } : { type: 'undo_retry', step: action.step, error, dueAt };
+      }
+      default:
+        return verdict satisfies never;
+    }
+  }
+
+  /** Writes one transition, under the lease. */
+  async #record(claim: Claim, operationId: string, event: OperationEvent): Promise<Operation> {
+    const { repository, clock } = this.#options;
+    let written: Operation | undefined;
+    await repository.change(claim.tenantId, (value) => {
+      this.#assertHolds(value, claim);
+      const [operation] = value.queue;
+      if (operation?.id !== operationId) throw new Error(`operation ${operationId} is not the first of its tenant`);
+      const next = transition(operation, event, clock.now().toISOString());
+      written = next;
+      const listing = hasEnded(next) ? [listingItem(next)] : [];
+      return { value: this.#renewed(withHead(value, next)), outbox: [...listing, ...progressItems(operation, next)] };
+    });
+    if (!written) throw new Error(`the transition of operation ${operationId} was not written`);
+    return written;
+  }
+
+  async #release(claim: Claim): Promise<void> {
+    const { name, boot, repository } = this.#options;
+    await repository.change(claim.tenantId, (value) =>
+      holdsLease(value, name, boot, claim.fencingToken) ? { value: withoutLease(value), outbox: [] } : undefined,
+    );
+  }
+
+  #assertHolds(value: TenantOperations, claim: Claim): void {
+    if (!holdsLease(value, this.#options.name, this.#options.boot, claim.fencingToken)) throw new LeaseLost();
+  }
+
+  #renewed(value: TenantOperations): TenantOperations {
+    return value.lease ? { ...value, lease: { ...value.lease, until: this.#leaseEnd() } } : value;
+  }
+
+  #leaseEnd(): string {
+    return new Date(this.#options.clock.now().getTime() + this.#options.leaseMs).toISOString();
+  }
+
+  /** The definition of exactly the kind and version that the operation was made from; others are left to workers that know them. */
+  #definitionOf(operation: Operation): OperationDefinition | undefined {
+    return (this.#options.definitions as readonly OperationDefinition[]).find(
+      (definition) => definition.kind === operation.kind && definition.version === operation.definitionVersion,
+    );
+  }
+
+  #stepOf(operation: Operation, index: number): AnyStep {
+    const name = operation.steps[index]?.name;
+    const step = this.#definitionOf(operation)?.steps.find((candidate) => candidate.name === name);
+    if (!step) throw new Error(`${operation.kind} version ${operation.definitionVersion} has no step ${name}`);
+    return step;
+  }
+}
+
+function secondsBetween(from: string, to: string | undefined): number {
+  return to ? (Date.parse(to) - Date.parse(from)) / 1_000 : 0;
+}

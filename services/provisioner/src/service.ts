@@ -1,0 +1,146 @@
+// The provisioner as one object: wires operations to their store, their drivers and the registry.
+import { BurgageError, type RegistryService } from '@burgage/contracts';
+import { eventFromOutbox, type Events, type Subscription } from '@burgage/events';
+import { createRpcServer, type RpcClient } from '@burgage/rpc';
+import type { Clock, Component, Logger, Metrics, Random } from '@burgage/runtime';
+import type { Store } from '@burgage/store';
+import { operationIdFor } from '@burgage/tenancy';
+import { createRegistryTenants } from './adapters/registry-tenants.ts';
+import type { OperationDefinition } from './domain/definition.ts';
+import { createOperation, type Operation } from './domain/operation.ts';
+import type { Infrastructure } from './domain/ports.ts';
+import { type ProvisionInput, provisionDefinition } from './domain/provision.ts';
+import { OperationRepository } from './engine/repository.ts';
+import { Sweeper } from './engine/sweeper.ts';
+import { Worker } from './engine/worker.ts';
+import { provisionerHandlers } from './handlers.ts';
+import { provisionerMetrics } from './metrics.ts';
+
+export interface ProvisionerOptions {
+  /** `unix:/path` or `host:port`. */
+  readonly address: string;
+  readonly store: Store;
+  readonly events: Events;
+  readonly registry: RpcClient<typeof RegistryService>;
+  /** The drivers; tenants are the registry's. */
+  readonly drivers: Omit<Infrastructure, 'tenants'>;
+  /** The upstream that serves tenants in the shared app. */
+  readonly sharedUpstream: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The same after a restart, never shared by two provisioners that live. */
+  readonly workerName: string;
+  /** New at every start. */
+  readonly boot: string;
+  readonly concurrency?: number;
+  readonly leaseMs?: number;
+}
+
+/** Why these: a lease outlives a pause of the process and two missed renewals; the rest are backstops for lost doorbells. */
+const defaults = { concurrency: 16, leaseMs: 10_000, pollMs: 250, sweepMs: 5_000 } as const;
+
+export interface ProvisionerServiceComponent extends Component {
+  address(): string;
+}
+
+export function createProvisionerService(options: ProvisionerOptions): ProvisionerServiceComponent {
+  const { store, events, registry, drivers, sharedUpstream, logger, clock, random } = options;
+  const metrics = provisionerMetrics(options.metrics);
+  const tenants = createRegistryTenants(registry);
+  const definition = provisionDefinition({ ...drivers, tenants }, clock);
+
+  const repository = new OperationRepository({
+    store,
+    clock,
+    logger,
+    publish: async (items) => {
+      for (const item of items) await events.publish(eventFromOutbox(item.payload));
+    },
+  });
+
+  async function provision(tenantId: string): Promise<Operation> {
+    const id = operationIdFor('provision', tenantId);
+    const known = await repository.get(id);
+    if (known) return known;
+    const tenant = await tenants.get(tenantId);
+    if (tenant.state !== 'requested') {
+      throw new BurgageError('transition_not_allowed', {
+        message: `tenant ${tenantId} is ${tenant.state}, expected requested: only then can it be provisioned.`,
+        metadata: { state: tenant.state },
+      });
+    }
+    const input: ProvisionInput = { tenant: { ...tenant }, upstream: sharedUpstream };
+    const operation = await repository.enqueue(
+      createOperation(
+        {
+          id,
+          kind: 'provision',
+          definitionVersion: definition.version,
+          tenantId,
+          tenantSlug: tenant.slug,
+          input,
+          steps: definition.steps.map((step) => step.name),
+          pointOfNoReturn: definition.steps.findIndex((step) => step.name === definition.pointOfNoReturn),
+        },
+        clock.now().toISOString(),
+      ),
+    );
+    metrics.operationsStarted.inc({ kind: 'provision' });
+    return operation;
+  }
+
+  const worker = new Worker({
+    repository,
+    definitions: [definition as unknown as OperationDefinition<never>],
+    clock,
+    random,
+    logger,
+    metrics,
+    name: options.workerName,
+    boot: options.boot,
+    concurrency: options.concurrency ?? defaults.concurrency,
+    leaseMs: options.leaseMs ?? defaults.leaseMs,
+    pollMs: defaults.pollMs,
+  });
+  const sweeper = new Sweeper({ tenants, provision, clock, logger, intervalMs: defaults.sweepMs });
+  const server = createRpcServer({
+    address: options.address,
+    services: [provisionerHandlers({ repository, provision })],
+    logger,
+    metrics: options.metrics,
+    clock,
+    random,
+  });
+  let subscription: Subscription | undefined;
+
+  return {
+    name: 'provisioner',
+    address: () => server.address(),
+    async start() {
+      await repository.relay.start();
+      await worker.start();
+      await sweeper.start();
+      subscription = await events.subscribe({
+        consumer: 'provisioner-requested-tenants',
+        subjects: ['burgage.registry.tenant.requested'],
+        handler: async () => sweeper.ring(),
+      });
+      await server.start();
+    },
+    async drain() {
+      await server.drain?.();
+      await subscription?.stop();
+      await sweeper.stop();
+      await worker.drain();
+    },
+    async stop() {
+      await server.stop();
+      await subscription?.stop();
+      await sweeper.stop();
+      await worker.stop();
+      await repository.relay.stop();
+    },
+  };
+}
