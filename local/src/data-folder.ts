@@ -1,0 +1,170 @@
+// The data folder: who may use it, what format it has, where everything in it lies.
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { generateContextKey } from '@burgage/app-kit';
+import { BurgageError } from '@burgage/contracts';
+
+/** The format that this version writes; a folder of a higher one is refused. */
+export const dataFormatVersion = 1;
+
+/** The longest path that a Unix socket may have on every platform that we run on. */
+const socketPathBytesMax = 100;
+
+/** What `burgage` and other tools need to find a running Burgage. */
+export interface RuntimeFile {
+  readonly pid: number;
+  /** The API's own loopback address. */
+  readonly api: string;
+  /** The gateway, by loopback address. */
+  readonly gateway: string;
+  readonly baseDomain: string;
+  readonly publicPort: number;
+  readonly tokenFile: string;
+}
+
+/** Every path in a data folder. Folders are 0700, files with secrets 0600. */
+export interface DataPaths {
+  readonly root: string;
+  readonly adminToken: string;
+  readonly internalToken: string;
+  readonly contextKeys: string;
+  readonly runtimeFile: string;
+  readonly sockets: string;
+  readonly store: string;
+  readonly events: string;
+  readonly gateway: string;
+  readonly apps: string;
+  readonly files: string;
+  readonly mail: string;
+  readonly logs: string;
+}
+
+/** A data folder that this process, and no other, uses. */
+export interface DataFolder {
+  readonly paths: DataPaths;
+  writeRuntimeFile(content: RuntimeFile): Promise<void>;
+  /** Takes the runtime file away and lets others have the folder. */
+  release(): Promise<void>;
+}
+
+export function dataPaths(folder: string): DataPaths {
+  const root = resolve(folder);
+  const at = (...parts: string[]): string => join(root, ...parts);
+  return {
+    root,
+    adminToken: at('secrets', 'admin-token'),
+    internalToken: at('secrets', 'internal-token'),
+    contextKeys: at('secrets', 'context-keys.json'),
+    runtimeFile: at('runtime.json'),
+    sockets: at('run'),
+    store: at('store'),
+    events: at('events.sqlite'),
+    gateway: at('gateway'),
+    apps: at('apps'),
+    files: at('files'),
+    mail: at('mail'),
+    logs: at('logs'),
+  };
+}
+
+/**
+ * Takes a data folder for this process, making what is missing. The lock is the kernel's: it ends with the process,
+ * however that ends.
+ * @throws BurgageError `data_folder_in_use`, `data_folder_newer`, `config_invalid` where it cannot be a data folder.
+ */
+export async function openDataFolder(folder: string): Promise<DataFolder> {
+  const paths = dataPaths(folder);
+  if (Buffer.byteLength(join(paths.sockets, 'provisioner.sock')) > socketPathBytesMax) {
+    throw new BurgageError('config_invalid', {
+      message: `--data: ${paths.root} is too long for the sockets in it, expected a path of at most ${socketPathBytesMax - 21} bytes.`,
+    });
+  }
+  try {
+    await mkdir(paths.root, { recursive: true, mode: 0o700 });
+    for (const path of [paths.sockets, paths.store, paths.gateway, paths.apps, paths.files, paths.mail, paths.logs, join(paths.root, 'secrets')]) {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      await chmod(path, 0o700);
+    }
+  } catch (error) {
+    throw new BurgageError('config_invalid', { message: `--data: ${paths.root} cannot be used as a folder (${codeOf(error)}).`, cause: error });
+  }
+  const lock = await takeLock(paths);
+  try {
+    await checkFormat(paths);
+    await createOnce(paths.adminToken, () => `bur_${randomBytes(32).toString('base64url')}\n`);
+    await createOnce(paths.internalToken, () => `${randomBytes(32).toString('base64url')}\n`);
+    await createOnce(paths.contextKeys, async () => `${JSON.stringify({ keys: [await generateContextKey()] }, undefined, 2)}\n`);
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+  return {
+    paths,
+    writeRuntimeFile: (content) => writeWhole(paths.runtimeFile, `${JSON.stringify(content, undefined, 2)}\n`),
+    async release() {
+      await rm(paths.runtimeFile, { force: true });
+      lock.close();
+    },
+  };
+}
+
+/** An exclusive transaction that is never ended: no other process can begin one on the file. */
+async function takeLock(paths: DataPaths): Promise<DatabaseSync> {
+  const lock = new DatabaseSync(join(paths.root, 'lock'));
+  try {
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    const owner = await readFile(paths.runtimeFile, 'utf8').then((text) => ` (process ${JSON.parse(text).pid})`, () => '');
+    throw new BurgageError('data_folder_in_use', { message: `Another Burgage${owner} runs on ${paths.root}.`, cause: error });
+  }
+}
+
+async function checkFormat(paths: DataPaths): Promise<void> {
+  const file = join(paths.root, 'format.json');
+  const text = await readFile(file, 'utf8').catch((error) => {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) {
+    await writeWhole(file, `${JSON.stringify({ version: dataFormatVersion })}\n`);
+    return;
+  }
+  let version: unknown;
+  try {
+    version = JSON.parse(text).version;
+  } catch {
+    version = undefined;
+  }
+  if (typeof version !== 'number') {
+    throw new BurgageError('data_corrupt', { message: `${file} is not {"version": number}; restore it, or use another data folder.` });
+  }
+  if (version > dataFormatVersion) {
+    throw new BurgageError('data_folder_newer', {
+      message: `${paths.root} has the data format ${version}; this version of Burgage knows formats up to ${dataFormatVersion}.`,
+    });
+  }
+}
+
+async function createOnce(file: string, content: () => string | Promise<string>): Promise<void> {
+  try {
+    await readFile(file);
+    await chmod(file, 0o600);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    await writeWhole(file, await content());
+  }
+}
+
+async function writeWhole(file: string, content: string): Promise<void> {
+  const part = `${file}.part`;
+  await writeFile(part, content, { mode: 0o600, flush: true });
+  await rename(part, file);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}

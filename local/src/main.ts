@@ -1,0 +1,123 @@
+// `npm start`: Burgage on one machine. Takes the data folder, starts every process, says where, and stops them in order.
+import { join, resolve } from 'node:path';
+import { isBurgageError } from '@burgage/contracts';
+import { type Component, createLogger, type LogLevel, readSettings, runProcess, systemClock, usageOf } from '@burgage/runtime';
+import { type Catalog, loadCatalog } from '@burgage/tenancy';
+import { type DataFolder, openDataFolder } from './data-folder.ts';
+import { assertPortFree, freePort } from './ports.ts';
+import { type PlatformPorts, platformProcesses } from './processes.ts';
+import { startSettings } from './settings.ts';
+import { SupervisedProcess } from './supervisor.ts';
+
+const repository = resolve(import.meta.dirname, '../..');
+const baseDomain = 'localhost';
+const loopback = '127.0.0.1';
+const readyTimeoutMs = 30_000;
+/** Longer than the gateway's own drain, so that it is never cut short. */
+const stopTimeoutMs = 35_000;
+
+interface Settings {
+  readonly host: string;
+  readonly port: number;
+  readonly catalog: string;
+  readonly logLevel: LogLevel;
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  if (argv.includes('--help')) {
+    say(`npm start -- [OPTION …]\n\n${usageOf(startSettings)}`);
+    return;
+  }
+  const settings = readSettings(startSettings, { argv: [...argv], env: process.env });
+  const catalogsFolder = join(repository, 'catalogs');
+  // Names and paths mean what they mean where the user stands.
+  const here = process.env.INIT_CWD ?? process.cwd();
+  const catalogName = /[./\\]/.test(settings.catalog) ? resolve(here, settings.catalog) : settings.catalog;
+  const catalog = await loadCatalog(catalogName, catalogsFolder);
+  const data = await openDataFolder(resolve(here, settings.data));
+  try {
+    await assertPortFree(settings.host, settings.port);
+    await run({ ...settings, catalog: catalogName }, catalog, data);
+  } finally {
+    await data.release();
+  }
+}
+
+async function run(settings: Settings, catalog: Catalog, data: DataFolder): Promise<void> {
+  const startedMs = systemClock.monotonicMs();
+  const { paths } = data;
+  const logger = createLogger({ service: 'supervisor', level: settings.logLevel, destination: join(paths.logs, 'supervisor.log') });
+  const ports: PlatformPorts = {
+    api: await freePort(loopback),
+    app: await freePort(loopback),
+    controlAdmin: await freePort(loopback),
+    gatewayAdmin: await freePort(loopback),
+  };
+  const { host, port, logLevel } = settings;
+  const specs = platformProcesses({ repository, paths, host, port, baseDomain, logLevel, catalogName: settings.catalog, catalog, ports });
+  const supervised = (spec: (typeof specs)['app']): SupervisedProcess =>
+    new SupervisedProcess({
+      spec,
+      clock: systemClock,
+      logger,
+      onCrash: (name, how) => say(`${name} ${how}; starting it again (${spec.logFile} says why)`),
+      readyTimeoutMs,
+      stopTimeoutMs,
+    });
+  const running = await runProcess({
+    name: 'burgage',
+    logger,
+    // Stopped in reverse: the gateway first, so that what is in flight still finds the app.
+    components: [together([supervised(specs.app), supervised(specs.control)], supervised(specs.gateway))],
+    drainTimeoutMs: stopTimeoutMs,
+  });
+  process.once('SIGINT', () => say('\nstopping: requests in flight are finished first …'));
+  const shownPort = port === 80 ? '' : `:${port}`;
+  const api = `http://${loopback}:${ports.api}`;
+  await data.writeRuntimeFile({ pid: process.pid, api, gateway: `http://${loopback}:${port}`, baseDomain, publicPort: port, tokenFile: paths.adminToken });
+  say(
+    [
+      `ready in ${((systemClock.monotonicMs() - startedMs) / 1_000).toFixed(1)} s: ${catalog.title}`,
+      `  tenants      http://<slug>.${baseDomain}${shownPort}`,
+      `  API          ${api}   documentation at ${api}/v1/docs, through the gateway http://api.${baseDomain}${shownPort}`,
+      `  admin token  ${paths.adminToken}`,
+      `  logs         ${paths.logs}`,
+      '',
+      'In another terminal: npx burgage --help      Ctrl-C stops everything.',
+    ].join('\n'),
+  );
+  await running.stopped;
+  say('stopped');
+}
+
+/** Starts all at once; stops `front` before `rest`. If one does not start, none is left. */
+function together(rest: readonly SupervisedProcess[], front: SupervisedProcess): Component {
+  const all = [front, ...rest];
+  return {
+    name: 'processes',
+    async start() {
+      const outcomes = await Promise.allSettled(all.map((one) => one.start()));
+      const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+      if (!failure) return;
+      await Promise.all(all.map((one) => one.stop()));
+      throw failure.reason;
+    },
+    async stop() {
+      await front.stop();
+      await Promise.all(rest.map((one) => one.stop()));
+    },
+  };
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  const sentence = error instanceof Error ? error.message : String(error);
+  const advice = isBurgageError(error) ? `\n  ${error.definition.advice} [${error.code}]` : '';
+  process.stderr.write(`error: ${sentence}${advice}\n`);
+  process.exitCode = 1;
+}

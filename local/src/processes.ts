@@ -1,0 +1,123 @@
+// What runs on one machine: the shared app, the control plane and the gateway, each with its arguments.
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Catalog } from '@burgage/tenancy';
+import type { DataPaths } from './data-folder.ts';
+import type { ProcessSpec } from './supervisor.ts';
+
+export interface PlatformPorts {
+  readonly api: number;
+  readonly app: number;
+  readonly controlAdmin: number;
+  readonly gatewayAdmin: number;
+}
+
+export interface PlatformLayout {
+  /** The root of the repository. */
+  readonly repository: string;
+  readonly paths: DataPaths;
+  readonly host: string;
+  readonly port: number;
+  readonly baseDomain: string;
+  readonly logLevel: string;
+  /** A catalog by name or file, and what it says. */
+  readonly catalogName: string;
+  readonly catalog: Catalog;
+  readonly ports: PlatformPorts;
+}
+
+export interface PlatformProcesses {
+  readonly app: ProcessSpec;
+  readonly control: ProcessSpec;
+  readonly gateway: ProcessSpec;
+}
+
+const loopback = '127.0.0.1';
+
+/** The upstream of the shared app. */
+export function sharedUpstream(catalog: Catalog): string {
+  return `${catalog.app.name}-shared`;
+}
+
+/** Where the shared app keeps its data. */
+export function sharedAppFolder(paths: DataPaths, catalog: Catalog): string {
+  return join(paths.apps, sharedUpstream(catalog));
+}
+
+/** The environment that every child gets: what Node and the terminal need, and nothing that might be a secret. */
+function plainEnvironment(): Record<string, string> {
+  const kept = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG', 'SYSTEMROOT', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_HEADERS', 'NODE_V8_COVERAGE'];
+  return Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+}
+
+export function platformProcesses(layout: PlatformLayout): PlatformProcesses {
+  const { repository, paths, catalog, ports, host, port, baseDomain, logLevel } = layout;
+  const env = plainEnvironment();
+  const lifeline = ['--import', join(repository, 'local/src/lifeline.ts')];
+  const appFolder = sharedAppFolder(paths, catalog);
+  mkdirSync(appFolder, { recursive: true, mode: 0o700 });
+  return {
+    app: {
+      name: sharedUpstream(catalog),
+      // The permission model keeps a mistake in the app from reaching the platform's files; it is no isolation.
+      args: ['--permission', '--allow-net', `--allow-fs-read=${repository}`, `--allow-fs-read=${dirname(catalog.app.entry)}`, `--allow-fs-read=${appFolder}`, `--allow-fs-write=${appFolder}`, catalog.app.entry],
+      env: {
+        ...env,
+        BURGAGE_APP_ADDRESS: `${loopback}:${ports.app}`,
+        BURGAGE_UPSTREAM: sharedUpstream(catalog),
+        BURGAGE_JWKS_URL: `http://${loopback}:${ports.gatewayAdmin}/jwks.json`,
+        BURGAGE_APP_DATA: appFolder,
+      },
+      cwd: appFolder,
+      logFile: join(paths.logs, `${sharedUpstream(catalog)}.log`),
+      readyUrl: `http://${loopback}:${ports.app}/healthz`,
+    },
+    control: {
+      name: 'control',
+      args: [
+        ...lifeline,
+        join(repository, 'local/src/control.ts'),
+        ...flags({
+          data: paths.root,
+          catalog: layout.catalogName,
+          'base-domain': baseDomain,
+          'public-port': port,
+          'api-port': ports.api,
+          'admin-port': ports.controlAdmin,
+          'app-address': `${loopback}:${ports.app}`,
+          'log-level': logLevel,
+        }),
+      ],
+      env,
+      cwd: repository,
+      logFile: join(paths.logs, 'control.log'),
+      readyUrl: `http://${loopback}:${ports.controlAdmin}/readyz`,
+    },
+    gateway: {
+      name: 'gateway',
+      args: [
+        ...lifeline,
+        join(repository, 'services/gateway/src/main.ts'),
+        ...flags({
+          host,
+          port,
+          'admin-port': ports.gatewayAdmin,
+          registry: `unix:${join(paths.sockets, 'registry.sock')}`,
+          table: join(paths.gateway, 'routes.table'),
+          'context-keys': paths.contextKeys,
+          'internal-token-file': paths.internalToken,
+          'gateway-id': 'gateway-1',
+          'access-log': join(paths.logs, 'access.log'),
+        }),
+      ],
+      env,
+      cwd: repository,
+      logFile: join(paths.logs, 'gateway.log'),
+      readyUrl: `http://${loopback}:${ports.gatewayAdmin}/healthz`,
+    },
+  };
+}
+
+function flags(values: Readonly<Record<string, string | number>>): string[] {
+  return Object.entries(values).flatMap(([name, value]) => [`--${name}`, String(value)]);
+}

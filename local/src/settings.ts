@@ -1,0 +1,37 @@
+// The settings of `npm start`, and those that it hands to the control process.
+import { defineSettings } from '@burgage/runtime';
+import { z } from 'zod';
+
+const port = z.coerce.number().int().min(1).max(65_535);
+const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error']);
+
+export const startSettings = defineSettings({
+  port: { flag: 'port', env: 'BURGAGE_PORT', schema: port, default: '8080', description: 'where tenants are served: 1 to 65535' },
+  host: {
+    flag: 'host',
+    env: 'BURGAGE_HOST',
+    schema: z.union([z.ipv4(), z.ipv6()]),
+    default: '127.0.0.1',
+    description: 'the address to listen on; 0.0.0.0 lets other machines in',
+  },
+  data: { flag: 'data', env: 'BURGAGE_DATA', schema: z.string().min(1), default: '.burgage', description: 'the data folder' },
+  catalog: {
+    flag: 'catalog',
+    env: 'BURGAGE_CATALOG',
+    schema: z.string().min(1),
+    default: 'litedesk',
+    description: 'a catalog by name, or a YAML file',
+  },
+  logLevel: { flag: 'log-level', env: 'BURGAGE_LOG_LEVEL', schema: logLevel, default: 'info', description: 'trace, debug, info, warn or error' },
+});
+
+export const controlSettings = defineSettings({
+  data: { flag: 'data', env: 'BURGAGE_DATA', schema: z.string().min(1), description: 'the data folder' },
+  catalog: { flag: 'catalog', env: 'BURGAGE_CATALOG', schema: z.string().min(1), description: 'a catalog by name, or a YAML file' },
+  baseDomain: { flag: 'base-domain', env: 'BURGAGE_BASE_DOMAIN', schema: z.string().min(1), description: 'the domain that slugs are labels of' },
+  publicPort: { flag: 'public-port', env: 'BURGAGE_PUBLIC_PORT', schema: port, description: 'the port in the addresses of tenants' },
+  apiPort: { flag: 'api-port', env: 'BURGAGE_API_PORT', schema: port, description: "the API's own loopback port" },
+  adminPort: { flag: 'admin-port', env: 'BURGAGE_ADMIN_PORT', schema: port, description: 'metrics, health and readiness' },
+  appAddress: { flag: 'app-address', env: 'BURGAGE_APP_ADDRESS', schema: z.string().min(1), description: 'where the shared app listens, host:port' },
+  logLevel: { flag: 'log-level', env: 'BURGAGE_LOG_LEVEL', schema: logLevel, default: 'info', description: 'trace, debug, info, warn or error' },
+});

@@ -1,0 +1,143 @@
+// Keeps child processes running: starts them, watches them, starts them again with backoff, and stops every one of them.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import type { Clock, Component, Logger } from '@burgage/runtime';
+
+/** A process to keep running. */
+export interface ProcessSpec {
+  readonly name: string;
+  /** Arguments for this same Node. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Its standard output and error go there, appended. */
+  readonly logFile: string;
+  /** Answers 2xx once it can work. */
+  readonly readyUrl: string;
+}
+
+export interface SupervisorOptions {
+  readonly spec: ProcessSpec;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Told when it ended by itself, before it is started again. */
+  readonly onCrash: (name: string, how: string) => void;
+  readonly readyTimeoutMs: number;
+  readonly stopTimeoutMs: number;
+}
+
+/** Restart delays double from the first to the last; a process that ran for `stableMs` begins anew. */
+const backoff = { firstMs: 100, lastMs: 5_000, stableMs: 10_000 } as const;
+const readyPollMs = 15;
+
+/** Why a process ended, in words. */
+function howItEnded(code: number | null, signal: NodeJS.Signals | null): string {
+  return signal ? `was ended by ${signal}` : `ended with code ${code}`;
+}
+
+/**
+ * One supervised process. Its standard input is a pipe that nobody writes to: when this process is gone, however it
+ * went, the pipe ends, and the child ends itself. It runs in a process group of its own, so that a terminal's Ctrl-C
+ * reaches only the supervisor, which then stops its children in order.
+ */
+export class SupervisedProcess implements Component {
+  readonly name: string;
+  readonly #options: SupervisorOptions;
+  readonly #stopping = new AbortController();
+  #child: ChildProcess | undefined;
+  #exited: Promise<string> = Promise.resolve('was never started');
+  #keeping: Promise<void> = Promise.resolve();
+
+  constructor(options: SupervisorOptions) {
+    this.name = options.spec.name;
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Resolves when the process answers at its ready URL; throws when it ends before, or takes too long. */
+  async start(): Promise<void> {
+    const { spec, clock, readyTimeoutMs } = this.#options;
+    this.#spawn();
+    let ended: string | undefined;
+    this.#exited.then((how) => {
+      ended = how;
+    });
+    const giveUpAtMs = clock.monotonicMs() + readyTimeoutMs;
+    while (!(await answers(spec.readyUrl))) {
+      if (ended) throw new Error(`${spec.name} ${ended} before it was ready; ${spec.logFile} says why`);
+      if (clock.monotonicMs() > giveUpAtMs) {
+        await this.stop();
+        throw new Error(`${spec.name} was not ready within ${readyTimeoutMs} ms; ${spec.logFile} says why`);
+      }
+      await clock.sleep(readyPollMs);
+    }
+    this.#keeping = this.#keep();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    const { clock, logger, stopTimeoutMs, spec } = this.#options;
+    const child = this.#child;
+    if (child && child.exitCode === null && child.signalCode === null) {
+      const late = new AbortController();
+      child.kill('SIGTERM');
+      const timer = clock.sleep(stopTimeoutMs, late.signal).then(() => {
+        if (late.signal.aborted) return;
+        logger.warn({ process: spec.name }, 'did not stop in time; killed');
+        child.kill('SIGKILL');
+      });
+      await this.#exited;
+      late.abort();
+      await timer;
+    }
+    await this.#keeping;
+  }
+
+  #spawn(): void {
+    const { spec, logger } = this.#options;
+    const log = openSync(spec.logFile, 'a', 0o600);
+    try {
+      const child = spawn(process.execPath, spec.args, { cwd: spec.cwd, env: { ...spec.env }, stdio: ['pipe', log, log], detached: true });
+      child.stdin?.on('error', () => undefined);
+      this.#child = child;
+      this.#exited = new Promise((resolve) => {
+        child.on('error', (error) => resolve(`could not be started: ${error.message}`));
+        child.on('exit', (code, signal) => resolve(howItEnded(code, signal)));
+      });
+      logger.info({ process: spec.name, pid: child.pid }, 'process started');
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  async #keep(): Promise<void> {
+    const { spec, clock, logger, onCrash } = this.#options;
+    const { signal } = this.#stopping;
+    let delayMs: number = backoff.firstMs;
+    for (;;) {
+      const startedMs = clock.monotonicMs();
+      const how = await this.#exited;
+      if (signal.aborted) return;
+      if (clock.monotonicMs() - startedMs > backoff.stableMs) delayMs = backoff.firstMs;
+      logger.error({ process: spec.name, how, delayMs }, 'process ended by itself; starting it again');
+      onCrash(spec.name, how);
+      await clock.sleep(delayMs, signal);
+      if (signal.aborted) return;
+      delayMs = Math.min(delayMs * 2, backoff.lastMs);
+      this.#spawn();
+    }
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(1_000) });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
