@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { catalogSchemaFile } from './catalog-schema.ts';
 import { errorsPage } from './errors-page.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -53,6 +54,7 @@ function generateProtobuf(): void {
 
 generateProtobuf();
 write('docs/errors.md', errorsPage());
+write('catalogs/catalog.schema.json', catalogSchemaFile());
 if (stale.length > 0) {
   process.stderr.write(`Generated files are not fresh; run npm run generate:\n${stale.map((path) => `  ${path}\n`).join('')}`);
   process.exit(1);

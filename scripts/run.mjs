@@ -1,44 +1,56 @@
 // Makes any `npm run` work in a fresh clone: installs what is missing, then runs the script on the project's own Node.
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
-const stamp = join(modules, '.burgage-installed');
-const installing = join(root, 'node_modules.installing');
+/** Holds the id of the process that installs. */
+const installing = join(root, '.installing');
 const minimumNodeMajor = 26;
 
-/** The lock file's hash: node_modules is complete when the stamp beside it says the same. */
-function wanted() {
-  return createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+/** True when npm's own record of what it installed has everything that the lock file asks for on every platform. */
+function installed() {
+  let record;
+  try {
+    record = JSON.parse(readFileSync(join(modules, '.package-lock.json'), 'utf8')).packages;
+  } catch {
+    return false;
+  }
+  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  return Object.entries(wanted).every(
+    ([path, { version, optional, devOptional }]) => !path.startsWith('node_modules/') || optional || devOptional || (record[path] && record[path].version === version),
+  );
 }
 
-function installed() {
-  return existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted();
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
 }
 
 const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 /** Installs once, even when two commands start at the same moment: the second waits for the first. */
 function install() {
-  for (let waitedMs = 0; ; waitedMs += 200) {
+  for (;;) {
     try {
-      mkdirSync(installing);
+      writeFileSync(installing, String(process.pid), { flag: 'wx' });
       break;
     } catch {
-      if (installed()) return;
-      let abandoned = false;
+      let owner = 0;
       try {
-        abandoned = Date.now() - statSync(installing).mtimeMs > 10 * 60_000;
+        owner = Number(readFileSync(installing, 'utf8'));
       } catch {
         continue;
       }
-      if (abandoned) rmSync(installing, { recursive: true, force: true });
-      if (waitedMs > 10 * 60_000) fail(`another install has been running for ten minutes; if none is, remove ${installing}`);
-      sleep(200);
+      // Empty for the moment between creating and writing; a process that was killed leaves its file behind.
+      if (owner > 0 && !isAlive(owner)) rmSync(installing, { force: true });
+      else sleep(200);
     }
   }
   try {
@@ -46,11 +58,14 @@ function install() {
     process.stderr.write('Installing packages (once; about 20 seconds) …\n');
     const npm = process.env.npm_execpath;
     const [command, args] = npm ? [process.execPath, [npm]] : ['npm', []];
-    const result = spawnSync(command, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'], shell: !npm && process.platform === 'win32' });
+    const result = spawnSync(command, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      shell: !npm && process.platform === 'win32',
+    });
     if (result.status !== 0) fail('npm ci did not succeed; its output above says why');
-    writeFileSync(stamp, wanted());
   } finally {
-    rmSync(installing, { recursive: true, force: true });
+    rmSync(installing, { force: true });
   }
 }
 

@@ -69,7 +69,7 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
     logger,
     // Stopped in reverse: the gateway first, so that what is in flight still finds the app.
     components: [together([supervised(specs.app), supervised(specs.control)], supervised(specs.gateway))],
-    drainTimeoutMs: stopTimeoutMs,
+    drainTimeoutMs: 2 * stopTimeoutMs,
   });
   process.once('SIGINT', () => say('\nstopping: requests in flight are finished first …'));
   const shownPort = port === 80 ? '' : `:${port}`;
@@ -93,19 +93,21 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
 /** Starts all at once; stops `front` before `rest`. If one does not start, none is left. */
 function together(rest: readonly SupervisedProcess[], front: SupervisedProcess): Component {
   const all = [front, ...rest];
+  const stopAll = async (): Promise<void> => {
+    await front.stop();
+    await Promise.all(rest.map((one) => one.stop()));
+  };
   return {
     name: 'processes',
     async start() {
       const outcomes = await Promise.allSettled(all.map((one) => one.start()));
       const failure = outcomes.find((outcome) => outcome.status === 'rejected');
       if (!failure) return;
-      await Promise.all(all.map((one) => one.stop()));
+      await stopAll();
       throw failure.reason;
     },
-    async stop() {
-      await front.stop();
-      await Promise.all(rest.map((one) => one.stop()));
-    },
+    drain: stopAll,
+    stop: stopAll,
   };
 }
 

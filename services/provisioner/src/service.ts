@@ -16,6 +16,8 @@ import { Worker } from './engine/worker.ts';
 import { provisionerHandlers } from './handlers.ts';
 import { provisionerMetrics } from './metrics.ts';
 
+export { embeddedDrivers } from './adapters/embedded.ts';
+
 export interface ProvisionerOptions {
   /** `unix:/path` or `host:port`. */
   readonly address: string;

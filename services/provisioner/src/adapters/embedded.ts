@@ -4,7 +4,31 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BurgageError } from '@burgage/contracts';
 import type { Clock } from '@burgage/runtime';
-import type { Certificates, Databases, Dns, Files, Mail } from '../domain/ports.ts';
+import type { Certificates, Databases, Dns, Files, Infrastructure, Mail } from '../domain/ports.ts';
+import { createHttpTenantApp, type HttpTenantAppOptions } from './http-tenant-app.ts';
+
+export interface EmbeddedDriversOptions extends HttpTenantAppOptions {
+  /** Where the shared app keeps its data. */
+  readonly appFolder: string;
+  /** Holds one folder a tenant. */
+  readonly filesFolder: string;
+  readonly mailFolder: string;
+  readonly urlOf: (slug: string) => string;
+  readonly clock: Clock;
+}
+
+/** Every driver of one machine. */
+export function embeddedDrivers(options: EmbeddedDriversOptions): Omit<Infrastructure, 'tenants'> {
+  return {
+    app: createHttpTenantApp(options),
+    databases: createPoolDatabases(options.appFolder),
+    files: createFolderFiles(options.filesFolder),
+    certificates: noCertificates,
+    dns: noDns,
+    mail: createFolderMail(options.mailFolder, options.clock),
+    urlOf: options.urlOf,
+  };
+}
 
 /** Pool tenants share one SQLite file, which the shared app keeps in its own folder. */
 export function createPoolDatabases(appFolder: string): Databases {

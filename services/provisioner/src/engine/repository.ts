@@ -34,10 +34,11 @@ export class OperationRepository {
   readonly tenants: Documents<TenantOperations>;
   readonly relay: ReturnType<typeof createOutboxRelay>;
   /** Rung after each write: somebody may have work, or news to hear. */
-  readonly changed = new Doorbell();
+  readonly changed: Doorbell;
   readonly #listings: Documents<OperationListing>;
 
   constructor({ store, clock, logger, publish }: RepositoryOptions) {
+    this.changed = new Doorbell(clock);
     this.tenants = store.documents(tenantOperationsType);
     this.#listings = store.documents(operationListingType);
     this.relay = createOutboxRelay({
