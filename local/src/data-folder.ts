@@ -83,12 +83,24 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   }
   try {
     await mkdir(paths.root, { recursive: true, mode: 0o700 });
-    for (const path of [paths.sockets, paths.store, paths.gateway, paths.apps, paths.files, paths.mail, paths.logs, join(paths.root, 'secrets')]) {
+    for (const path of [
+      paths.sockets,
+      paths.store,
+      paths.gateway,
+      paths.apps,
+      paths.files,
+      paths.mail,
+      paths.logs,
+      join(paths.root, 'secrets'),
+    ]) {
       await mkdir(path, { recursive: true, mode: 0o700 });
       await chmod(path, 0o700);
     }
   } catch (error) {
-    throw new BurgageError('config_invalid', { message: `--data: ${paths.root} cannot be used as a folder (${codeOf(error)}).`, cause: error });
+    throw new BurgageError('config_invalid', {
+      message: `--data: ${paths.root} cannot be used as a folder (${codeOf(error)}).`,
+      cause: error,
+    });
   }
   const lock = await takeLock(paths);
   try {
@@ -118,7 +130,10 @@ async function takeLock(paths: DataPaths): Promise<DatabaseSync> {
     return lock;
   } catch (error) {
     lock.close();
-    const owner = await readFile(paths.runtimeFile, 'utf8').then((text) => ` (process ${JSON.parse(text).pid})`, () => '');
+    const owner = await readFile(paths.runtimeFile, 'utf8').then(
+      (text) => ` (process ${JSON.parse(text).pid})`,
+      () => '',
+    );
     throw new BurgageError('data_folder_in_use', { message: `Another Burgage${owner} runs on ${paths.root}.`, cause: error });
   }
 }

@@ -74,7 +74,14 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
   process.once('SIGINT', () => say('\nstopping: requests in flight are finished first …'));
   const shownPort = port === 80 ? '' : `:${port}`;
   const api = `http://${loopback}:${ports.api}`;
-  await data.writeRuntimeFile({ pid: process.pid, api, gateway: `http://${loopback}:${port}`, baseDomain, publicPort: port, tokenFile: paths.adminToken });
+  await data.writeRuntimeFile({
+    pid: process.pid,
+    api,
+    gateway: `http://${loopback}:${port}`,
+    baseDomain,
+    publicPort: port,
+    tokenFile: paths.adminToken,
+  });
   say(
     [
       `ready in ${((systemClock.monotonicMs() - startedMs) / 1_000).toFixed(1)} s: ${catalog.title}`,

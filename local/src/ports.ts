@@ -1,5 +1,5 @@
 // Loopback ports: whether one is free, and free ones that nobody uses yet.
-import { createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { BurgageError } from '@burgage/contracts';
 
 /** Binds and lets go again. Answers with the port: `port` itself, or a free one where it is 0. */
@@ -20,8 +20,13 @@ export async function assertPortFree(host: string, port: number): Promise<void> 
     await tryPort(host, port);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'EADDRINUSE') throw new BurgageError('port_taken', { message: `Port ${port} on ${host} is in use by another program.`, cause: error });
-    if (code === 'EACCES') throw new BurgageError('config_invalid', { message: `--port: this user may not listen on port ${port}, expected one from 1024 on.`, cause: error });
+    if (code === 'EADDRINUSE')
+      throw new BurgageError('port_taken', { message: `Port ${port} on ${host} is in use by another program.`, cause: error });
+    if (code === 'EACCES')
+      throw new BurgageError('config_invalid', {
+        message: `--port: this user may not listen on port ${port}, expected one from 1024 on.`,
+        cause: error,
+      });
     throw error;
   }
 }

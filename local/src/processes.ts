@@ -46,7 +46,17 @@ export function sharedAppFolder(paths: DataPaths, catalog: Catalog): string {
 
 /** The environment that every child gets: what Node and the terminal need, and nothing that might be a secret. */
 function plainEnvironment(): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG', 'SYSTEMROOT', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_HEADERS', 'NODE_V8_COVERAGE'];
+  const kept = [
+    'PATH',
+    'HOME',
+    'TMPDIR',
+    'TZ',
+    'LANG',
+    'SYSTEMROOT',
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    'OTEL_EXPORTER_OTLP_HEADERS',
+    'NODE_V8_COVERAGE',
+  ];
   return Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 }
 
@@ -60,7 +70,15 @@ export function platformProcesses(layout: PlatformLayout): PlatformProcesses {
     app: {
       name: sharedUpstream(catalog),
       // The permission model keeps a mistake in the app from reaching the platform's files; it is no isolation.
-      args: ['--permission', '--allow-net', `--allow-fs-read=${repository}`, `--allow-fs-read=${dirname(catalog.app.entry)}`, `--allow-fs-read=${appFolder}`, `--allow-fs-write=${appFolder}`, catalog.app.entry],
+      args: [
+        '--permission',
+        '--allow-net',
+        `--allow-fs-read=${repository}`,
+        `--allow-fs-read=${dirname(catalog.app.entry)}`,
+        `--allow-fs-read=${appFolder}`,
+        `--allow-fs-write=${appFolder}`,
+        catalog.app.entry,
+      ],
       env: {
         ...env,
         BURGAGE_APP_ADDRESS: `${loopback}:${ports.app}`,

@@ -22,16 +22,38 @@ export const startSettings = defineSettings({
     default: 'litedesk',
     description: 'a catalog by name, or a YAML file',
   },
-  logLevel: { flag: 'log-level', env: 'BURGAGE_LOG_LEVEL', schema: logLevel, default: 'info', description: 'trace, debug, info, warn or error' },
+  logLevel: {
+    flag: 'log-level',
+    env: 'BURGAGE_LOG_LEVEL',
+    schema: logLevel,
+    default: 'info',
+    description: 'trace, debug, info, warn or error',
+  },
 });
 
 export const controlSettings = defineSettings({
   data: { flag: 'data', env: 'BURGAGE_DATA', schema: z.string().min(1), description: 'the data folder' },
   catalog: { flag: 'catalog', env: 'BURGAGE_CATALOG', schema: z.string().min(1), description: 'a catalog by name, or a YAML file' },
-  baseDomain: { flag: 'base-domain', env: 'BURGAGE_BASE_DOMAIN', schema: z.string().min(1), description: 'the domain that slugs are labels of' },
+  baseDomain: {
+    flag: 'base-domain',
+    env: 'BURGAGE_BASE_DOMAIN',
+    schema: z.string().min(1),
+    description: 'the domain that slugs are labels of',
+  },
   publicPort: { flag: 'public-port', env: 'BURGAGE_PUBLIC_PORT', schema: port, description: 'the port in the addresses of tenants' },
   apiPort: { flag: 'api-port', env: 'BURGAGE_API_PORT', schema: port, description: "the API's own loopback port" },
   adminPort: { flag: 'admin-port', env: 'BURGAGE_ADMIN_PORT', schema: port, description: 'metrics, health and readiness' },
-  appAddress: { flag: 'app-address', env: 'BURGAGE_APP_ADDRESS', schema: z.string().min(1), description: 'where the shared app listens, host:port' },
-  logLevel: { flag: 'log-level', env: 'BURGAGE_LOG_LEVEL', schema: logLevel, default: 'info', description: 'trace, debug, info, warn or error' },
+  appAddress: {
+    flag: 'app-address',
+    env: 'BURGAGE_APP_ADDRESS',
+    schema: z.string().min(1),
+    description: 'where the shared app listens, host:port',
+  },
+  logLevel: {
+    flag: 'log-level',
+    env: 'BURGAGE_LOG_LEVEL',
+    schema: logLevel,
+    default: 'info',
+    description: 'trace, debug, info, warn or error',
+  },
 });

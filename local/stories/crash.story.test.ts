@@ -1,0 +1,94 @@
+// What a crash leaves: nothing half-done, nothing twice, and traffic that goes on.
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { isAlive, Platform, until } from './platform.ts';
+
+let platform: Platform;
+
+afterEach(() => platform?.remove());
+
+interface TenantView {
+  readonly id: string;
+  readonly slug: string;
+  readonly state: string;
+}
+
+async function tenantsOf(of: Platform): Promise<readonly TenantView[]> {
+  const listed = await of.cli('tenants', 'list', '-o', 'json');
+  return listed.code === 0 ? JSON.parse(listed.stdout).items : [];
+}
+
+async function allLive(of: Platform, count: number): Promise<readonly TenantView[]> {
+  return await until(
+    'every tenant is live',
+    async () => {
+      const tenants = await tenantsOf(of);
+      return tenants.length === count && tenants.every(({ state }) => state === 'active') ? tenants : undefined;
+    },
+    40_000,
+  );
+}
+
+/** Each tenant answers, was provisioned by one operation and got one mail. */
+async function expectLiveOnce(of: Platform, tenants: readonly TenantView[]): Promise<void> {
+  for (const { slug } of tenants) expect((await of.ask(slug, '/')).status).toBe(200);
+  const operations = JSON.parse((await of.cli('operations', 'list', '-o', 'json')).stdout).items;
+  expect(operations.map(({ tenantId }: { tenantId: string }) => tenantId).sort()).toEqual(tenants.map(({ id }) => id).sort());
+  const mails = (await readdir(join(of.data, 'mail'))).filter((name) => name.endsWith('.eml'));
+  expect(mails).toHaveLength(tenants.length);
+}
+
+async function signUp(of: Platform, count: number): Promise<void> {
+  const token = (await readFile(join(of.data, 'secrets', 'admin-token'), 'utf8')).trim();
+  await Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      const answer = await of.ask('api', '/v1/tenants', {
+        headers: { authorization: `Bearer ${token}`, 'idempotency-key': `sign-up-${index}` },
+        json: { company: `Crash Test ${index}`, plan: 'trial', owner: `owner${index}@crash.test` },
+      });
+      expect(answer.status).toBe(202);
+    }),
+  );
+}
+
+describe('kill -9', () => {
+  test('of the control plane in the middle of provisioning: every tenant ends live, once, and traffic goes on meanwhile', {
+    timeout: 90_000,
+  }, async () => {
+    platform = await Platform.start();
+    const served = await platform.createTenant('Served GmbH');
+    for (let round = 0; round < 3; round += 1) {
+      await signUp(platform, 4 * (round + 1));
+      const control = await platform.pidOf('control');
+      process.kill(control, 'SIGKILL');
+      for (let request = 0; request < 20; request += 1) expect((await platform.ask(served.slug, '/healthz')).status).toBe(200);
+      await until('the control plane is back', async () => {
+        const back = await platform.pidOf('control');
+        return back !== control && (await platform.cli('tenants', 'list')).code === 0;
+      });
+      // One second a round: the limit of the plan is 20 requests a second.
+      await new Promise((wake) => setTimeout(wake, 1_000));
+    }
+    await expectLiveOnce(platform, await allLive(platform, 13));
+  });
+
+  test('of everything at once: no child is left, and the next start carries on', { timeout: 90_000 }, async () => {
+    platform = await Platform.start();
+    await signUp(platform, 6);
+    const pids = await Promise.all(['control', 'gateway', 'desk-shared'].map((name) => platform.pidOf(name)));
+    await platform.kill();
+    await until('no child is left', async () => pids.every((pid) => !isAlive(pid)));
+    platform = await Platform.start({ data: platform.data });
+    await expectLiveOnce(platform, await allLive(platform, 6));
+  });
+
+  test('of the app and the gateway: both come back by themselves', { timeout: 60_000 }, async () => {
+    platform = await Platform.start();
+    const { slug } = await platform.createTenant('Phoenix AG');
+    for (const name of ['desk-shared', 'gateway']) {
+      process.kill(await platform.pidOf(name), 'SIGKILL');
+      await until(`${name} serves again`, async () => (await platform.ask(slug, '/').catch(() => undefined))?.status === 200);
+    }
+  });
+});
