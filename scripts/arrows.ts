@@ -70,7 +70,13 @@ export function importsOf(source: string): readonly Import[] {
     .map(({ match, specifier, typeOnly }) => ({ specifier, typeOnly, line: source.slice(0, match.index).split('\n').length }));
 }
 
-function layerComplaints(file: string, { specifier }: Import, workspace: Workspace, workspaces: readonly Workspace[], root: Manifest): string[] {
+function layerComplaints(
+  file: string,
+  { specifier }: Import,
+  workspace: Workspace,
+  workspaces: readonly Workspace[],
+  root: Manifest,
+): string[] {
   const { folder, manifest } = workspace;
   if (specifier.startsWith('.')) {
     const target = posix.join(posix.dirname(file), specifier);
@@ -79,19 +85,16 @@ function layerComplaints(file: string, { specifier }: Import, workspace: Workspa
   if (isBuiltin(specifier)) return specifier.startsWith('node:') ? [] : [`imports ${specifier}: write node:${specifier}`];
   const name = packageOf(specifier);
   if (name === manifest.name) return [];
-  const complaints: string[] = [];
   const target = workspaces.find((other) => other.manifest.name === name);
   if (target !== undefined) {
     const layer = layerOf(folder);
     const targetLayer = layerOf(target.folder);
-    if (!(allowedLayers[layer] ?? []).includes(targetLayer)) complaints.push(`imports ${name}: ${layer} never import ${targetLayer}`);
+    if (!(allowedLayers[layer] ?? []).includes(targetLayer)) return [`imports ${name}: ${layer} never import ${targetLayer}`];
   }
   const declared = { ...manifest.dependencies, ...manifest.peerDependencies };
   const development = { ...manifest.devDependencies, ...root.devDependencies };
-  if (!(name in declared) && !(isDevelopmentFile(file, folder) && name in development)) {
-    complaints.push(`imports ${name}, which the package.json of ${folder} does not declare`);
-  }
-  return complaints;
+  if (name in declared || (isDevelopmentFile(file, folder) && name in development)) return [];
+  return [`imports ${name}, which the package.json of ${folder} does not declare`];
 }
 
 function pureComplaints(file: string, { specifier, typeOnly }: Import): string[] {

@@ -1,4 +1,5 @@
-// Writes every generated file: protobuf code, docs/errors.md, the catalog's JSON Schema. `--check` only compares.
+// Writes every generated file: protobuf code, docs/errors.md, the catalog's JSON Schema. `--check` only compares;
+// `--release` also makes today's contract the one that buf breaking holds later changes against.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -52,7 +53,21 @@ function generateProtobuf(): void {
   }
 }
 
+/**
+ * The contract as released: a buf image as text, without comments and positions, so that a diff shows what was promised.
+ * Written when a version is released, and never to silence buf breaking: what it finds would break who runs the version before.
+ */
+function writeReleasedContract(): void {
+  const image = execFileSync('buf', ['build', '--exclude-source-info', '-o', '-#format=json'], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  write('proto/released.json', `${JSON.stringify(JSON.parse(image), null, 1)}\n`);
+}
+
 generateProtobuf();
+if (process.argv.includes('--release')) writeReleasedContract();
 write('docs/errors.md', errorsPage());
 write('catalogs/catalog.schema.json', catalogSchemaFile());
 if (stale.length > 0) {

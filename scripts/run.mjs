@@ -20,7 +20,8 @@ function installed() {
   }
   const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
   return Object.entries(wanted).every(
-    ([path, { version, optional, devOptional }]) => !path.startsWith('node_modules/') || optional || devOptional || (record[path] && record[path].version === version),
+    ([path, { version, optional, devOptional }]) =>
+      !path.startsWith('node_modules/') || optional || devOptional || (record[path] && record[path].version === version),
   );
 }
 
@@ -58,12 +59,13 @@ function install() {
     process.stderr.write('Installing packages (once; about 20 seconds) …\n');
     const npm = process.env.npm_execpath;
     const [command, args] = npm ? [process.execPath, [npm]] : ['npm', []];
-    const result = spawnSync(command, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    // Not `ci`: it refuses a lock file that was written where the registry lacks some platforms' optional packages.
+    const result = spawnSync(command, [...args, 'install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
       cwd: root,
       stdio: ['ignore', 'ignore', 'inherit'],
       shell: !npm && process.platform === 'win32',
     });
-    if (result.status !== 0) fail('npm ci did not succeed; its output above says why');
+    if (result.status !== 0) fail('npm install did not succeed; its output above says why');
   } finally {
     rmSync(installing, { force: true });
   }
@@ -79,7 +81,9 @@ function projectNode() {
   const bundled = join(modules, '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
   if (existsSync(bundled)) return bundled;
   if (Number(process.versions.node.split('.')[0]) >= minimumNodeMajor) return process.execPath;
-  return fail(`no Node ${minimumNodeMajor} package exists for ${process.platform} ${process.arch}, and this is Node ${process.versions.node}; install Node ${minimumNodeMajor} or later and try again`);
+  return fail(
+    `no Node ${minimumNodeMajor} package exists for ${process.platform} ${process.arch}, and this is Node ${process.versions.node}; install Node ${minimumNodeMajor} or later and try again`,
+  );
 }
 
 /** A package's command as the JavaScript file behind it, so that no shell is needed to run it. */
@@ -95,7 +99,12 @@ if (!first) fail('usage: node scripts/run.mjs FILE.ts [ARG …] | --bin PACKAGE 
 const args = first === '--bin' ? [binFile(rest[0]), ...rest.slice(1)] : [join(root, first), ...rest];
 const child = spawn(projectNode(), args, {
   stdio: 'inherit',
-  env: { ...process.env, PATH: `${join(modules, '.bin')}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}`, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' },
+  env: {
+    ...process.env,
+    PATH: `${join(modules, '.bin')}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}`,
+    TURBO_TELEMETRY_DISABLED: '1',
+    DO_NOT_TRACK: '1',
+  },
 });
 // A terminal's Ctrl-C reaches the child by itself; a signal sent to this process alone must be handed on.
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

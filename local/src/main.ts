@@ -1,4 +1,5 @@
 // `npm start`: Burgage on one machine. Takes the data folder, starts every process, says where, and stops them in order.
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isBurgageError } from '@burgage/contracts';
 import { type Component, createLogger, type LogLevel, readSettings, runProcess, systemClock, usageOf } from '@burgage/runtime';
@@ -13,6 +14,7 @@ const repository = resolve(import.meta.dirname, '../..');
 const baseDomain = 'localhost';
 const loopback = '127.0.0.1';
 const readyTimeoutMs = 30_000;
+const gatewayPollMs = 20;
 /** Longer than the gateway's own drain, so that it is never cut short. */
 const stopTimeoutMs = 35_000;
 
@@ -71,9 +73,10 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
     components: [together([supervised(specs.app), supervised(specs.control)], supervised(specs.gateway))],
     drainTimeoutMs: 2 * stopTimeoutMs,
   });
-  process.once('SIGINT', () => say('\nstopping: requests in flight are finished first …'));
-  const shownPort = port === 80 ? '' : `:${port}`;
   const api = `http://${loopback}:${ports.api}`;
+  process.once('SIGINT', () => say('\nstopping: requests in flight are finished first …'));
+  await gatewayShowsEverything(api, paths.adminToken);
+  const shownPort = port === 80 ? '' : `:${port}`;
   await data.writeRuntimeFile({
     pid: process.pid,
     api,
@@ -95,6 +98,18 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
   );
   await running.stopped;
   say('stopped');
+}
+
+/** Waits, within bounds, until the gateway has applied all that the registry has: an older table may name old endpoints. */
+async function gatewayShowsEverything(api: string, tokenFile: string): Promise<void> {
+  const token = (await readFile(tokenFile, 'utf8')).trim();
+  const giveUpAtMs = systemClock.monotonicMs() + readyTimeoutMs;
+  while (systemClock.monotonicMs() < giveUpAtMs) {
+    const response = await fetch(`${api}/v1/gateways`, { headers: { authorization: `Bearer ${token}` } });
+    const { items } = (await response.json()) as { readonly items?: readonly { readonly inSync: boolean }[] };
+    if (items?.length && items.every(({ inSync }) => inSync)) return;
+    await systemClock.sleep(gatewayPollMs);
+  }
 }
 
 /** Starts all at once; stops `front` before `rest`. If one does not start, none is left. */

@@ -34,7 +34,7 @@ async function allLive(of: Platform, count: number): Promise<readonly TenantView
 async function expectLiveOnce(of: Platform, tenants: readonly TenantView[]): Promise<void> {
   for (const { slug } of tenants) expect((await of.ask(slug, '/')).status).toBe(200);
   const operations = JSON.parse((await of.cli('operations', 'list', '-o', 'json')).stdout).items;
-  expect(operations.map(({ tenantId }: { tenantId: string }) => tenantId).sort()).toEqual(tenants.map(({ id }) => id).sort());
+  expect(operations.map(({ tenant }: { tenant: TenantView }) => tenant.id).sort()).toEqual(tenants.map(({ id }) => id).sort());
   const mails = (await readdir(join(of.data, 'mail'))).filter((name) => name.endsWith('.eml'));
   expect(mails).toHaveLength(tenants.length);
 }

@@ -45,6 +45,10 @@ async function gatewayStatus(): Promise<Record<string, unknown>> {
   return (await ask(adminPort, loopback, '/routes/status', { headers: { authorization: `Bearer ${internalToken}` } })).json();
 }
 
+async function inSync(): Promise<void> {
+  await until('the gateway follows the registry', async () => (await gatewayStatus()).inSync === true);
+}
+
 async function signUp(company: string): Promise<string> {
   const created = await ask(port, 'api.localhost', '/v1/tenants', {
     headers: { authorization: `Bearer ${token}` },
@@ -81,6 +85,7 @@ beforeAll(async () => {
   token = (await readFile(data.paths.adminToken, 'utf8')).trim();
   internalToken = (await readFile(data.paths.internalToken, 'utf8')).trim();
   await Promise.all([start(specs.app), start(specs.control), start(specs.gateway)]);
+  await inSync();
 }, 60_000);
 
 afterAll(async () => {
@@ -110,7 +115,7 @@ describe('a gateway', () => {
     expect((await tenantPage('never-heard-of.localhost')).status).toBe(404);
 
     await start(specs.control);
-    await until('in sync again', async () => (await gatewayStatus()).inSync === true);
+    await inSync();
     expect(await gatewayStatus()).toMatchObject({ source: 'registry' });
     await until('new tenants are served again', async () => (await signUp('Back Again')).length > 0);
   });

@@ -12,8 +12,8 @@ import {
   StepState,
 } from '@burgage/contracts';
 import { implement, type RpcImplementation } from '@burgage/rpc';
+import { type Failure, hasEnded, type Operation, type ProgressEntry, type StepRecord, sequenceOf } from './domain/operation.ts';
 import type { OperationRepository } from './engine/repository.ts';
-import { type Failure, hasEnded, type Operation, type ProgressEntry, sequenceOf, type StepRecord } from './domain/operation.ts';
 
 export interface ProvisionerHandlersOptions {
   readonly repository: OperationRepository;
@@ -29,7 +29,10 @@ export function provisionerHandlers({ repository, provision }: ProvisionerHandle
   async function find(operationId: string): Promise<Operation> {
     const operation = operationId === '' ? undefined : await repository.get(operationId);
     if (!operation) {
-      throw new BurgageError('operation_not_found', { message: `There is no operation ${operationId || '""'}.`, metadata: { operation: operationId } });
+      throw new BurgageError('operation_not_found', {
+        message: `There is no operation ${operationId || '""'}.`,
+        metadata: { operation: operationId },
+      });
     }
     return operation;
   }

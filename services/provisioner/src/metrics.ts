@@ -6,7 +6,10 @@ const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 export function provisionerMetrics(metrics: Metrics) {
   return {
     operationsStarted: metrics.counter('burgage_operations_started_total', 'Operations that were asked for, by kind.', ['kind']),
-    operationsEnded: metrics.counter('burgage_operations_ended_total', 'Operations that have ended, by kind and outcome.', ['kind', 'outcome']),
+    operationsEnded: metrics.counter('burgage_operations_ended_total', 'Operations that have ended, by kind and outcome.', [
+      'kind',
+      'outcome',
+    ]),
     operationDuration: metrics.histogram(
       'burgage_operation_duration_seconds',
       'Time from being asked for to the end, by kind and outcome.',

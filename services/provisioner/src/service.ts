@@ -1,6 +1,6 @@
 // The provisioner as one object: wires operations to their store, their drivers and the registry.
 import { BurgageError, type RegistryService } from '@burgage/contracts';
-import { eventFromOutbox, type Events, type Subscription } from '@burgage/events';
+import { type Events, eventFromOutbox, type Subscription } from '@burgage/events';
 import { createRpcServer, type RpcClient } from '@burgage/rpc';
 import type { Clock, Component, Logger, Metrics, Random } from '@burgage/runtime';
 import type { Store } from '@burgage/store';
@@ -56,6 +56,7 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
   const repository = new OperationRepository({
     store,
     clock,
+    random,
     logger,
     publish: async (items) => {
       for (const item of items) await events.publish(eventFromOutbox(item.payload));
@@ -113,7 +114,6 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
     logger,
     metrics: options.metrics,
     clock,
-    random,
   });
   let subscription: Subscription | undefined;
 

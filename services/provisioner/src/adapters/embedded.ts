@@ -105,6 +105,5 @@ export function createFolderMail(folder: string, clock: Clock, from = 'Burgage <
 /** A header's value: other than ASCII as an encoded word (RFC 2047); a line break cannot start another header. */
 function headerText(text: string): string {
   const line = text.replaceAll(/[\r\n]+/g, ' ');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: everything outside printable ASCII is what is looked for
   return /[^\x20-\x7e]/.test(line) ? `=?utf-8?B?${Buffer.from(line).toString('base64')}?=` : line;
 }

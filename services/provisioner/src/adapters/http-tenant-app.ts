@@ -60,7 +60,9 @@ export function createHttpTenantApp({ issuer, upstream, readyPath }: HttpTenantA
       const response = await send(endpoint, readyPath, { method: 'GET', signal, headers: { 'burgage-context': context } });
       await response.body?.cancel();
       if (response.status !== 200) {
-        throw new BurgageError('app_unhealthy', { message: `The app answered GET ${readyPath} with ${response.status} for this tenant, expected 200.` });
+        throw new BurgageError('app_unhealthy', {
+          message: `The app answered GET ${readyPath} with ${response.status} for this tenant, expected 200.`,
+        });
       }
     },
   };
@@ -85,7 +87,8 @@ async function send(endpoint: string, path: string, init: RequestInit): Promise<
   try {
     return await fetch(`http://${endpoint}${path}`, { ...init, redirect: 'manual' });
   } catch (error) {
-    if (init.signal?.aborted) throw new BurgageError('deadline_exceeded', { message: `The app did not answer ${init.method} ${path} in time.`, cause: error });
+    if (init.signal?.aborted)
+      throw new BurgageError('deadline_exceeded', { message: `The app did not answer ${init.method} ${path} in time.`, cause: error });
     throw new BurgageError('upstream_unreachable', { message: `The app does not accept connections at ${endpoint}.`, cause: error });
   }
 }

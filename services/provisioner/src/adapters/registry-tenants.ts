@@ -1,9 +1,10 @@
 // The registry behind the port that operations use.
-import { BurgageError, type RegistryService, type Tenant, TenantState } from '@burgage/contracts';
+
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { FenceSchema } from '@burgage/contracts';
+import { BurgageError, type RegistryService, type Tenant, TenantState } from '@burgage/contracts';
 import type { RpcClient } from '@burgage/rpc';
-import type { Fence, Tenants, TenantSummary } from '../domain/ports.ts';
+import type { Fence, TenantSummary, Tenants } from '../domain/ports.ts';
 
 type FenceInit = MessageInitShape<typeof FenceSchema>;
 
@@ -25,7 +26,8 @@ function fenceInit(fence: Fence): FenceInit {
 }
 
 function present<T>(value: T | undefined, call: string): T {
-  if (value === undefined) throw new BurgageError('internal', { cause: new Error(`the registry answered ${call} without what it promises`) });
+  if (value === undefined)
+    throw new BurgageError('internal', { cause: new Error(`the registry answered ${call} without what it promises`) });
   return value;
 }
 
@@ -37,13 +39,21 @@ export function createRegistryTenants(registry: RpcClient<typeof RegistryService
       return summaryOf(present(tenant, 'GetTenant'));
     },
     async requested(limit, signal) {
-      const page = await registry.listTenants({ state: TenantState.REQUESTED, pageSize: limit, oldestFirst: true }, signal ? { signal } : {});
+      const page = await registry.listTenants(
+        { state: TenantState.REQUESTED, pageSize: limit, oldestFirst: true },
+        signal ? { signal } : {},
+      );
       return page.tenants.map((tenant) => tenant.id);
     },
     async beginProvisioning(tenantId, fence, signal) {
       await registry.transitionTenant({ tenantId, state: TenantState.PROVISIONING, fence: fenceInit(fence) }, { signal });
     },
     async fail(tenantId, reason, fence, signal) {
+      // A tenant fails from provisioning only, and its operation may have failed before it came to that.
+      const { tenant } = await registry.getTenant({ tenant: tenantId }, { signal });
+      if (tenant?.state === TenantState.REQUESTED) {
+        await registry.transitionTenant({ tenantId, state: TenantState.PROVISIONING, fence: fenceInit(fence) }, { signal });
+      }
       await registry.transitionTenant({ tenantId, state: TenantState.FAILED, reason, fence: fenceInit(fence) }, { signal });
     },
     async putRoute(tenantId, upstream, fence, signal) {

@@ -101,7 +101,9 @@ describe('an operation', () => {
         const { operation, effects, states } = drive(newOperation(steps, point), outcomes.values());
         if (operation.state !== 'failed') return;
         const turned = states.find((state) => state.state === 'undoing');
-        const expected = (turned?.steps ?? []).flatMap((step, index) => (step.state === 'done' || step.state === 'failed' ? [index] : [])).reverse();
+        const expected = (turned?.steps ?? [])
+          .flatMap((step, index) => (step.state === 'done' || step.state === 'failed' ? [index] : []))
+          .reverse();
         const undone = effects.filter((effect) => effect.startsWith('undo')).map((effect) => Number(effect.split(' ')[1]));
         expect(undone.filter((step, index) => undone[index - 1] !== step)).toEqual(expected);
       }),

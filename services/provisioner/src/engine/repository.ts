@@ -1,9 +1,8 @@
 // Reads and writes the operations of tenants; each change of one is a single compare-and-set with what follows in its outbox.
 import { BurgageError, isBurgageError } from '@burgage/contracts';
 import { outboxEvent } from '@burgage/events';
-import { currentContext, type Clock, Doorbell } from '@burgage/runtime';
+import { type Clock, Doorbell, type Logger, type Random } from '@burgage/runtime';
 import { createOutboxRelay, type Documents, type Json, type OutboxItem, type Store, type Stored } from '@burgage/store';
-import type { Logger } from '@burgage/runtime';
 import { hasEnded, type Operation, sequenceOf } from '../domain/operation.ts';
 import {
   emptyTenantOperations,
@@ -19,6 +18,7 @@ const casAttemptsMax = 50;
 export interface RepositoryOptions {
   readonly store: Store;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   /** Publishes the events of outboxes. */
   readonly publish: (items: readonly OutboxItem[]) => Promise<void>;
@@ -36,8 +36,10 @@ export class OperationRepository {
   /** Rung after each write: somebody may have work, or news to hear. */
   readonly changed: Doorbell;
   readonly #listings: Documents<OperationListing>;
+  readonly #stamps: Pick<RepositoryOptions, 'clock' | 'random'>;
 
-  constructor({ store, clock, logger, publish }: RepositoryOptions) {
+  constructor({ store, clock, random, logger, publish }: RepositoryOptions) {
+    this.#stamps = { clock, random };
     this.changed = new Doorbell(clock);
     this.tenants = store.documents(tenantOperationsType);
     this.#listings = store.documents(operationListingType);
@@ -59,7 +61,7 @@ export class OperationRepository {
     if (known) return known;
     const queued = await this.change(operation.tenantId, (value) => {
       if (operationIn(value, operation.id)) return undefined;
-      return { value: { ...value, queue: [...value.queue, operation] }, outbox: [listingItem(operation), ...progressItems(undefined, operation)] };
+      return { value: { ...value, queue: [...value.queue, operation] }, outbox: this.consequencesOf(undefined, operation) };
     });
     return operationIn(queued.value, operation.id) ?? operation;
   }
@@ -128,36 +130,20 @@ export class OperationRepository {
       }
     }
   }
-}
 
-/** Has the listing of an operation written. */
-export function listingItem(operation: Operation): OutboxItem {
-  return { id: `listing-${operation.id}-${sequenceOf(operation)}`, target: 'listing', payload: operation as unknown as Json };
-}
-
-/** The events that tell of the entries that `after` has and `before` has not. */
-export function progressItems(before: Operation | undefined, after: Operation): readonly OutboxItem[] {
-  const sequence = sequenceOf(after);
-  if (before && sequenceOf(before) === sequence) return [];
-  const { traceparent } = currentContext();
-  const trace = traceparent ? { traceparent } : {};
-  const items = [
-    outboxEvent(
-      'burgage.provisioner.operation.progressed',
-      after.id,
-      { operationId: after.id, tenantId: after.tenantId, sequence: BigInt(sequence) },
-      trace,
-    ),
-  ];
-  if (hasEnded(after)) {
-    items.push(
-      outboxEvent(
-        'burgage.provisioner.operation.ended',
-        after.id,
-        { operationId: after.id, tenantId: after.tenantId, kind: after.kind, outcome: after.state, sequence: BigInt(sequence) },
-        trace,
-      ),
-    );
+  /** What follows from an operation's change: events that tell of its new entries, and its listing when it is new or has ended. */
+  consequencesOf(before: Operation | undefined, after: Operation): readonly OutboxItem[] {
+    const { id: operationId, tenantId, kind, state: outcome } = after;
+    const sequence = BigInt(sequenceOf(after));
+    const items: OutboxItem[] = [];
+    if (!before || hasEnded(after)) {
+      items.push({ id: `listing-${operationId}-${sequence}`, target: 'listing', payload: after as unknown as Json });
+    }
+    items.push(outboxEvent('burgage.provisioner.operation.progressed', operationId, { operationId, tenantId, sequence }, this.#stamps));
+    if (hasEnded(after)) {
+      const ended = { operationId, tenantId, kind, outcome, sequence };
+      items.push(outboxEvent('burgage.provisioner.operation.ended', operationId, ended, this.#stamps));
+    }
+    return items;
   }
-  return items;
 }

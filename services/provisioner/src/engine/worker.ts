@@ -7,7 +7,7 @@ import { hasEnded, nextAction, type Operation, type OperationEvent, transition }
 import { failureOf, judge } from '../domain/retry.ts';
 import { holdsLease, type TenantOperations, withHead, withoutLease } from '../domain/tenant-operations.ts';
 import type { ProvisionerMetrics } from '../metrics.ts';
-import { listingItem, type OperationRepository, progressItems } from './repository.ts';
+import type { OperationRepository } from './repository.ts';
 
 export interface WorkerOptions {
   readonly repository: OperationRepository;
@@ -173,7 +173,10 @@ export class Worker implements Component {
       await this.#release(claim);
       if (operation && hasEnded(operation)) {
         metrics.operationsEnded.inc({ kind: operation.kind, outcome: operation.state });
-        metrics.operationDuration.observe({ kind: operation.kind, outcome: operation.state }, secondsBetween(operation.createdAt, operation.endedAt));
+        metrics.operationDuration.observe(
+          { kind: operation.kind, outcome: operation.state },
+          secondsBetween(operation.createdAt, operation.endedAt),
+        );
         logger.info({ outcome: operation.state, error: operation.error }, 'operation ended');
       }
     });
@@ -184,7 +187,8 @@ export class Worker implements Component {
     const action = nextAction(operation);
     if (action.type === 'nothing') throw new Error(`operation ${operation.id} is ${operation.state} and has nothing to do`);
     const step = this.#stepOf(operation, action.step);
-    const intent: OperationEvent = action.type === 'run' ? { type: 'run_started', step: action.step } : { type: 'undo_started', step: action.step };
+    const intent: OperationEvent =
+      action.type === 'run' ? { type: 'run_started', step: action.step } : { type: 'undo_started', step: action.step };
     const begun = await this.#record(claim, operation.id, intent);
     const attempt = begun.steps[action.step]?.attempts ?? 1;
     const outcome = await this.#effect(claim, begun, step, action.type, attempt);
@@ -230,7 +234,10 @@ export class Worker implements Component {
     } finally {
       ended.abort();
     }
-    metrics.stepDuration.observe({ step: step.name, direction, outcome: outcome instanceof Error ? outcome.code : outcome.type }, (clock.monotonicMs() - startedMs) / 1_000);
+    metrics.stepDuration.observe(
+      { step: step.name, direction, outcome: outcome instanceof Error ? outcome.code : outcome.type },
+      (clock.monotonicMs() - startedMs) / 1_000,
+    );
     if (await heartbeat) throw new LeaseLost();
     return outcome;
   }
@@ -256,7 +263,12 @@ export class Worker implements Component {
     }
   }
 
-  #eventOf(action: { type: 'run' | 'undo'; step: number }, step: AnyStep, attempt: number, outcome: StepResult | BurgageError): OperationEvent {
+  #eventOf(
+    action: { type: 'run' | 'undo'; step: number },
+    step: AnyStep,
+    attempt: number,
+    outcome: StepResult | BurgageError,
+  ): OperationEvent {
     if (!(outcome instanceof BurgageError)) {
       if (action.type === 'undo') return { type: 'undo_done', step: action.step };
       return { type: outcome.type === 'done' ? 'run_done' : 'run_not_needed', step: action.step, detail: outcome.detail };
@@ -271,7 +283,9 @@ export class Worker implements Component {
         return action.type === 'run' ? { type: 'run_failed', step: action.step, error } : { type: 'undo_failed', step: action.step, error };
       case 'retry': {
         const dueAt = new Date(clock.now().getTime() + verdict.delayMs).toISOString();
-        return action.type === 'run' ? { type: 'run_retry', step: action.step, error, dueAt } : { type: 'undo_retry', step: action.step, error, dueAt };
+        return action.type === 'run'
+          ? { type: 'run_retry', step: action.step, error, dueAt }
+          : { type: 'undo_retry', step: action.step, error, dueAt };
       }
       default:
         return verdict satisfies never;
@@ -288,8 +302,7 @@ export class Worker implements Component {
       if (operation?.id !== operationId) throw new Error(`operation ${operationId} is not the first of its tenant`);
       const next = transition(operation, event, clock.now().toISOString());
       written = next;
-      const listing = hasEnded(next) ? [listingItem(next)] : [];
-      return { value: this.#renewed(withHead(value, next)), outbox: [...listing, ...progressItems(operation, next)] };
+      return { value: this.#renewed(withHead(value, next)), outbox: repository.consequencesOf(operation, next) };
     });
     if (!written) throw new Error(`the transition of operation ${operationId} was not written`);
     return written;

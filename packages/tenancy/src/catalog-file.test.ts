@@ -1,0 +1,61 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadCatalog } from './index.ts';
+
+const catalogs = fileURLToPath(new URL('../../../catalogs', import.meta.url));
+let folder = '';
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'burgage-catalogs-'));
+  const litedesk = await readFile(join(catalogs, 'litedesk.yaml'), 'utf8');
+  await mkdir(join(folder, 'other'));
+  await writeFile(join(folder, 'fence.yaml'), litedesk.replace('name: litedesk', 'name: fence'));
+  await writeFile(join(folder, 'notes.txt'), '');
+  await writeFile(join(folder, 'other', 'broken.yaml'), litedesk.replace('priceMinor: 9900', 'priceMinor: $99'));
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('a catalog by name or file', () => {
+  test('a name is looked for in the catalogs folder', async () => {
+    expect((await loadCatalog('fence', folder)).name).toBe('fence');
+  });
+
+  test("a path is taken as it is, and the app's entry becomes absolute from the catalog's own folder", async () => {
+    expect((await loadCatalog(join(folder, 'fence.yaml'), catalogs)).app.entry).toBe(join(folder, '../examples/desk/src/main.ts'));
+    expect((await loadCatalog('litedesk', catalogs)).app.entry).toBe(join(catalogs, '../examples/desk/src/main.ts'));
+  });
+
+  test('what the reader refuses comes with the path of the file', async () => {
+    const file = join(folder, 'other', 'broken.yaml');
+    const lines = (await readFile(file, 'utf8')).split('\n');
+    const line = lines.findIndex((text) => text.includes('$99 #')) + 1;
+    await expect(loadCatalog(file, folder)).rejects.toMatchObject({
+      code: 'catalog_invalid',
+      message: expect.stringContaining(`${file}:${line}:17 plans.starter.priceMinor: "$99" came`),
+    });
+  });
+
+  test.for([
+    ['a name that there is not', 'fenc', '/fenc.yaml came, which does not exist; the catalogs in '],
+    ['a file that there is not', './nowhere.yaml', './nowhere.yaml came, which does not exist; the catalogs in '],
+    ['a folder', '.', '. came, which cannot be read (EISDIR); the catalogs in '],
+    ['nothing', '', ' came, which does not exist; the catalogs in '],
+  ] as const)('%s is refused with the list of those that there are', async ([, name, message]) => {
+    const error = await loadCatalog(name, folder).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'catalog_invalid', fields: [{ field: 'catalog' }] });
+    expect(String(error)).toContain(message);
+    expect(String(error)).toContain(`${folder} are fence`);
+  });
+
+  test('a name with a typing error is told the one that was meant', async () => {
+    await expect(loadCatalog('fenc', folder)).rejects.toThrow('did you mean fence?');
+  });
+
+  test('a folder without catalogs is said to have none', async () => {
+    await expect(loadCatalog('fence', join(folder, 'nowhere'))).rejects.toThrow(`there are no catalogs in ${join(folder, 'nowhere')}`);
+  });
+});

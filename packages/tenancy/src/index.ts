@@ -1,0 +1,13 @@
+// Tenancy: the pure values of the domain that every service shares.
+export * from './catalog.ts';
+export * from './catalog-file.ts';
+export * from './holds.ts';
+export * from './host.ts';
+export { isTenantId, operationIdFor, tenantIdFromKey, ulid } from './ids.ts';
+export * from './isolation.ts';
+export { reservedNames } from './reserved.ts';
+export * from './result.ts';
+export * from './routes.ts';
+export * from './routes-proto.ts';
+export * from './slug.ts';
+export * from './tenant-state.ts';

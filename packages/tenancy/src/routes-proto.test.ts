@@ -1,0 +1,106 @@
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { RouteEntrySchema } from '@burgage/contracts';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  holds,
+  isolations,
+  type RouteEntity,
+  type RouteEntry,
+  routeEntryFromProto,
+  routeEntryToProto,
+  routeKey,
+  tenantStates,
+} from './index.ts';
+
+const name = fc.string({ minLength: 1, maxLength: 20 });
+const count = fc.nat({ max: 2 ** 31 - 1 });
+const version = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+const limits = fc.record({ requestsPerSecond: count, concurrency: count, bodyBytesMax: version });
+const entity: fc.Arbitrary<RouteEntity> = fc.oneof(
+  fc.record({ kind: fc.constant('host' as const), host: name, tenantId: name }),
+  fc.record({
+    kind: fc.constant('upstream' as const),
+    name,
+    endpoints: fc.array(fc.record({ address: name, weight: fc.integer({ min: 1, max: 100 }), zone: fc.string() }), { maxLength: 5 }),
+  }),
+  fc
+    .record({
+      kind: fc.constant('tenant' as const),
+      tenantId: name,
+      slug: fc.string(),
+      plan: fc.string(),
+      state: fc.constantFrom(...tenantStates),
+      holds: fc.subarray([...holds]),
+      features: fc.array(fc.string(), { maxLength: 5 }),
+      upstream: fc.string(),
+      isolation: fc.constantFrom('' as const, ...isolations),
+      entitlementVersion: version,
+      branding: fc.record({ name: fc.string(), color: fc.string() }),
+      platform: fc.boolean(),
+      limits: fc.option(limits, { nil: undefined }),
+    })
+    .map(({ limits, ...route }) => (limits ? { ...route, limits } : route)),
+);
+const entry: fc.Arbitrary<RouteEntry> = fc.tuple(entity, version, fc.boolean()).map(([entity, version, removed]) => {
+  const change = { version, removed, kind: entity.kind, key: routeKey(entity) };
+  return removed ? change : { ...change, entity };
+});
+
+function fromInit(init: MessageInitShape<typeof RouteEntrySchema>): RouteEntry {
+  return routeEntryFromProto(create(RouteEntrySchema, init));
+}
+
+describe('route entries', () => {
+  test('come back from the wire as they went', () => {
+    fc.assert(
+      fc.property(entry, (sent) => {
+        const bytes = toBinary(RouteEntrySchema, routeEntryToProto(sent));
+        expect(routeEntryFromProto(fromBinary(RouteEntrySchema, bytes))).toEqual(sent);
+      }),
+    );
+  });
+
+  test('a removed entry carries its key alone', () => {
+    const message = routeEntryToProto({ version: 7, removed: true, kind: 'tenant', key: 'ten_1' });
+    expect(message.entity).toMatchObject({ case: 'tenant', value: { tenantId: 'ten_1', slug: '', state: '' } });
+    expect(routeEntryFromProto(message)).toEqual({ version: 7, removed: true, kind: 'tenant', key: 'ten_1' });
+  });
+
+  test('an endpoint without weight has weight 1', () => {
+    const entry = fromInit({ entity: { case: 'upstream', value: { name: 'desk', endpoints: [{ address: '127.0.0.1:80' }] } } });
+    expect(entry.entity).toMatchObject({ endpoints: [{ weight: 1 }] });
+  });
+
+  test.for<[string, MessageInitShape<typeof RouteEntrySchema>]>([
+    ['entity: nothing came', {}],
+    ['host: an empty key came', { entity: { case: 'host', value: {} } }],
+    ['tenant.state: "lost" came, expected one of requested', { entity: { case: 'tenant', value: { tenantId: 't', state: 'lost' } } }],
+    [
+      'tenant.holds: "late" came, expected one of operator',
+      { entity: { case: 'tenant', value: { tenantId: 't', state: 'active', holds: ['late'] } } },
+    ],
+    [
+      'tenant.isolation: "cloud" came, expected one of pool',
+      { entity: { case: 'tenant', value: { tenantId: 't', state: 'active', isolation: 'cloud' } } },
+    ],
+    [
+      'version: 9007199254740992 came, expected at most',
+      { version: 2n ** 53n, entity: { case: 'host', value: { host: 'a', tenantId: 't' } } },
+    ],
+    [
+      'tenant.limits.body_bytes_max: 18446744073709551615 came',
+      { entity: { case: 'tenant', value: { tenantId: 't', state: 'active', limits: { bodyBytesMax: 2n ** 64n - 1n } } } },
+    ],
+  ])('a message that means nothing here is refused: %s', ([message, init]) => {
+    expect(() => fromInit(init)).toThrow(message);
+    expect(() => fromInit(init)).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
+  });
+
+  test('an entry that does not carry its own entity is a bug and not sent', () => {
+    expect(() => routeEntryToProto({ version: 1, removed: false, kind: 'host', key: 'a' })).toThrow(TypeError);
+    expect(() =>
+      routeEntryToProto({ version: 1, removed: false, kind: 'host', key: 'a', entity: { kind: 'host', host: 'b', tenantId: 't' } }),
+    ).toThrow(TypeError);
+  });
+});

@@ -1,0 +1,142 @@
+// Route entries to and from their protobuf messages.
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import {
+  invalidField,
+  type RouteEntry as RouteEntryMessage,
+  RouteEntrySchema,
+  type TenantRoute as TenantRouteMessage,
+} from '@burgage/contracts';
+import { holds, isHold } from './holds.ts';
+import { isIsolation, isolations } from './isolation.ts';
+import { type RouteEntity, type RouteEntry, routeKey, type TenantRoute } from './routes.ts';
+import { isTenantState, tenantStates } from './tenant-state.ts';
+
+type EntityMessage = Exclude<RouteEntryMessage['entity'], { case: undefined }>;
+type EntityInit = NonNullable<MessageInitShape<typeof RouteEntrySchema>['entity']>;
+
+/**
+ * The entry in a message. Versions and byte counts are 64 bits wide on the wire and numbers here.
+ * @throws BurgageError `invalid_argument` where the message names no entity, a state, hold or isolation that this
+ * version does not know, or a number beyond 2^53.
+ */
+export function routeEntryFromProto(message: RouteEntryMessage): RouteEntry {
+  const { entity, removed } = message;
+  if (entity.case === undefined) throw invalidField('entity', 'nothing came, expected a host, a tenant or an upstream');
+  const key = keyFromProto(entity);
+  if (key === '') throw invalidField(entity.case, 'an empty key came, expected the name of the entity');
+  const entry = { version: toNumber('version', message.version), removed, kind: entity.case, key };
+  return removed ? entry : { ...entry, entity: entityFromProto(entity) };
+}
+
+/**
+ * The message of an entry.
+ * @throws TypeError where an entry that is not removed does not carry the entity of its kind and key.
+ */
+export function routeEntryToProto(entry: RouteEntry): RouteEntryMessage {
+  const { version, removed, kind, key, entity } = entry;
+  if (!removed && (entity?.kind !== kind || routeKey(entity) !== key)) {
+    throw new TypeError(`the route entry of ${kind} ${key} carries ${JSON.stringify(entity)}`);
+  }
+  return create(RouteEntrySchema, {
+    version: BigInt(version),
+    removed,
+    entity: removed || !entity ? keyToProto(kind, key) : entityToProto(entity),
+  });
+}
+
+function keyFromProto(entity: EntityMessage): string {
+  switch (entity.case) {
+    case 'host':
+      return entity.value.host;
+    case 'tenant':
+      return entity.value.tenantId;
+    case 'upstream':
+      return entity.value.name;
+  }
+}
+
+function keyToProto(kind: RouteEntity['kind'], key: string): EntityInit {
+  switch (kind) {
+    case 'host':
+      return { case: 'host', value: { host: key } };
+    case 'tenant':
+      return { case: 'tenant', value: { tenantId: key } };
+    case 'upstream':
+      return { case: 'upstream', value: { name: key } };
+  }
+}
+
+function entityToProto(entity: RouteEntity): EntityInit {
+  switch (entity.kind) {
+    case 'host':
+      return { case: 'host', value: { host: entity.host, tenantId: entity.tenantId } };
+    case 'tenant': {
+      const { kind: _, limits, ...route } = entity;
+      return {
+        case: 'tenant',
+        value: {
+          ...route,
+          holds: [...route.holds],
+          features: [...route.features],
+          entitlementVersion: BigInt(route.entitlementVersion),
+          branding: { ...route.branding },
+          ...(limits && { limits: { ...limits, bodyBytesMax: BigInt(limits.bodyBytesMax) } }),
+        },
+      };
+    }
+    case 'upstream':
+      return { case: 'upstream', value: { name: entity.name, endpoints: entity.endpoints.map((endpoint) => ({ ...endpoint })) } };
+  }
+}
+
+function entityFromProto(entity: EntityMessage): RouteEntity {
+  switch (entity.case) {
+    case 'host':
+      return { kind: 'host', host: entity.value.host, tenantId: entity.value.tenantId };
+    case 'tenant':
+      return tenantFromProto(entity.value);
+    case 'upstream': {
+      const { name, endpoints } = entity.value;
+      return { kind: 'upstream', name, endpoints: endpoints.map(({ address, weight, zone }) => ({ address, weight: weight || 1, zone })) };
+    }
+  }
+}
+
+function tenantFromProto(message: TenantRouteMessage): TenantRoute {
+  const { tenantId, slug, plan, state, features, upstream, isolation, limits, branding, platform } = message;
+  if (!isTenantState(state)) throw unknownValue('tenant.state', state, tenantStates);
+  if (isolation !== '' && !isIsolation(isolation)) throw unknownValue('tenant.isolation', isolation, isolations);
+  return {
+    kind: 'tenant',
+    tenantId,
+    slug,
+    plan,
+    state,
+    holds: message.holds.map((hold) => {
+      if (!isHold(hold)) throw unknownValue('tenant.holds', hold, holds);
+      return hold;
+    }),
+    features: [...features],
+    upstream,
+    isolation,
+    entitlementVersion: toNumber('tenant.entitlement_version', message.entitlementVersion),
+    branding: { name: branding?.name ?? '', color: branding?.color ?? '' },
+    platform,
+    ...(limits && {
+      limits: {
+        requestsPerSecond: limits.requestsPerSecond,
+        concurrency: limits.concurrency,
+        bodyBytesMax: toNumber('tenant.limits.body_bytes_max', limits.bodyBytesMax),
+      },
+    }),
+  };
+}
+
+function toNumber(field: string, value: bigint): number {
+  if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
+  throw invalidField(field, `${value} came, expected at most ${Number.MAX_SAFE_INTEGER}`);
+}
+
+function unknownValue(field: string, came: string, expected: readonly string[]) {
+  return invalidField(field, `${JSON.stringify(came)} came, expected one of ${expected.join(', ')}`);
+}
