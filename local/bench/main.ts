@@ -1,0 +1,45 @@
+// `npm run bench`: the figures that Burgage promises on one machine, each with its target, measured on a real one.
+import { cpus, totalmem } from 'node:os';
+import { runEventsBench } from '@burgage/events/bench';
+import { runStoreBench } from '@burgage/store/bench';
+import { Platform } from '../stories/platform.ts';
+import { type Figure, judge, table } from './figures.ts';
+import { idleMemory } from './memory.ts';
+import { routeVisibility } from './route-visibility.ts';
+import { signUps } from './sign-ups.ts';
+
+const started = performance.now();
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+say(`${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}\n`);
+const figures: Figure[] = [];
+
+say('store (SQLite, synchronous=FULL) …');
+for (const row of await runStoreBench()) figures.push({ ...row, what: `store: ${row.what}` });
+say('events (embedded) …');
+const events = await runEventsBench();
+figures.push(
+  { what: 'events: publishes, 64 at once', value: events.publishesPerSecond, unit: '/s' },
+  { what: 'events: deliveries', value: events.deliveriesPerSecond, unit: '/s' },
+);
+
+const platform = await Platform.start();
+try {
+  say('idle memory …');
+  figures.push(...(await idleMemory(platform)));
+  say('50 sign-ups, one after the other …');
+  figures.push(...(await signUps(platform, 50)));
+  say('200 route changes …');
+  figures.push(...(await routeVisibility(platform, 200)));
+} finally {
+  await platform.remove();
+}
+
+say(
+  `\n${table(figures)}\n\ntook ${Math.round((performance.now() - started) / 1_000)} s; these machines are noisy: compare runs by their medians`,
+);
+const missed = figures.filter((figure) => judge(figure) === 'missed');
+if (missed.length > 0) {
+  say(`missed: ${missed.map(({ what }) => what).join(', ')}`);
+  process.exitCode = 1;
+}
