@@ -60,11 +60,13 @@ export const errorCatalogue = {
   operation_not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'There is no such operation.', advice: 'burgage operations list shows those that exist.' },
   upstream_not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'There is no such upstream.', advice: 'Check its name.' },
   gateway_not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'No such gateway is connected.', advice: 'burgage gateways list shows those that are.' },
+  no_gateway: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'No gateway is connected to the registry.', advice: 'Start one, or wait until it has connected; burgage gateways list shows those that are.' },
   transition_not_allowed: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'The tenant is not in a state that allows this.', advice: 'The error names the state and what it allows.' },
   version_conflict: { grpc: 'ABORTED', http: 412, retry: true, blame: 'caller', sentence: 'Somebody else changed it in the meantime.', advice: 'Read it again and repeat the change.' },
   already_exists: { ...caller, grpc: 'ALREADY_EXISTS', http: 409, sentence: 'It exists already.', advice: 'Read what is there.' },
   unique_key_taken: { ...caller, grpc: 'ALREADY_EXISTS', http: 409, sentence: 'Another document holds this unique key.', advice: 'Choose another value for the field that the error names.' },
   document_not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'There is no such document.', advice: 'Check the id.' },
+  outbox_pending: { ...platform, retry: true, grpc: 'ABORTED', http: 409, sentence: 'What follows from the last change has not been passed on yet.', advice: 'Try again in a few seconds.' },
   fenced: { ...platform, retry: false, grpc: 'ABORTED', http: 409, sentence: 'Another worker has taken this tenant over.', advice: 'Nothing: the other worker carries on.' },
 
   // What an operator configured.
@@ -78,6 +80,11 @@ export const errorCatalogue = {
 
   // What the gateway answers end users with.
   bad_request: { ...caller, grpc: 'INVALID_ARGUMENT', http: 400, sentence: 'The request is not valid HTTP for this server.', advice: 'Check the Host header and the address.' },
+  head_too_large: { ...caller, grpc: 'INVALID_ARGUMENT', http: 431, sentence: 'The request head is larger than allowed.', advice: 'Send fewer or shorter headers; deleting the cookies of this address often helps.' },
+  target_too_long: { ...caller, grpc: 'INVALID_ARGUMENT', http: 414, sentence: 'The address is longer than allowed.', advice: 'Send what is in the query as a request body.' },
+  transfer_coding_unknown: { ...caller, grpc: 'UNIMPLEMENTED', http: 501, sentence: 'The request body has a transfer coding that is not read here.', advice: 'Send it with Content-Length or as chunked.' },
+  request_timeout: { ...caller, retry: true, grpc: 'DEADLINE_EXCEEDED', http: 408, sentence: 'The request did not arrive in time.', advice: 'Send it again without long pauses.' },
+  routes_unavailable: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'This server does not know any address yet.', advice: 'Try again in a few seconds.' },
   host_unknown: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'Nobody lives at this address.', advice: 'Check the address for typing errors.' },
   tenant_provisioning: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'This address is being set up.', advice: 'Try again in a few seconds.' },
   tenant_failed: { ...platform, retry: false, grpc: 'UNAVAILABLE', http: 503, sentence: 'This address could not be set up.', advice: 'The operator has been told.' },

@@ -1,6 +1,11 @@
 // The event catalogue: every subject, with the message that it carries.
 import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
-import { OperationEndedSchema, OperationProgressedSchema, TenantRequestedSchema, TenantTransitionedSchema } from './gen/burgage/events/v1/events_pb.js';
+import {
+  OperationEndedSchema,
+  OperationProgressedSchema,
+  TenantRequestedSchema,
+  TenantTransitionedSchema,
+} from './gen/burgage/events/v1/events_pb.js';
 
 /** Subject -> message. Subjects are `burgage.<service>.<entity>.<past-tense verb>`. */
 export const eventCatalogue = {

@@ -1,0 +1,55 @@
+// Holds the embedded drivers to what the steps rely on: repeatable, private, and safe from what people type.
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ManualClock } from '@burgage/runtime';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createFolderFiles, createFolderMail } from './embedded.ts';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'burgage-drivers-'));
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe('files', () => {
+  test('are a private folder a tenant, made once and removed with what is in it', async () => {
+    const files = createFolderFiles(join(folder, 'files'));
+    await files.ensure('ten_A');
+    await writeFile(join(folder, 'files', 'ten_A', 'kept'), '');
+    await files.ensure('ten_A');
+    expect(await readdir(join(folder, 'files', 'ten_A'))).toEqual(['kept']);
+    expect((await stat(join(folder, 'files', 'ten_A'))).mode & 0o777).toBe(0o700);
+    await files.remove('ten_A');
+    await files.remove('ten_A');
+    expect(await readdir(join(folder, 'files'))).toEqual([]);
+  });
+
+  test('never leave their folder, whatever a tenant is called', async () => {
+    const files = createFolderFiles(join(folder, 'files'));
+    for (const id of ['..', '../x', '/etc', 'a/b', '']) await expect(files.remove(id)).rejects.toMatchObject({ code: 'internal' });
+  });
+});
+
+describe('mail', () => {
+  const send = (to: string, subject: string) =>
+    createFolderMail(folder, new ManualClock()).send('op_1', { to, subject, text: 'Line\nLine' });
+
+  test('is one private file a message, replaced when the step is repeated', async () => {
+    await send('a@b.test', 'First');
+    await send('a@b.test', 'Second');
+    expect(await readdir(folder)).toEqual(['op_1.eml']);
+    expect((await stat(join(folder, 'op_1.eml'))).mode & 0o777).toBe(0o600);
+    expect(await readFile(join(folder, 'op_1.eml'), 'utf8')).toContain('Subject: Second\r\n');
+  });
+
+  test('takes no header from a name, and keeps what is not ASCII', async () => {
+    await send('a@b.test', 'Größe\r\nBcc: everyone@b.test');
+    const text = await readFile(join(folder, 'op_1.eml'), 'utf8');
+    expect(text).not.toMatch(/^Bcc:/m);
+    const encoded = text.match(/^Subject: =\?utf-8\?B\?(.*)\?=\r$/m)?.[1] ?? '';
+    expect(Buffer.from(encoded, 'base64').toString()).toBe('Größe Bcc: everyone@b.test');
+  });
+});

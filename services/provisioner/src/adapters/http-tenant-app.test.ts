@@ -1,0 +1,96 @@
+// Holds the app's client to its answers: what each status means, and that only the platform's token is sent.
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createContextIssuer, generateContextKey } from '@burgage/app-kit';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { TenantApp, TenantSummary } from '../domain/ports.ts';
+import { createHttpTenantApp } from './http-tenant-app.ts';
+
+const tenant: TenantSummary = {
+  id: 'ten_A',
+  slug: 'acme',
+  company: 'Acme',
+  plan: 'trial',
+  isolation: 'pool',
+  state: 'provisioning',
+  ownerEmail: 'a@b.test',
+  color: '#336699',
+};
+
+let server: Server;
+let endpoint: string;
+let app: TenantApp;
+let answer: { status: number; body?: string; headers?: Record<string, string>; never?: boolean };
+let asked: IncomingMessage[];
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    asked.push(request);
+    request.resume();
+    if (answer.never) return;
+    response.writeHead(answer.status, answer.headers).end(answer.body);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  endpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const issuer = createContextIssuer([await generateContextKey()], { now: () => new Date() });
+  app = createHttpTenantApp({ issuer, upstream: 'desk-shared', readyPath: '/readyz' });
+});
+
+afterAll(() => {
+  server.close().closeAllConnections();
+});
+
+beforeEach(() => {
+  asked = [];
+  answer = { status: 200 };
+});
+
+const signal = (): AbortSignal => AbortSignal.timeout(5_000);
+
+describe('the app of a tenant', () => {
+  test('is told to prepare, with a token of the platform', async () => {
+    await app.prepare(endpoint, tenant, signal());
+    expect(asked[0]?.method).toBe('PUT');
+    expect(asked[0]?.url).toBe('/_burgage/tenants/ten_A');
+    const claims = JSON.parse(Buffer.from(asked[0]?.headers.authorization?.split('.')[1] ?? '', 'base64url').toString());
+    expect(claims).toMatchObject({ aud: 'desk-shared', sub: 'platform', scope: 'lifecycle' });
+  });
+
+  test.each([
+    [500, 'app_unhealthy'],
+    [503, 'app_unhealthy'],
+    [429, 'app_unhealthy'],
+    [401, 'app_refused'],
+    [404, 'app_refused'],
+    [302, 'app_refused'],
+  ])('that answers %i is an error %s, without its words in the public message', async (status, code) => {
+    answer = { status, body: 'secret inner text', headers: { location: `http://${endpoint}/elsewhere` } };
+    const error = await app.putOwner(endpoint, 'ten_A', 'a@b.test', signal()).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code });
+    expect(error.message).not.toContain('secret');
+    expect(asked).toHaveLength(1);
+  });
+
+  test('is ready only when it says so for this tenant', async () => {
+    await app.checkReady(endpoint, tenant, signal());
+    expect(asked[0]?.headers['burgage-context']).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/);
+    answer = { status: 503 };
+    await expect(app.checkReady(endpoint, tenant, signal())).rejects.toMatchObject({ code: 'app_unhealthy' });
+  });
+
+  test('may answer an invitation only with a path of its own', async () => {
+    answer = { status: 200, body: JSON.stringify({ path: '/welcome?token=x' }) };
+    expect(await app.inviteOwner(endpoint, 'ten_A', signal())).toBe('/welcome?token=x');
+    for (const path of ['//evil.test/', 'http://evil.test/', '', 7]) {
+      answer = { status: 200, body: JSON.stringify({ path }) };
+      await expect(app.inviteOwner(endpoint, 'ten_A', signal())).rejects.toMatchObject({ code: 'app_refused' });
+    }
+  });
+
+  test('that does not answer, or is not there, is tried again later', async () => {
+    answer = { status: 200, never: true };
+    await expect(app.prepare(endpoint, tenant, AbortSignal.timeout(50))).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    await expect(app.prepare('127.0.0.1:1', tenant, signal())).rejects.toMatchObject({ code: 'upstream_unreachable' });
+  });
+});

@@ -1,0 +1,59 @@
+// An upstream: a named set of endpoints.
+import { BurgageError, type FieldViolation } from '@burgage/contracts';
+import { type Endpoint, err, normalizeHost, ok, type Result, type RouteEntry } from '@burgage/tenancy';
+
+/** What the store keeps of an upstream; its document's id is the name. Endpoints are sorted by address. */
+export interface UpstreamRecord {
+  readonly name: string;
+  readonly endpoints: readonly Endpoint[];
+}
+
+const endpointsMax = 1_000;
+const weightMax = 100;
+
+/**
+ * An upstream with its endpoints checked and in order, so that two equal sets are equal.
+ * @returns `invalid_argument` naming every field that is wrong: `name`, `endpoints[2].address` …
+ */
+export function parseUpstream(name: string, endpoints: readonly Endpoint[]): Result<UpstreamRecord> {
+  const fields: FieldViolation[] = [];
+  const refuse = (field: string, description: string): void => void fields.push({ field, description });
+  if (!/^[a-z0-9_-]{1,63}$/.test(name))
+    refuse('name', `${JSON.stringify(name)} came, expected 1 to 63 lower-case letters, digits, hyphens and underscores`);
+  if (endpoints.length > endpointsMax) refuse('endpoints', `${endpoints.length} came, expected at most ${endpointsMax}`);
+  const seen = new Set<string>();
+  const checked = endpoints.slice(0, endpointsMax).map(({ address, weight, zone }, index) => {
+    const field = `endpoints[${index}]`;
+    const parsed = parseAddress(address);
+    if (parsed === undefined) refuse(`${field}.address`, `${JSON.stringify(address)} came, expected host:port with a port from 1 to 65535`);
+    else if (seen.has(parsed)) refuse(`${field}.address`, `${JSON.stringify(address)} came twice, expected each address once`);
+    else seen.add(parsed);
+    if (weight < 0 || weight > weightMax) refuse(`${field}.weight`, `${weight} came, expected 1 to ${weightMax}, or 0 for 1`);
+    if (!/^[\x21-\x7e]{0,63}$/.test(zone))
+      refuse(`${field}.zone`, `${JSON.stringify(zone)} came, expected up to 63 visible ASCII characters`);
+    return { address: parsed ?? address, weight: weight || 1, zone };
+  });
+  if (fields.length > 0) {
+    return err(
+      new BurgageError('invalid_argument', {
+        message: fields.map(({ field, description }) => `${field}: ${description}`).join('; '),
+        fields,
+      }),
+    );
+  }
+  return ok({ name, endpoints: checked.sort((a, b) => (a.address < b.address ? -1 : 1)) });
+}
+
+/** `host:port` with the host normalised and the port without leading zeros; undefined where it is not one. IPv6 in brackets. */
+export function parseAddress(text: string): string | undefined {
+  const [, hostText, portText] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(portText);
+  if (hostText === undefined || hostText.endsWith('.') || !(port >= 1 && port <= 65_535)) return undefined;
+  const host = normalizeHost(hostText);
+  return host.ok ? `${host.value}:${port}` : undefined;
+}
+
+/** The route entry of an upstream whose document has `version`. */
+export function upstreamEntry({ name, endpoints }: UpstreamRecord, version: number): RouteEntry {
+  return { version, removed: false, kind: 'upstream', key: name, entity: { kind: 'upstream', name, endpoints } };
+}

@@ -1,0 +1,210 @@
+// Where tenants and parts of the platform are reached: their hosts, their upstreams, and what a host leads to.
+
+import { isDeepStrictEqual } from 'node:util';
+import { BurgageError, isBurgageError } from '@burgage/contracts';
+import type { Clock, Random } from '@burgage/runtime';
+import type { Stored } from '@burgage/store';
+import { type Endpoint, type Isolation, normalizeHost, ok, type RouteEntry, unwrap, wildcardCandidates } from '@burgage/tenancy';
+import { change, put, type RegistryDocuments } from './adapters/documents.ts';
+import { routeItem, tenantChanged } from './adapters/outbox.ts';
+import type { RoutePublisher } from './adapters/publisher.ts';
+import { checkFence, type Fence } from './domain/fence.ts';
+import { type HostRecord, hostEntry } from './domain/host.ts';
+import {
+  isPlatformRouteId,
+  type PlatformRouteRecord,
+  parsePlatformLabel,
+  platformEntry,
+  platformRouteId,
+} from './domain/platform-route.ts';
+import { abandoned, placeTenant, routableSlug, type TenantRecord, tenantEntry, tenantNotFound, unplaceTenant } from './domain/tenant.ts';
+import { parseUpstream, type UpstreamRecord, upstreamEntry } from './domain/upstream.ts';
+
+/** What a host leads to: as far as there is something. */
+export interface ResolvedHost {
+  readonly host?: RouteEntry;
+  readonly tenant?: RouteEntry;
+  readonly upstream?: RouteEntry;
+}
+
+/** What was written, and a revision of the routes that shows it. */
+export interface Shown<T> {
+  readonly written: Stored<T>;
+  readonly revision: number;
+}
+
+export interface Placement {
+  /**
+   * Claims the tenant's host, then places the tenant: broken off in between, a repeat carries on.
+   * @throws BurgageError `tenant_not_found`, `upstream_not_found`, `fenced`, `transition_not_allowed`, `already_exists` where another tenant has the host.
+   */
+  putTenantRoute(tenantId: string, place: { upstream: string; isolation: Isolation }, fence: Fence): Promise<Shown<TenantRecord>>;
+  /** Takes the tenant off the routes, then releases its hosts. @throws BurgageError `tenant_not_found`, `fenced`. */
+  removeTenantRoute(tenantId: string, fence: Fence): Promise<Shown<TenantRecord>>;
+  /** Releases every host of a tenant that was taken off the routes, and answers with a revision that shows it. */
+  releaseHosts(tenant: Stored<TenantRecord>): Promise<number>;
+  /** @throws BurgageError `invalid_argument`. */
+  putUpstream(name: string, endpoints: readonly Endpoint[]): Promise<Shown<UpstreamRecord>>;
+  /** @throws BurgageError `upstream_not_found`. */
+  getUpstream(name: string): Promise<Stored<UpstreamRecord>>;
+  /** Answers with the host. @throws BurgageError `invalid_argument`, `upstream_not_found`, `already_exists` where a tenant has the host. */
+  putPlatformRoute(label: string, upstream: string): Promise<{ host: string; revision: number }>;
+  /** Exact name, then wildcards in the gateways' own order. @throws BurgageError `bad_request`. */
+  resolve(host: string): Promise<ResolvedHost>;
+}
+
+export interface PlacementOptions {
+  readonly documents: RegistryDocuments;
+  /** What subdomains hang below: `example.com`. */
+  readonly baseDomain: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly publisher: RoutePublisher;
+}
+
+/** Two claimants of one host who each win in turn have to stop somewhere. */
+const claimAttemptsMax = 20;
+
+export function createPlacement({
+  documents: { tenants, hosts, upstreams, platformRoutes },
+  baseDomain,
+  clock,
+  random,
+  publisher,
+}: PlacementOptions): Placement {
+  const hostOf = (label: string): string => `${label}.${baseDomain}`;
+  const changed = (stored: Stored<TenantRecord>, value: TenantRecord) => tenantChanged(stored, value, { clock, random });
+  const hostChanged = (stored: Stored<HostRecord>, value: HostRecord) => [routeItem(hostEntry(value, stored.version + 1))];
+
+  async function putTenantRoute(
+    tenantId: string,
+    { upstream, isolation }: { upstream: string; isolation: Isolation },
+    fence: Fence,
+  ): Promise<Shown<TenantRecord>> {
+    const tenant = await tenantOf(tenantId);
+    unwrap(checkFence(tenant.value.fenceToken, fence));
+    const host = hostOf(unwrap(routableSlug(tenant.value)));
+    await getUpstream(upstream);
+    await claim(host, tenantId);
+    const written = await change(tenants, tenantId, {
+      decide: ({ value }) => placeTenant(value, { host, upstream, isolation }, fence),
+      outbox: changed,
+      missing: () => tenantNotFound(tenantId),
+    });
+    return { written, revision: await publisher.publish([hosts, host], [tenants, tenantId]) };
+  }
+
+  async function removeTenantRoute(tenantId: string, fence: Fence): Promise<Shown<TenantRecord>> {
+    const written = await change(tenants, tenantId, {
+      decide: ({ value }) => unplaceTenant(value, fence),
+      outbox: changed,
+      missing: () => tenantNotFound(tenantId),
+    });
+    return { written, revision: await releaseHosts(written) };
+  }
+
+  async function tenantOf(tenantId: string): Promise<Stored<TenantRecord>> {
+    const tenant = await tenants.get(tenantId);
+    if (!tenant) throw tenantNotFound(tenantId);
+    return tenant;
+  }
+
+  /** Leads `host` to `owner`. What a tenant left behind that has given the name up is taken over. */
+  async function claim(host: string, owner: string): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const stored = await hosts.get(host);
+      const holder = stored?.value.tenantId ?? null;
+      if (holder === owner) return;
+      if (holder !== null && !(await hasGivenUp(holder, host))) {
+        throw new BurgageError('already_exists', { message: `The host ${host} leads to another tenant.`, metadata: { host } });
+      }
+      const value = { host, tenantId: owner };
+      try {
+        if (stored) await hosts.replace(host, stored.version, value, hostChanged(stored, value));
+        else await hosts.insert(host, value, [routeItem(hostEntry(value, 1))]);
+        return;
+      } catch (error) {
+        if (!isBurgageError(error, 'version_conflict', 'already_exists') || attempt === claimAttemptsMax) throw error;
+      }
+    }
+  }
+
+  async function hasGivenUp(holder: string, host: string): Promise<boolean> {
+    if (isPlatformRouteId(holder)) return false;
+    const tenant = await tenants.get(holder);
+    return tenant === undefined || abandoned(tenant.value, host, host.slice(0, -baseDomain.length - 1));
+  }
+
+  async function releaseHosts({ id, value }: Stored<TenantRecord>): Promise<number> {
+    // Named beside what is found: a call before this one may have released it and been broken off.
+    const released = new Set([hostOf(value.slug || value.formerSlug)]);
+    const { items } = await hosts.list({ where: [{ field: 'tenant', op: 'eq', value: id }], pageSize: 1_000 });
+    for (const held of items) {
+      // Whoever has taken the tenant over since may have placed it again.
+      unwrap(checkFence((await tenantOf(id)).value.fenceToken, { operationId: value.operationId, token: value.fenceToken }));
+      await change(hosts, held.id, {
+        decide: ({ value: host }) => ok(host.tenantId === id ? { ...host, tenantId: null } : host),
+        outbox: hostChanged,
+        missing: () => new BurgageError('document_not_found'),
+      });
+      released.add(held.id);
+    }
+    return publisher.publish([tenants, id], ...[...released].map((host) => [hosts, host] as const));
+  }
+
+  async function putUpstream(name: string, endpoints: readonly Endpoint[]): Promise<Shown<UpstreamRecord>> {
+    const wanted = unwrap(parseUpstream(name, endpoints));
+    const written = await put(upstreams, name, wanted, {
+      begin: (value) => [routeItem(upstreamEntry(value, 1))],
+      decide: ({ value }) => ok(isDeepStrictEqual(value.endpoints, wanted.endpoints) ? value : wanted),
+      outbox: ({ version }, value) => [routeItem(upstreamEntry(value, version + 1))],
+    });
+    return { written, revision: await publisher.publish([upstreams, name]) };
+  }
+
+  async function getUpstream(name: string): Promise<Stored<UpstreamRecord>> {
+    const upstream = name === '' ? undefined : await upstreams.get(name);
+    if (!upstream)
+      throw new BurgageError('upstream_not_found', { message: `No upstream has the name ${JSON.stringify(name.slice(0, 80))}.` });
+    return upstream;
+  }
+
+  async function putPlatformRoute(label: string, upstream: string): Promise<{ host: string; revision: number }> {
+    const host = hostOf(unwrap(parsePlatformLabel(label)));
+    await getUpstream(upstream);
+    const id = platformRouteId(label);
+    const wanted: PlatformRouteRecord = { label, upstream };
+    await claim(host, id);
+    await put(platformRoutes, id, wanted, {
+      begin: (value) => [routeItem(platformEntry(value, 1))],
+      decide: ({ value }) => ok(value.upstream === upstream ? value : wanted),
+      outbox: ({ version }, value) => [routeItem(platformEntry(value, version + 1))],
+    });
+    return { host, revision: await publisher.publish([hosts, host], [platformRoutes, id]) };
+  }
+
+  async function resolve(input: string): Promise<ResolvedHost> {
+    const name = unwrap(normalizeHost(input));
+    for (const candidate of [name, ...wildcardCandidates(name)]) {
+      const stored = await hosts.get(candidate);
+      if (!stored || stored.value.tenantId === null) continue;
+      const host = hostEntry(stored.value, stored.version);
+      const tenant = await tenantRouteOf(stored.value.tenantId);
+      if (tenant?.entity?.kind !== 'tenant') return { host };
+      const upstream = await upstreams.get(tenant.entity.upstream);
+      return upstream ? { host, tenant, upstream: upstreamEntry(upstream.value, upstream.version) } : { host, tenant };
+    }
+    return {};
+  }
+
+  async function tenantRouteOf(id: string): Promise<RouteEntry | undefined> {
+    if (isPlatformRouteId(id)) {
+      const platform = await platformRoutes.get(id);
+      return platform && platformEntry(platform.value, platform.version);
+    }
+    const tenant = await tenants.get(id);
+    return tenant && tenantEntry(tenant.value, tenant.version);
+  }
+
+  return { putTenantRoute, removeTenantRoute, releaseHosts, putUpstream, getUpstream, putPlatformRoute, resolve };
+}

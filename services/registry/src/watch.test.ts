@@ -1,0 +1,170 @@
+import { RegistryService, TenantState } from '@burgage/contracts';
+import { createRpcClient } from '@burgage/rpc';
+import { createMetrics } from '@burgage/runtime';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createRegistryService } from './service.ts';
+import { testCatalog } from './testing/catalog.ts';
+import { applied, hello, TestGateway } from './testing/gateway.ts';
+import { eventually, quiet, type TestFolder, type TestRegistry, tenantRequest, testFolder } from './testing/registry.ts';
+
+let folder: TestFolder;
+let registry: TestRegistry;
+
+beforeEach(async () => {
+  folder = await testFolder();
+  registry = await folder.start();
+  await registry.client.putUpstream({ name: 'desk-shared', endpoints: [{ address: '127.0.0.1:9100' }] });
+});
+afterEach(() => folder.remove());
+
+const fence = { operationId: 'op_1', token: 1n };
+
+async function placed(key: string): Promise<{ tenantId: string; revision: number }> {
+  const { tenant } = await registry.client.createTenant(tenantRequest(key, { slug: key }));
+  const tenantId = tenant?.id ?? '';
+  await registry.client.transitionTenant({ tenantId, state: TenantState.PROVISIONING, fence });
+  await registry.client.putTenantRoute({ tenantId, upstream: 'desk-shared', isolation: 'pool', fence });
+  const { revision } = await registry.client.transitionTenant({ tenantId, state: TenantState.ACTIVE, fence });
+  return { tenantId, revision: Number(revision) };
+}
+
+describe('WatchRoutes', () => {
+  it('gives a gateway every route, and each change as it is made', async () => {
+    const first = await placed('one');
+    const gateway = new TestGateway(registry.client, hello('gw-1'));
+    await eventually(() => gateway.table.position.revision >= first.revision);
+    expect([...gateway.table.shown.keys()]).toEqual(['host one.localhost', `tenant ${first.tenantId}`, 'upstream desk-shared']);
+    const second = await placed('two');
+    await eventually(() => gateway.table.position.revision >= second.revision);
+    expect(gateway.table.shown.get(`tenant ${second.tenantId}`)).toMatchObject({ state: 'active', slug: 'two' });
+    expect(gateway.table.snapshots).toBe(1);
+    await eventually(() => gateway.table.head.revision === second.revision);
+    await gateway.vanish();
+  });
+
+  it('gives every gateway the same, through any replica', async () => {
+    const other = await folder.start();
+    const gateways = [registry, registry, other].map(({ client }, index) => new TestGateway(client, hello(`gw-${index}`)));
+    const made = await Promise.all(Array.from({ length: 20 }, (_, index) => placed(`tenant-${index}`)));
+    const last = Math.max(...made.map(({ revision }) => revision));
+    await eventually(() => gateways.every(({ table }) => table.position.revision >= last));
+    const [one, ...rest] = gateways.map(({ table }) => table.shown);
+    expect(one?.size).toBe(41);
+    for (const table of rest) expect(table).toEqual(one);
+    for (const gateway of gateways) await gateway.vanish();
+  });
+
+  it('knows which gateways live and how far each is', async () => {
+    const { revision } = await placed('one');
+    const { epoch } = await registry.documents.routes.head();
+    const b = new TestGateway(registry.client, hello('gw-b'));
+    const a = new TestGateway(registry.client, hello('gw-a', { epoch, revision: BigInt(revision) }));
+    const listed = async () => (await registry.client.listGateways({})).gateways;
+    await eventually(async () => (await listed()).length === 2);
+    expect((await listed()).map(({ gatewayId, appliedRevision }) => [gatewayId, appliedRevision])).toEqual([
+      ['gw-a', BigInt(revision)],
+      ['gw-b', 0n],
+    ]);
+    b.say(applied(epoch, revision, true));
+    await eventually(async () => (await listed())[1]?.appliedRevision === BigInt(revision));
+    expect((await listed())[1]).toMatchObject({ bootId: 'boot-1', adminAddress: '127.0.0.1:9302', epoch, snapshotHeld: true });
+    expect(await registry.client.listGateways({})).toMatchObject({ epoch, revision: BigInt(revision) });
+    await a.vanish();
+    await eventually(async () => (await listed()).length === 1);
+    b.finish();
+    expect(await b.ended).toBeUndefined();
+    await eventually(async () => (await listed()).length === 0);
+  });
+
+  it('lists a gateway that came back as its new self while its old stream is not noticed to be dead', async () => {
+    const old = new TestGateway(registry.client, hello('gw', { bootId: 'old' }));
+    const listed = async () => (await registry.client.listGateways({})).gateways.map(({ bootId }) => bootId);
+    await eventually(async () => (await listed()).length === 1);
+    const reborn = new TestGateway(registry.client, hello('gw', { bootId: 'new' }));
+    await eventually(async () => (await listed())[0] === 'new');
+    await old.vanish();
+    expect(await listed()).toEqual(['new']);
+    await reborn.vanish();
+  });
+
+  it.each([
+    ['begins with something else', [applied('', 0)], 'message'],
+    ['says nothing', [{ message: { case: undefined } }], 'message'],
+    ['says hello twice', [hello('gw'), hello('gw')], 'message'],
+    ['has no id', [hello('')], 'hello.gateway_id'],
+    ['has no boot id', [hello('gw', { bootId: '' })], 'hello.boot_id'],
+    ['is at an impossible revision', [hello('gw', { revision: 2n ** 63n })], 'hello.revision'],
+    ['applied an impossible revision', [hello('gw'), { message: { case: 'applied', value: { revision: 2n ** 63n } } }], 'applied.revision'],
+  ] as const)('refuses a gateway that %s', async (_, said, field) => {
+    const gateway = new TestGateway(registry.client, ...said);
+    expect(await gateway.ended).toMatchObject({ code: 'invalid_argument', fields: [{ field }] });
+    await eventually(async () => (await registry.client.listGateways({})).gateways.length === 0);
+  });
+
+  it('says that a gateway must look for another replica when it drains', async () => {
+    const address = `unix:${folder.path}/drained.sock`;
+    const service = createRegistryService({
+      address,
+      store: registry.store,
+      events: registry.events,
+      catalog: testCatalog,
+      baseDomain: 'localhost',
+      logger: quiet,
+      metrics: createMetrics(),
+    });
+    await service.start();
+    const client = createRpcClient(RegistryService, { address });
+    const gateway = new TestGateway(client, hello('gw'));
+    const silent = new TestGateway(client);
+    await eventually(() => gateway.table.snapshots === 1);
+    await service.drain?.();
+    expect(await gateway.ended).toMatchObject({ code: 'draining' });
+    expect(await silent.ended).toMatchObject({ code: 'draining' });
+    await client.close();
+    await service.stop();
+  });
+});
+
+describe('the journal', () => {
+  it('keeps the entries that it should, and a gateway further behind gets a snapshot', async () => {
+    await registry.stop();
+    registry = await folder.start({ journalEntriesKept: 10 });
+    const { epoch } = await registry.documents.routes.head();
+    let revision = 0;
+    for (let port = 1; port <= 30; port++) {
+      ({ revision } = await putEndpoint(port));
+    }
+    // Trimming happens by the clock: the next start does it at once.
+    await registry.stop();
+    registry = await folder.start({ journalEntriesKept: 10 });
+    await eventually(async () => (await registry.documents.routes.head()).oldest === revision - 9);
+    const behind = new TestGateway(registry.client, hello('gw', { epoch, revision: 1n }));
+    await eventually(() => behind.table.position.revision === revision);
+    expect(behind.table.snapshots).toBe(1);
+    await behind.vanish();
+    const text = await registry.metrics.registry.metrics();
+    expect(text).toMatch(/burgage_registry_routes_journal_entries 10\b/);
+    expect(text).toMatch(/burgage_registry_route_snapshots_sent_total 1\b/);
+  });
+
+  async function putEndpoint(port: number): Promise<{ revision: number }> {
+    const { revision } = await registry.client.putUpstream({ name: 'x', endpoints: [{ address: `127.0.0.1:${port}` }] });
+    return { revision: Number(revision) };
+  }
+});
+
+describe('when nobody takes the events', () => {
+  it('routes go out all the same', async () => {
+    await registry.stop();
+    const events = { ...registry.events, publish: () => Promise.reject(new Error('no broker')), close: async () => {} };
+    registry = await folder.start({ events });
+    const gateway = new TestGateway(registry.client, hello('gw'));
+    const { tenantId, revision } = await placed('one');
+    await eventually(() => gateway.table.position.revision >= revision);
+    expect(gateway.table.shown.get(`tenant ${tenantId}`)).toMatchObject({ state: 'active' });
+    const { value, outbox } = (await registry.documents.tenants.get(tenantId)) ?? {};
+    expect(value?.state).toBe('active');
+    expect(outbox?.map(({ target }) => target)).toEqual(['event', 'event', 'event']);
+    await gateway.vanish();
+  });
+});
