@@ -40,6 +40,7 @@ test('a house that keeps to its arrows has no fault', () => {
     "export * from './other.ts';",
   );
   file('packages/one/src/index.test.ts', "import { test } from 'vitest';");
+  file('packages/one/src/types.ts', "import type { TestOptions } from 'vitest';");
   file('services/left/src/service.ts', "import { one } from '@burgage/one';", "import { decide } from './domain/decide.ts';");
   file('services/left/src/domain/decide.ts', "import { createHash } from 'node:crypto';", "import type { One } from '@burgage/one';");
   file('packages/tenancy/src/catalog-file.ts', "import { readFile } from 'node:fs/promises';");

@@ -39,7 +39,7 @@ const pureModules: ReadonlySet<string> = new Set([
   'zod',
 ]);
 
-/** Tests, conformance suites, benches and build files: they may use what is only there for development. */
+/** Tests, conformance suites, benches and build files: they may use what is only there for development, as types may anywhere. */
 const developmentFile = /\.test\.ts$|\/(?:conformance|testing|test|bench)\//;
 
 const staticImport = /^[ \t]*(?:import|export)\s+(type\s+)?(?:[\w$*{},\s]*?\bfrom\s*)?['"]([^'"\n]+)['"]/gm;
@@ -72,7 +72,7 @@ export function importsOf(source: string): readonly Import[] {
 
 function layerComplaints(
   file: string,
-  { specifier }: Import,
+  { specifier, typeOnly }: Import,
   workspace: Workspace,
   workspaces: readonly Workspace[],
   root: Manifest,
@@ -93,7 +93,7 @@ function layerComplaints(
   }
   const declared = { ...manifest.dependencies, ...manifest.peerDependencies };
   const development = { ...manifest.devDependencies, ...root.devDependencies };
-  if (name in declared || (isDevelopmentFile(file, folder) && name in development)) return [];
+  if (name in declared || ((typeOnly || isDevelopmentFile(file, folder)) && name in development)) return [];
   return [`imports ${name}, which the package.json of ${folder} does not declare`];
 }
 

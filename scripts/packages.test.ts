@@ -56,28 +56,3 @@ console.log(issuer.jwks().keys.length, (await issuer.platform('desk')).split('.'
   );
   expect(run(folder, process.execPath, 'app.js').trim()).toBe('1 3');
 });
-
-test("app-kit's types are those of its functions", () => {
-  writeFileSync(
-    join(folder, 'app.ts'),
-    `import { createContextIssuer, generateContextKey } from '@burgage/app-kit';
-const issuer = createContextIssuer([await generateContextKey()], { now: () => new Date() });
-export const token: Promise<string> = issuer.platform('desk');
-// @ts-expect-error: the audience is a text.
-export const wrong = issuer.platform(1);
-`,
-  );
-  const options = [
-    '--noEmit',
-    '--strict',
-    '--module',
-    'nodenext',
-    '--target',
-    'esnext',
-    '--types',
-    'node',
-    '--typeRoots',
-    join(root, 'node_modules/@types'),
-  ];
-  expect(run(folder, 'tsc', '--ignoreConfig', ...options, 'app.ts')).toBe('');
-});

@@ -106,7 +106,5 @@ const child = spawn(projectNode(), args, {
     DO_NOT_TRACK: '1',
   },
 });
-// A terminal's Ctrl-C reaches the child by itself; a signal sent to this process alone must be handed on.
-for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('exit', (code, signal) => (signal ? process.kill(process.pid, signal) : process.exit(code ?? 1)));

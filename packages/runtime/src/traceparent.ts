@@ -1,0 +1,46 @@
+// The W3C trace context header (https://www.w3.org/TR/trace-context/): made, read and passed on.
+import type { Random } from './random.ts';
+
+export interface TraceParent {
+  /** 32 lower-case hex digits. */
+  readonly traceId: string;
+  /** 16 lower-case hex digits. */
+  readonly spanId: string;
+  /** Bit 0: sampled. */
+  readonly flags: number;
+}
+
+const pattern = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+
+/** The parts of a `traceparent` header; undefined where it is not valid and so must be ignored. */
+export function parseTraceparent(header: string): TraceParent | undefined {
+  const match = pattern.exec(header);
+  if (match === null) return undefined;
+  const [, version = '', traceId = '', spanId = '', flags = '', rest] = match;
+  if (version === 'ff' || (version === '00' && rest !== undefined)) return undefined;
+  if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
+  return { traceId, spanId, flags: Number.parseInt(flags, 16) };
+}
+
+export function formatTraceparent({ traceId, spanId, flags }: TraceParent): string {
+  return `00-${traceId}-${spanId}-${(flags & 0xff).toString(16).padStart(2, '0')}`;
+}
+
+/** The header of a new trace, sampled. */
+export function newTraceparent(random: Random): string {
+  return formatTraceparent({ traceId: hex(random, 16), spanId: hex(random, 8), flags: 1 });
+}
+
+/** The header of a new span in the trace of `parent`; of a new trace where `parent` is not valid. */
+export function childTraceparent(parent: string, random: Random): string {
+  const parsed = parseTraceparent(parent);
+  if (parsed === undefined) return newTraceparent(random);
+  return formatTraceparent({ traceId: parsed.traceId, spanId: hex(random, 8), flags: parsed.flags });
+}
+
+/** `count` random bytes in hex, not all of them zero: that would mean "none". */
+function hex(random: Random, count: number): string {
+  const bytes = random.bytes(count);
+  if (bytes.every((byte) => byte === 0)) bytes[count - 1] = 1;
+  return Buffer.from(bytes).toString('hex');
+}
