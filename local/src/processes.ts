@@ -1,7 +1,8 @@
 // What runs on one machine: the shared app, the control plane and the gateway, each with its arguments.
 import { mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Catalog } from '@burgage/tenancy';
+import { permittedArguments } from './app-permissions.ts';
 import type { DataPaths } from './data-folder.ts';
 import type { ProcessSpec } from './supervisor.ts';
 
@@ -69,16 +70,7 @@ export function platformProcesses(layout: PlatformLayout): PlatformProcesses {
   return {
     app: {
       name: sharedUpstream(catalog),
-      // The permission model keeps a mistake in the app from reaching the platform's files; it is no isolation.
-      args: [
-        '--permission',
-        '--allow-net',
-        `--allow-fs-read=${repository}`,
-        `--allow-fs-read=${dirname(catalog.app.entry)}`,
-        `--allow-fs-read=${appFolder}`,
-        `--allow-fs-write=${appFolder}`,
-        catalog.app.entry,
-      ],
+      args: permittedArguments(catalog.app.entry, appFolder),
       env: {
         ...env,
         BURGAGE_APP_ADDRESS: `${loopback}:${ports.app}`,

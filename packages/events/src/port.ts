@@ -25,9 +25,9 @@ export interface Delivery {
 }
 
 export interface SubscribeOptions {
-  /** The durable name: subscriptions of one name, in any process, share the events; it keeps its place while nobody is there. */
+  /** The durable name, 1 to 64 letters, digits, `_` and `-`: subscriptions of one name, in any process, share the events; it keeps its place while nobody is there. */
   readonly consumer: string;
-  /** Subjects, exact or with `*` for one token or a last `>` for the rest. */
+  /** Subjects, exact or with `*` for one token or a last `>` for the rest. The newest subscription's hold for the consumer. */
   readonly subjects: readonly string[];
   /** Resolving acknowledges; throwing has the event delivered again after a backoff. */
   readonly handler: (event: Event, delivery: Delivery) => Promise<void>;
@@ -35,7 +35,7 @@ export interface SubscribeOptions {
   readonly concurrency?: number;
   /** Deliveries before the event becomes a dead letter; default 8. */
   readonly attemptsMax?: number;
-  /** Delay before the second delivery, doubled at each further one; default 200. */
+  /** The delay before the second delivery is random between 0 and this, which doubles at each further one; default 200. */
   readonly backoffMs?: number;
   /** Upper bound of that delay; default 30,000. */
   readonly backoffMaxMs?: number;

@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import { systemClock } from './clock.ts';
 import { createLogger } from './logger.ts';
 import { type Component, runProcess } from './process.ts';
 
@@ -51,6 +52,12 @@ test('a drain that never ends, or fails, does not keep the rest from stopping', 
   expect(story.slice(-2)).toEqual(['stop b', 'stop a']);
 });
 
+const children: ChildProcess[] = [];
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
 /** A process of two components, the last of which drains until its standard input says so. */
 function startChild(drains: 'at once' | 'never', starts: 'at once' | 'on input' = 'at once') {
   const script = join(folder, 'child.ts');
@@ -76,6 +83,7 @@ function startChild(drains: 'at once' | 'never', starts: 'at once' | 'on input' 
      say('ended');`,
   );
   const child = spawn(process.execPath, [script, drains, starts], { stdio: ['pipe', 'pipe', 'inherit'] });
+  children.push(child);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const said = async (text: string) => expect((await lines.next()).value).toBe(text);
   return { child, said, exit: once(child, 'exit') };

@@ -40,8 +40,8 @@ const forcedExitCode = 130;
 
 /**
  * Starts `components` in order. SIGINT or SIGTERM drains them in reverse, then stops them in reverse; a second one,
- * later than a moment, ends the process at once. A signal during the start stops what has started. Uncaught errors are logged before they
- * end the process.
+ * later than a moment, ends the process at once. A signal during the start stops what has started. Uncaught errors are
+ * logged before they end the process.
  * @throws what the failing start threw, after everything that had started was stopped again.
  */
 export async function runProcess({
@@ -87,13 +87,11 @@ export async function runProcess({
       await bounded(logger, `draining ${component.name}`, Math.max(0, drainEnd - performance.now()), () => component.drain?.());
     }
     for (const component of order) await bounded(logger, `stopping ${component.name}`, stopTimeoutMs, () => component.stop());
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
-    process.off('uncaughtExceptionMonitor', onCrash);
     logger.info({ process: name, reason: stopReason }, 'stopped');
     stopped.resolve();
   }
 
+  // For good: a late signal must not kill what is ending well, and ends what does not end.
   if (signals) {
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);

@@ -1,0 +1,34 @@
+// What an app imports from app-kit, whatever web framework it uses.
+export { type ContextLimits, contextHeader, isTenantId, type TenantClaims, type TenantContext } from './claims.ts';
+export { type ContextIssuer, type ContextKeyJwk, createContextIssuer, generateContextKey } from './issuer.ts';
+export { createLifecycle, type LifecycleOptions, lifecyclePath, type Owners } from './lifecycle.ts';
+export {
+  invalidField,
+  type ProblemBody,
+  type ProblemCode,
+  ProblemError,
+  type ProblemField,
+  problemBody,
+  problemHeaders,
+  problemResponse,
+} from './problem.ts';
+export {
+  type Changes,
+  type Columns,
+  type Condition,
+  defineTable,
+  type NewRow,
+  type Row,
+  type TenantTableDefinition,
+  type Where,
+} from './table.ts';
+export {
+  openTenantData,
+  type TenantData,
+  type TenantDataOptions,
+  type TenantHandle,
+  type TenantInfo,
+  type TenantUsage,
+} from './tenant-data.ts';
+export type { ListRequest, Page, Selection, TenantTable } from './tenant-table.ts';
+export { type ContextVerifier, type ContextVerifierOptions, createContextVerifier } from './verifier.ts';

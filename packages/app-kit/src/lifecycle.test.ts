@@ -1,0 +1,209 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { serve } from '@hono/node-server';
+import express from 'express';
+import { Hono } from 'hono';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import * as expressKit from './express.ts';
+import * as honoKit from './hono.ts';
+import type { LifecycleOptions, Owners } from './lifecycle.ts';
+import { ProblemError } from './problem.ts';
+import { defineTable } from './table.ts';
+import { openTenantData, type TenantData } from './tenant-data.ts';
+import { claims, type JwksServer, listening, startJwks, turnableClock } from './testing.ts';
+import { createContextVerifier } from './verifier.ts';
+
+const audience = 'desk-shared';
+const clock = turnableClock();
+const accounts = defineTable({ name: 'accounts', columns: { email: 'text' } });
+const create = 'CREATE TABLE accounts (tenant_id TEXT NOT NULL, id TEXT NOT NULL, email TEXT NOT NULL, PRIMARY KEY (tenant_id, id)) STRICT';
+
+const owners: Owners = {
+  email: (data) => data.table(accounts).get('owner')?.email,
+  put(data, email) {
+    if (data.table(accounts).get('owner')) return { created: false };
+    data.table(accounts).insert({ id: 'owner', email });
+    return { created: true };
+  },
+  invite(data) {
+    if (!data.table(accounts).get('owner')) throw new ProblemError('transition_not_allowed');
+    return { path: '/welcome?token=secret' };
+  },
+  remove(data) {
+    data.table(accounts).delete('owner');
+  },
+};
+
+/** An app with the lifecycle routes and one page that says whose it is. */
+const frameworks: Record<string, (options: LifecycleOptions) => Promise<{ server: Server; url: string }>> = {
+  async hono(options) {
+    const app = new Hono<honoKit.TenantEnv>();
+    app.all('/_burgage/*', honoKit.lifecycleRoutes(options));
+    app.use(honoKit.tenantContext(options.verifier));
+    app.get('/', (c) => c.json(c.get('tenant')));
+    let port = 0;
+    const server = await new Promise<Server>((resolve) => {
+      const started = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, (address) => {
+        port = address.port;
+        resolve(started as Server);
+      });
+    });
+    return { server, url: `http://127.0.0.1:${port}` };
+  },
+  async express(options) {
+    const app = express();
+    app.all('/_burgage/*path', expressKit.lifecycleRoutes(options));
+    app.use(expressKit.tenantContext(options.verifier));
+    app.get('/', (request, response) => void response.json(request.tenant));
+    const server = createServer(app);
+    return { server, url: await listening(server) };
+  },
+};
+
+describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
+  let folder: string;
+  let jwks: JwksServer;
+  let data: TenantData;
+  let server: Server;
+  let url: string;
+  const failures: unknown[] = [];
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'app-kit-'));
+    jwks = await startJwks(clock.now);
+    data = openTenantData({ folder, migrations: [create], tables: [accounts] });
+    const verifier = createContextVerifier({ jwksUrl: jwks.url, audience, now: clock.now });
+    ({ server, url } = await start({ verifier, data, owners, onError: (error) => failures.push(error) }));
+  });
+  afterEach(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    data.close();
+    await jwks[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true });
+    expect(failures.splice(0)).toEqual([]);
+  });
+
+  async function platform(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown; headers: Headers }> {
+    const response = await fetch(url + path, {
+      method,
+      headers: { authorization: `Bearer ${await jwks.issuer.platform(audience)}` },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: text && JSON.parse(text), headers: response.headers };
+  }
+  const acme = { slug: 'acme', name: 'Acme', color: '#000000' };
+
+  test('a tenant is set up and taken down, and every step may be repeated', async () => {
+    expect(await platform('GET', '/_burgage/tenants/ten_1')).toMatchObject({
+      status: 200,
+      body: { prepared: false, owner: null, rows: {} },
+    });
+    expect(await platform('PUT', '/_burgage/tenants/ten_1', acme)).toMatchObject({ status: 200, body: { created: true } });
+    expect(await platform('PUT', '/_burgage/tenants/ten_1', acme)).toMatchObject({ status: 200, body: { created: false } });
+    expect(await platform('PUT', '/_burgage/tenants/ten_1/owner', { email: 'a@b.test' })).toMatchObject({
+      status: 200,
+      body: { created: true },
+    });
+    expect(await platform('PUT', '/_burgage/tenants/ten_1/owner', { email: 'a@b.test' })).toMatchObject({
+      status: 200,
+      body: { created: false },
+    });
+    expect(await platform('POST', '/_burgage/tenants/ten_1/owner/invite')).toMatchObject({
+      status: 200,
+      body: { path: '/welcome?token=secret' },
+    });
+    expect(await platform('GET', '/_burgage/tenants/ten_1')).toMatchObject({
+      body: { prepared: true, owner: 'a@b.test', rows: { accounts: 1 } },
+    });
+    for (const path of ['/owner', '/owner', '', ''])
+      expect(await platform('DELETE', `/_burgage/tenants/ten_1${path}`)).toMatchObject({ status: 204, body: '' });
+    expect(await platform('DELETE', '/_burgage/tenants/ten_1/owner')).toMatchObject({ status: 204 });
+    expect(await platform('GET', '/_burgage/tenants/ten_1')).toMatchObject({ body: { prepared: false } });
+  });
+
+  test('usage is listed by tenant, page by page', async () => {
+    for (let index = 0; index < 101; index += 1) data.prepare(`ten_${String(index).padStart(3, '0')}`, acme);
+    owners.put(data.for('ten_100'), 'a@b.test');
+    const first = (await platform('GET', '/_burgage/usage')).body as { tenants: unknown[]; next: string };
+    expect(first.tenants).toHaveLength(100);
+    expect(first.next).toBe('ten_099');
+    expect((await platform('GET', `/_burgage/usage?after=${first.next}`)).body).toEqual({
+      tenants: [{ tenantId: 'ten_100', rows: { accounts: 1 } }],
+    });
+  });
+
+  test('what is not right is answered with a problem that names it, and changes nothing', async () => {
+    const cases: [string, string, unknown, number, string][] = [
+      ['PUT', '/_burgage/tenants/ten_1', '{', 400, 'malformed_body'],
+      ['PUT', '/_burgage/tenants/ten_1', '[]', 400, 'malformed_body'],
+      ['PUT', '/_burgage/tenants/ten_1', { ...acme, slug: 7 }, 422, 'invalid_argument'],
+      ['PUT', '/_burgage/tenants/ten_1', { name: 'x', color: 'x' }, 422, 'invalid_argument'],
+      ['PUT', '/_burgage/tenants/ten_1', { ...acme, name: 'x'.repeat(20_000) }, 413, 'body_too_large'],
+      ['PUT', '/_burgage/tenants/platform', acme, 422, 'invalid_argument'],
+      ['PUT', '/_burgage/tenants/ten_1/owner', { email: 'a@b.test' }, 409, 'transition_not_allowed'],
+      ['POST', '/_burgage/tenants/ten_1/owner/invite', undefined, 409, 'transition_not_allowed'],
+      ['GET', '/_burgage/tenants/..%2fx', undefined, 404, 'not_found'],
+      ['GET', '/_burgage/tenants/', undefined, 404, 'not_found'],
+      ['GET', '/_burgage/other', undefined, 404, 'not_found'],
+      ['PATCH', '/_burgage/tenants/ten_1', {}, 405, 'method_not_allowed'],
+    ];
+    for (const [method, path, body, status, code] of cases) {
+      const answer = await platform(method, path, body);
+      expect(answer, `${method} ${path}`).toMatchObject({ status, body: { status, code } });
+      expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    }
+    expect((await platform('PATCH', '/_burgage/tenants/ten_1')).headers.get('allow')).toBe('GET, PUT, DELETE');
+    expect(data.tenantsAfter('')).toEqual([]);
+  });
+
+  test('the lifecycle routes open to nobody but the platform', async () => {
+    const token = await jwks.issuer.tenantContext(claims, audience);
+    const attempts = [
+      {},
+      { 'burgage-context': token },
+      { authorization: `Bearer ${token}` },
+      { authorization: 'Bearer x' },
+      { authorization: `Basic ${await jwks.issuer.platform(audience)}` },
+    ];
+    for (const headers of attempts)
+      for (const [method, path] of [
+        ['GET', '/_burgage/usage'],
+        ['GET', '/_burgage/tenants/ten_1'],
+        ['PUT', '/_burgage/tenants/ten_1'],
+        ['DELETE', '/_burgage/tenants/ten_1'],
+        ['GET', '/_burgage/nowhere'],
+      ] as const)
+        expect((await fetch(url + path, { method, headers: headers as Record<string, string> })).status).toBe(401);
+    const foreign = await fetch(`${url}/_burgage/tenants/ten_1`, {
+      headers: { authorization: `Bearer ${await jwks.issuer.platform('another')}` },
+    });
+    expect(foreign.status).toBe(421);
+  });
+
+  test('a page gets the verified tenant; no context is 401, a foreign one 421, no keys 503, each as problem+json', async () => {
+    const get = (headers: Record<string, string>) => fetch(url, { headers });
+    jwks.down = true;
+    const early = await get({ 'burgage-context': await jwks.issuer.tenantContext(claims, audience) });
+    expect([early.status, early.headers.get('retry-after')]).toEqual([503, '1']);
+    jwks.down = false;
+    clock.advance(1_000);
+    const { sub, ev, ...rest } = claims;
+    const good = await get({ 'burgage-context': await jwks.issuer.tenantContext(claims, audience) });
+    expect(await good.json()).toEqual({ ...rest, tenantId: sub, entitlementVersion: ev });
+    for (const [headers, status, code] of [
+      [{}, 401, 'unauthenticated'],
+      [{ 'burgage-context': 'x' }, 401, 'unauthenticated'],
+      [{ 'burgage-context': await jwks.issuer.platform(audience) }, 401, 'unauthenticated'],
+      [{ 'burgage-context': await jwks.issuer.tenantContext(claims, 'another') }, 421, 'misdirected'],
+    ] as [Record<string, string>, number, string][]) {
+      const answer = await get(headers);
+      expect(answer.status).toBe(status);
+      expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+      expect(await answer.json()).toMatchObject({ status, code });
+    }
+  });
+});
