@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { create, type DescService, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import {
   CreateTenantRequestSchema,
   type CreateTenantResponse,
@@ -27,21 +27,23 @@ type Call = () => Promise<unknown>;
 const folder = mkdtempSync(join(tmpdir(), 'burgage-rpc-bench-'));
 const logger = createLogger({ service: 'bench', level: 'info' });
 
-async function ours(): Promise<{ call: Call; stream: () => AsyncIterable<unknown>; stop: () => Promise<void> }> {
-  const metrics = createMetrics();
-  const refuse = async () => {
+/** The other methods refuse. */
+function complete<S extends DescService>(service: S, handlers: Partial<RpcHandlers<S>>): RpcHandlers<S> {
+  const refuse = () => {
     throw new Error('not part of the benchmark');
   };
-  const registry = {
-    ...Object.fromEntries(RegistryService.methods.map(({ localName }) => [localName, refuse])),
-    createTenant: async ({ company, plan }: { company: string; plan: string }) => ({ tenant: { company, plan } }),
-  } as RpcHandlers<typeof RegistryService>;
-  const provisioner = {
-    ...Object.fromEntries(ProvisionerService.methods.map(({ localName }) => [localName, refuse])),
+  const all: object = { ...Object.fromEntries(service.methods.map(({ localName }) => [localName, refuse])), ...handlers };
+  return all as RpcHandlers<S>;
+}
+
+async function ours(): Promise<{ call: Call; stream: () => AsyncIterable<unknown>; stop: () => Promise<void> }> {
+  const metrics = createMetrics();
+  const registry = complete(RegistryService, { createTenant: async ({ company, plan }) => ({ tenant: { company, plan } }) });
+  const provisioner = complete(ProvisionerService, {
     watchOperation: async function* () {
       for (let sequence = 0; sequence < streamed; sequence++) yield { progress: { operationId: 'op_1', sequence: BigInt(sequence) } };
     },
-  } as RpcHandlers<typeof ProvisionerService>;
+  });
   const services = [implement(RegistryService, registry), implement(ProvisionerService, provisioner)];
   const server = createRpcServer({ address: `unix:${folder}/ours.sock`, services, logger, metrics });
   await server.start();

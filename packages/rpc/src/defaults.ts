@@ -1,0 +1,53 @@
+// The defaults of every server and client, each with its reason.
+import type { ChannelOptions } from '@grpc/grpc-js';
+
+/** Larger than any message that the contracts allow; grpc-js would refuse 4 MiB on receipt. */
+export const messageBytesMax = 16 * 1024 * 1024;
+
+const shared: ChannelOptions = {
+  'grpc.max_receive_message_length': messageBytesMax,
+  'grpc.max_send_message_length': messageBytesMax,
+  // A peer that vanished without a word is noticed within half a minute, calls or none.
+  'grpc.keepalive_time_ms': 20_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.keepalive_permit_without_calls': 1,
+};
+
+/** Channelz stays on: without it grpc-js 1.14 forgets its connections, and forceShutdown closes none of them. */
+export const serverOptions: ChannelOptions = { ...shared };
+
+export const clientOptions: ChannelOptions = {
+  ...shared,
+  // Bookkeeping that nobody reads here.
+  'grpc.enable_channelz': 0,
+  // A restarted server is found within a second; grpc-js would wait for up to two minutes.
+  'grpc.initial_reconnect_backoff_ms': 50,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.dns_min_time_between_resolutions_ms': 1_000,
+  // Retries are ours: only methods that the contract marks, inside the deadline.
+  'grpc.enable_retries': 0,
+  // Between our own services neither a proxy of the environment nor a service config from DNS has a say.
+  'grpc.enable_http_proxy': 0,
+  'grpc.service_config_disable_resolution': 1,
+};
+
+/** For a unary call where neither the caller nor its context says otherwise. */
+export const timeoutMsDefault = 5_000;
+
+/** Retries of one call: the first try and two more meet a restart or a lost race, not an outage. */
+export const retriesMax = 2;
+/** Upper bound of the first wait, doubled at the second; the wait itself is anywhere below it (full jitter). */
+export const retryBackoffMs = 100;
+
+/** Calls in a row that did not reach the server before the breaker opens. */
+export const breakerFailures = 5;
+/** How long it stays open before one call tries again: about as long as a reconnect takes. */
+export const breakerOpenMs = 500;
+
+/** How long a drain waits for calls in flight. */
+export const drainTimeoutMsDefault = 10_000;
+/** How long a stop waits for handlers whose calls it has cut off. */
+export const stopGraceMs = 1_000;
+
+/** Upper bounds in seconds: a Unix socket answers in half a millisecond, a caller waits for five seconds. */
+export const durationBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];

@@ -1,0 +1,5 @@
+// gRPC between the services: one way to make a server and one way to make a client.
+export { createRpcClient, type RpcClientOptions } from './client.ts';
+export { implement, type RpcImplementation } from './implement.ts';
+export { createRpcServer, type RpcServer, type RpcServerOptions } from './server.ts';
+export type { RpcCall, RpcCallOptions, RpcClient, RpcHandlers } from './types.ts';
