@@ -10,18 +10,20 @@ export type IndexValue = string | number | boolean;
  * One kind of document. A type is declared once, beside the domain that owns it.
  *
  * `unique` and `indexes` are computed from the value at each write and stored beside it: a filter or sort can name only
- * what is declared here, so that every adapter can make an index for it.
+ * what is declared here, so that every adapter can make an index for it. Declaring another index, unique key or
+ * `schemaVersion` has them computed again for what is stored; a function that computes something else than before
+ * without any of these is not noticed.
  */
 export interface DocumentType<T> {
-  /** Lower case, unique within the store: `tenants`. */
+  /** Lower-case letters, digits and underscores; unique within the store: `tenants`. */
   readonly name: string;
   /** Version of the value's shape, from 1. */
   readonly schemaVersion: number;
   /** Turns a value of `fromVersion` (lower than `schemaVersion`) into today's shape. Needed from version 2 on. */
   readonly upgrade?: (value: unknown, fromVersion: number) => T;
-  /** Key name -> the values that no other document of the type may have. Undefined or empty: none. */
+  /** Key name -> the values that no other document of the type may have. Undefined, an empty string or an empty list: none. */
   readonly unique?: Readonly<Record<string, (value: T) => string | readonly string[] | undefined>>;
-  /** Index name -> the value to filter and sort by. Undefined: the document is not found by that index. */
+  /** Index name -> the value to filter and sort by, of one kind for all documents. Undefined: the document is not found by that index. */
   readonly indexes?: Readonly<Record<string, (value: T) => IndexValue | undefined>>;
 }
 
@@ -36,6 +38,7 @@ export interface OutboxItem {
 
 /** A document as it is stored. */
 export interface Stored<T> {
+  /** 1 to 1,024 characters; so are unique keys and index values that are text. Compared byte by byte, as UTF-8. */
   readonly id: string;
   /** 1 when inserted, one more at each replace. Pulling outbox items does not move it. */
   readonly version: number;
@@ -47,14 +50,15 @@ export interface Stored<T> {
 export interface Condition {
   /** The name of an index of the type, or `id`. */
   readonly field: string;
+  /** `in` takes a list of at most 1,000 values, the others one value. */
   readonly op: 'eq' | 'lt' | 'lte' | 'gt' | 'gte' | 'in';
   readonly value: IndexValue | readonly IndexValue[];
 }
 
 export interface ListQuery {
-  /** All must hold. */
+  /** All must hold; 16 at most. */
   readonly where?: readonly Condition[];
-  /** The name of an index, or `id` (the default). Ties are broken by id. */
+  /** The name of an index, or `id` (the default). Ties are broken by id, in the same direction. */
   readonly sort?: { readonly field: string; readonly descending?: boolean };
   /** 1 to 1,000; default 100. */
   readonly pageSize?: number;
@@ -71,6 +75,10 @@ export interface Page<T> {
 /**
  * Documents of one type. A write is durable when its promise resolves.
  *
+ * Values are plain JSON: fields that are undefined are left out, and what JSON cannot carry is refused with
+ * `invalid_argument` naming the place. What comes back is a copy that nobody else holds. Any call may throw
+ * `unavailable` (nothing is known to be written) and `data_corrupt`.
+ *
  * Every read upgrades an older value in memory; the next replace stores today's shape. A document that was written by a
  * newer schema version is refused with `document_too_new` by reads and by writes.
  */
@@ -85,15 +93,19 @@ export interface Documents<T> {
    * @throws BurgageError `version_conflict` (metadata.expected, metadata.actual), `document_not_found`, `unique_key_taken`.
    */
   replace(id: string, version: number, value: T, outbox?: readonly OutboxItem[]): Promise<Stored<T>>;
-  /** Removes it only if the stored version is `version`. @throws as `replace`. */
+  /** Removes it only if the stored version is `version`. @throws as `replace`, and `outbox_pending` while something waits to be relayed. */
   remove(id: string, version: number): Promise<void>;
   /**
    * A document that exists during the whole of a paged walk and whose sort value does not change is seen exactly once,
-   * whatever is written meanwhile. @throws BurgageError `invalid_page_token`.
+   * whatever is written meanwhile. A page that would hold a document of a newer schema version is refused, naming its id.
+   * @throws BurgageError `invalid_page_token`, `invalid_argument`, `document_too_new` (metadata.id).
    */
   list(query?: ListQuery): Promise<Page<T>>;
-  /** Documents that have something to relay, at most `limit`. */
-  pendingOutbox(limit: number): Promise<readonly Stored<T>[]>;
+  /**
+   * Documents that have something to relay, by id, at most `limit`, from the first id behind `after` on. Documents of a
+   * newer schema version are left to the newer code.
+   */
+  pendingOutbox(limit: number, after?: string): Promise<readonly Stored<T>[]>;
   /** Takes relayed items out, by id, without moving the version. Items that are gone already are no error. */
   pullOutbox(id: string, itemIds: readonly string[]): Promise<void>;
 }
@@ -119,10 +131,14 @@ export interface JournalHead {
 export interface Journal {
   /** Appends in order, at consecutive revisions, all or none; answers with the last revision. Durable when resolved. */
   append(values: readonly Json[]): Promise<JournalHead>;
-  /** Entries after `revision`, oldest first, at most `limit`. @throws BurgageError `not_found` where the entry after `revision` was trimmed. */
+  /**
+   * Entries after `revision`, oldest first, at most `limit`. Who must not mix epochs asks for the head afterwards: if its
+   * epoch is still the expected one, so was that of the entries.
+   * @throws BurgageError `not_found` (metadata.oldest) where the entry after `revision` was trimmed.
+   */
   readAfter(revision: number, limit: number): Promise<readonly JournalEntry[]>;
   head(): Promise<JournalHead>;
-  /** Resolves with true as soon as the head is beyond `revision`, with false after `timeoutMs` or when aborted. */
+  /** Resolves with true as soon as the head is beyond `revision`, whoever appended; with false after `timeoutMs` or when aborted. */
   waitBeyond(revision: number, timeoutMs: number, signal?: AbortSignal): Promise<boolean>;
   /** Forgets entries up to and with `revision`; the head stays. */
   trim(revision: number): Promise<void>;
@@ -132,9 +148,16 @@ export interface Journal {
 
 /** A store: one service's documents and journals. */
 export interface Store {
+  /**
+   * Where the declaration is not what the store last saw, indexes and unique keys of what is stored are computed again,
+   * here or at the first call. @throws BurgageError `invalid_argument`, `unique_key_taken` where stored documents break a
+   * new unique key; nothing is changed then.
+   */
   documents<T>(type: DocumentType<T>): Documents<T>;
+  /** `name`: lower-case letters, digits and `.`, `_`, `-`. @throws BurgageError `invalid_argument`. */
   journal(name: string): Journal;
   /** Resolves when the store answers. */
   ping(): Promise<void>;
+  /** Finishes the writes that were asked for; every call afterwards throws `unavailable`. Closing again does nothing. */
   close(): Promise<void>;
 }

@@ -1,0 +1,99 @@
+// Talks to the HTTP API: answers as values, problems as failures, progress as events.
+import { type Connection, notRunning } from './connection.ts';
+import { readEvents, type ServerEvent } from './events.ts';
+import { CommandFailure, failure, type ToldProblem } from './failure.ts';
+
+export interface Client {
+  /** The JSON that GET answers; `query` leaves out what is undefined. @throws CommandFailure with the API's problem. */
+  get<T>(path: string, query?: Readonly<Record<string, string | undefined>>): Promise<T>;
+  post<T>(path: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<T>;
+  /** The events of a stream, from the one after `lastEventId` on. Ends when the stream does. */
+  events(path: string, lastEventId: string, signal: AbortSignal): AsyncGenerator<ServerEvent>;
+}
+
+const timeoutMs = 30_000;
+
+/** `connect` is asked at every request: a Burgage that was started again listens elsewhere. */
+export function createClient(connect: () => Connection): Client {
+  async function request(path: string, init: RequestInit): Promise<Response> {
+    const { api, token, dataFolder } = connect();
+    const headers = new Headers(init.headers);
+    headers.set('authorization', `Bearer ${token}`);
+    try {
+      return await fetch(api + path, { ...init, headers, redirect: 'manual' });
+    } catch (cause) {
+      if (init.signal?.aborted && !isTimeout(init.signal.reason)) throw cause;
+      if (dataFolder !== undefined && reasonOf(cause) === 'ECONNREFUSED') throw notRunning(dataFolder, cause);
+      throw failure('unavailable', {
+        message: `${api} cannot be reached (${isTimeout(init.signal?.reason) ? 'no answer in time' : reasonOf(cause)}).`,
+        cause,
+      });
+    }
+  }
+
+  async function json<T>(path: string, init: RequestInit): Promise<T> {
+    const response = await request(path, { ...init, signal: AbortSignal.timeout(timeoutMs) });
+    const body = parsed(await response.text());
+    if (!response.ok) throw problemFailure(response, body);
+    if (body === undefined) throw notTheApi(response);
+    // The API's document and its tests hold the shape; the command shows what it gets.
+    return body as T;
+  }
+
+  function problemFailure(response: Response, body: unknown): CommandFailure {
+    return isProblem(body) ? new CommandFailure(body) : notTheApi(response);
+  }
+
+  function notTheApi({ url, status }: Response): CommandFailure {
+    return failure('unavailable', {
+      message: `${url} answered ${status} with something that is not Burgage's API.`,
+      advice: 'Check the address.',
+    });
+  }
+
+  return {
+    get: (path, query = {}) => {
+      const wanted = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
+      return json(wanted.length === 0 ? path : `${path}?${new URLSearchParams(wanted)}`, { headers: { accept: 'application/json' } });
+    },
+    post: (path, body, headers = {}) =>
+      json(path, {
+        method: 'POST',
+        headers: { ...headers, accept: 'application/json', 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
+    async *events(path, lastEventId, signal) {
+      const headers: Record<string, string> = { accept: 'text/event-stream' };
+      if (lastEventId !== '') headers['last-event-id'] = lastEventId;
+      const response = await request(path, { headers, signal });
+      if (!response.ok) throw problemFailure(response, parsed(await response.text()));
+      if (response.body !== null) yield* readEvents(response.body);
+    },
+  };
+}
+
+function isProblem(body: unknown): body is ToldProblem {
+  if (typeof body !== 'object' || body === null) return false;
+  const texts = ['title', 'detail', 'code', 'advice'].every((name) => typeof Reflect.get(body, name) === 'string');
+  return texts && typeof Reflect.get(body, 'status') === 'number';
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isTimeout(reason: unknown): boolean {
+  return reason instanceof DOMException && reason.name === 'TimeoutError';
+}
+
+/** `ECONNREFUSED`, `ENOTFOUND` …: what lies beneath fetch's own "fetch failed". */
+function reasonOf(error: unknown): string {
+  let reason = error;
+  while (reason instanceof Error && reason.cause !== undefined) reason = reason.cause;
+  if (reason instanceof Error && 'code' in reason) return String(reason.code);
+  return reason instanceof Error ? reason.message : String(reason);
+}

@@ -1,0 +1,108 @@
+// burgage operations: listing them, reading one, following one.
+import type { Operation, Step } from '@burgage/api';
+import type { Command } from 'commander';
+import { watchToEnd } from '../outcome.ts';
+import { ageOf, facts, tookOf } from '../render.ts';
+import { examples, openSession, outputOption, type PageOptions, type Session, sayMore, withPages } from '../session.ts';
+import { markOf, stepsDone } from '../steps.ts';
+import type { Terminal } from '../terminal.ts';
+
+const example = 'op_provision_01JD3Q8Z6V7K4M2N9P0R5S1T3W';
+
+export function addOperations(program: Command, terminal: Terminal): void {
+  const operations = program
+    .command('operations')
+    .description('durable changes to tenants: list, look at, follow')
+    .addHelpText('after', examples('burgage operations list', `burgage operations watch ${example}`));
+
+  withPages(operations.command('list').description('list operations, newest first'))
+    .option('--tenant <tenant>', 'only those of this tenant: its id or its slug')
+    .addHelpText('after', examples('burgage operations list', 'burgage operations list --tenant grosse-sohne -o json'))
+    .action(async ({ pageSize, pageToken, tenant }: PageOptions & { tenant?: string }, command: Command) => {
+      const session = openSession(command, terminal);
+      const page = await session.client.get<{ items: Operation[]; next?: string }>('/v1/operations', { pageSize, pageToken, tenant });
+      session.print(page, ({ items }) => (items.length === 0 ? 'No operations.\n' : operationTable(session, items)));
+      sayMore(session, page.next);
+    });
+
+  operations
+    .command('get')
+    .description('show one operation with its steps')
+    .argument('<operation>', 'its id')
+    .addOption(outputOption())
+    .addHelpText('after', examples(`burgage operations get ${example}`))
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const session = openSession(command, terminal);
+      const operation = await session.client.get<Operation>(`/v1/operations/${encodeURIComponent(id)}`);
+      session.print(operation, () => operationFacts(session, operation) + stepTable(session, operation.steps));
+    });
+
+  operations
+    .command('watch')
+    .description('follow one operation to its end; exit code 7 where it fails')
+    .argument('<operation>', 'its id')
+    .addOption(outputOption())
+    .addHelpText('after', examples(`burgage operations watch ${example}`))
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const session = openSession(command, terminal);
+      const { operation } = await watchToEnd(session.client, id, terminal, session.asJson);
+      if (session.asJson) session.print(operation, () => '');
+    });
+}
+
+function colorOf({ style }: Session, { state }: Operation): (text: string) => string {
+  if (state === 'succeeded') return style.green;
+  return state === 'failed' || state === 'needs_attention' ? style.red : style.yellow;
+}
+
+function operationTable(session: Session, operations: readonly Operation[]): string {
+  return session.table(
+    [
+      { title: 'OPERATION', value: ({ id }) => id },
+      { title: 'TENANT', value: ({ tenant }) => tenant.slug ?? tenant.id },
+      { title: 'STATE', value: ({ state }) => state.replaceAll('_', ' '), style: (text, operation) => colorOf(session, operation)(text) },
+      { title: 'STEPS', value: stepsDone, right: true },
+      { title: 'TOOK', value: ({ createdAt, endedAt }) => tookOf(createdAt, endedAt), right: true },
+      { title: 'AGE', value: ({ createdAt }) => ageOf(createdAt, session.terminal.now()), right: true },
+    ],
+    operations,
+  );
+}
+
+function operationFacts(session: Session, operation: Operation): string {
+  const { tenant, state, error } = operation;
+  return facts(
+    [
+      ['operation', operation.id],
+      ['kind', operation.kind],
+      ['tenant', tenant.slug === undefined ? tenant.id : `${tenant.slug} (${tenant.id})`],
+      ['state', state.replaceAll('_', ' ')],
+      ['error', error && `${error.message} [${error.code}]`],
+      ['what to do', operation.attention],
+      ['created', `${operation.createdAt} (${ageOf(operation.createdAt, session.terminal.now())} ago)`],
+      ['took', tookOf(operation.createdAt, operation.endedAt) || undefined],
+    ],
+    session.style.dim,
+  );
+}
+
+function stepTable(session: Session, steps: readonly Step[]): string {
+  if (steps.length === 0) return '';
+  const columns = [
+    {
+      title: '',
+      value: ({ state }: Step) => markOf(state, false),
+      style: (_text: string, { state }: Step) => markOf(state, session.terminal.color),
+    },
+    { title: 'STEP', value: ({ name }: Step) => name },
+    { title: 'STATE', value: ({ state }: Step) => state.replaceAll('_', ' ') },
+    { title: 'TRIES', value: ({ attempts }: Step) => (attempts === 0 ? '' : String(attempts)), right: true },
+    { title: 'TOOK', value: ({ startedAt, endedAt }: Step) => tookOf(startedAt, endedAt), right: true },
+    {
+      title: 'DETAIL',
+      value: ({ detail, error }: Step) => (error === undefined ? (detail ?? '') : `${error.message} [${error.code}]`),
+      elastic: true,
+    },
+  ];
+  return `\n${session.table(columns, steps)}`;
+}

@@ -1,0 +1,147 @@
+// burgage tenants: signing a company up, listing tenants, reading one.
+import { randomUUID } from 'node:crypto';
+import type { SignUpAnswer, Tenant } from '@burgage/api';
+import type { Command } from 'commander';
+import { CommandFailure, exitCodes } from '../failure.ts';
+import { watchToEnd } from '../outcome.ts';
+import { ageOf, facts, plainText, sizeOf } from '../render.ts';
+import { examples, openSession, outputOption, type PageOptions, type Session, sayMore, withPages } from '../session.ts';
+import type { Terminal } from '../terminal.ts';
+
+interface CreateOptions {
+  readonly company?: string;
+  readonly plan?: string;
+  readonly owner?: string;
+  readonly slug?: string;
+  readonly idempotencyKey?: string;
+  readonly wait?: boolean;
+}
+
+export function addTenants(program: Command, terminal: Terminal): void {
+  const tenants = program
+    .command('tenants')
+    .description('customer organisations: sign up, list, look at')
+    .addHelpText('after', examples('burgage tenants list', 'burgage tenants get grosse-sohne'));
+
+  tenants
+    .command('create')
+    .description('sign a company up')
+    .option('--company <name>', 'the name as its people write it, in any script')
+    .option('--plan <plan>', 'a plan of the catalog; burgage plans shows them')
+    .option('--owner <email>', 'the address of the person who will own it')
+    .option('--slug <slug>', 'its own label below the base domain (default: made from the company name)')
+    .option('--idempotency-key <key>', 'repeating the command with the same key makes nothing twice')
+    .option('--wait', 'wait until it is live, showing each step')
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      examples(
+        'burgage tenants create --company "Größe & Söhne GmbH" --plan trial --owner owner@acme.test --wait',
+        'burgage tenants create --company Acme --plan trial --owner owner@acme.test --slug acme --idempotency-key order-4711 -o json',
+      ),
+    )
+    .action(async (options: CreateOptions, command: Command) => createTenant(openSession(command, terminal), options));
+
+  withPages(tenants.command('list').description('list tenants, newest first'))
+    .option('--state <state>', 'only those in this state: requested, provisioning, active, failed, terminating, terminated')
+    .option('--plan <plan>', 'only those on this plan')
+    .addHelpText('after', examples('burgage tenants list', 'burgage tenants list --state active --plan trial -o json'))
+    .action(async (options: PageOptions & { state?: string; plan?: string }, command: Command) => {
+      const session = openSession(command, terminal);
+      const { pageSize, pageToken, state, plan } = options;
+      const page = await session.client.get<{ items: Tenant[]; next?: string }>('/v1/tenants', { pageSize, pageToken, state, plan });
+      session.print(page, ({ items }) => (items.length === 0 ? 'No tenants.\n' : tenantTable(session, items)));
+      sayMore(session, page.next);
+    });
+
+  tenants
+    .command('get')
+    .description('show one tenant')
+    .argument('<tenant>', 'its id or its slug')
+    .addOption(outputOption())
+    .addHelpText('after', examples('burgage tenants get grosse-sohne', 'burgage tenants get ten_01JD3Q8Z6V7K4M2N9P0R5S1T3W -o json'))
+    .action(async (tenant: string, _options: unknown, command: Command) => {
+      const session = openSession(command, terminal);
+      const found = await session.client.get<Tenant>(`/v1/tenants/${encodeURIComponent(tenant)}`);
+      session.print(found, () => tenantFacts(session, found));
+    });
+}
+
+async function createTenant(session: Session, { idempotencyKey, wait, company, plan, owner, slug }: CreateOptions): Promise<void> {
+  const { client, terminal, asJson, style } = session;
+  const key = idempotencyKey ?? randomUUID();
+  const answer = await client
+    .post<SignUpAnswer>('/v1/tenants', { company, plan, owner, slug }, { 'idempotency-key': key })
+    .catch((thrown: unknown) => {
+      throw repeatable(thrown, key);
+    });
+  if (wait) {
+    const ended = await watchToEnd(client, answer.operation.id, terminal, asJson);
+    if (asJson) session.print({ ...answer, ...ended }, () => '');
+    return;
+  }
+  session.print(answer, ({ tenant, operation, url, estimateMs }) => {
+    const name = plainText(tenant.slug ?? tenant.id);
+    const usually = `usually within ${Math.ceil(estimateMs / 1000)} s`;
+    return `${style.bold(name)} is being made, ${usually}:  ${plainText(url)}\n${style.dim('follow it with:')} burgage operations watch ${operation.id}\n`;
+  });
+}
+
+/** Where nobody can say whether the tenant was made, the advice is to repeat the command under its key. */
+function repeatable(thrown: unknown, key: string): unknown {
+  const unsure: readonly number[] = [exitCodes.unavailable.code, exitCodes.unexpected.code];
+  if (!(thrown instanceof CommandFailure) || thrown.problem.code === 'not_running' || !unsure.includes(thrown.exitCode)) return thrown;
+  const advice = `${thrown.problem.advice} Repeat the command with --idempotency-key ${key}: then nothing is made twice.`;
+  return new CommandFailure({ ...thrown.problem, advice }, thrown.exitCode);
+}
+
+function stateOf({ state, holds }: Tenant): string {
+  return holds.length === 0 ? state : `${state} (${holds.join(', ')})`;
+}
+
+function tenantTable(session: Session, tenants: readonly Tenant[]): string {
+  const { style, terminal } = session;
+  const color = (text: string, { state, holds }: Tenant) =>
+    state === 'failed' || holds.length > 0 ? style.red(text) : state === 'active' ? style.green(text) : style.yellow(text);
+  return session.table(
+    [
+      { title: 'SLUG', value: ({ slug, formerSlug }) => slug ?? (formerSlug ? `(${formerSlug})` : '') },
+      { title: 'COMPANY', value: ({ company }) => company, elastic: true },
+      { title: 'PLAN', value: ({ plan }) => plan },
+      { title: 'STATE', value: stateOf, style: color },
+      { title: 'AGE', value: ({ createdAt }) => ageOf(createdAt, terminal.now()), right: true },
+      { title: 'URL', value: ({ url }) => url ?? '' },
+    ],
+    tenants,
+  );
+}
+
+function tenantFacts({ style, terminal }: Session, tenant: Tenant): string {
+  const { limits } = tenant;
+  return facts(
+    [
+      ['tenant', tenant.id],
+      ['slug', tenant.slug ?? (tenant.formerSlug === undefined ? undefined : `none (was ${tenant.formerSlug})`)],
+      ['url', tenant.url],
+      ['company', tenant.company],
+      ['owner', tenant.owner],
+      ['state', stateOf(tenant)],
+      ['failure', tenant.failure],
+      ['plan', `${tenant.plan} (catalog ${tenant.catalog})`],
+      ['isolation', tenant.isolation],
+      [
+        'limits',
+        limits &&
+          `${limits.requestsPerSecond} requests a second, ${limits.concurrency} at once${limits.bodyBytesMax === 0 ? '' : `, bodies up to ${sizeOf(limits.bodyBytesMax)}`}`,
+      ],
+      ['features', tenant.features.join(', ') || 'none'],
+      ['hosts', tenant.hosts.join(', ') || 'none'],
+      ['upstream', tenant.upstream],
+      ['created', `${tenant.createdAt} (${ageOf(tenant.createdAt, terminal.now())} ago)`],
+      ['trial ends', tenant.trialEndsAt],
+      ['operation', tenant.operationId],
+      ['version', String(tenant.version)],
+    ],
+    style.dim,
+  );
+}

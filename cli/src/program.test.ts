@@ -1,0 +1,253 @@
+// The command as a child process against the real api: what it prints, where, and how it ends.
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Platform, startPlatform, steady } from '../test/platform.ts';
+
+let platform: Platform;
+beforeEach(async () => {
+  platform = await startPlatform();
+});
+afterEach(() => platform.stop());
+
+const run = (...args: string[]) => platform.run(args);
+const create = (...more: string[]) =>
+  run('tenants', 'create', '--company', 'Größe & Söhne GmbH', '--plan', 'trial', '--owner', 'owner@acme.test', ...more);
+const apiAnswer = async (path: string): Promise<unknown> => (await platform.ask(path)).json();
+
+describe('reading', () => {
+  beforeEach(async () => {
+    await create('--idempotency-key', 'order-1');
+    platform.registry.addGateway('gw-1', await platform.gatewayAdmin(), { snapshotHeld: true });
+  });
+  const operationId = () => platform.provisioner.operations[0]?.operation.id ?? '';
+
+  test('every read as JSON is exactly the answer of the API, and nothing else', async () => {
+    const reads: [string[], string][] = [
+      [['tenants', 'list'], '/v1/tenants'],
+      [['tenants', 'get', 'grosse-sohne'], '/v1/tenants/grosse-sohne'],
+      [['operations', 'list', '--tenant', 'grosse-sohne'], '/v1/operations?tenant=grosse-sohne'],
+      [['operations', 'get', operationId()], `/v1/operations/${operationId()}`],
+      [['gateways', 'list'], '/v1/gateways'],
+      [['explain', 'http://acme.localhost/'], '/v1/explain?url=http://acme.localhost/'],
+      [['plans'], '/v1/plans'],
+      [['audit', 'list'], '/v1/audit'],
+    ];
+    for (const [args, path] of reads) {
+      const { code, stdout, stderr } = await run(...args, '-o', 'json');
+      expect([code, stderr], args.join(' ')).toEqual([0, '']);
+      expect(JSON.parse(stdout), args.join(' ')).toEqual(await apiAnswer(path));
+    }
+  });
+
+  test('tables', async () => {
+    expect(steady((await run('tenants', 'list')).stdout)).toBe(
+      [
+        'SLUG          COMPANY             PLAN   STATE   AGE  URL',
+        'grosse-sohne  Größe & Söhne GmbH  trial  active 0s  http://grosse-sohne.localhost:8080',
+        '',
+      ].join('\n'),
+    );
+    const operations = (await run('operations', 'list')).stdout;
+    expect(operations).toMatch(
+      /^OPERATION +TENANT +STATE +STEPS +TOOK +AGE\nop_provision_\w+ +grosse-sohne +succeeded +10\/10 +\d+ ms +\d+s\n$/,
+    );
+    expect((await run('gateways', 'list')).stdout).toMatch(
+      /^GATEWAY +ADMIN +REVISION +STATE +SEEN\ngw-1 +127\.0\.0\.1:\d+ +42 +holds a snapshot back +\d+s ago\n$/,
+    );
+    expect((await run('plans')).stdout).toBe(
+      [
+        'PLAN     TITLE     PRICE  ISOLATION  REQUESTS/S  AT ONCE  TRIAL    HERE',
+        'trial    Trial     $0.00  pool               20       20  15 days  yes',
+        'starter  Starter  $99.00  bridge             20       20           not yet',
+        '',
+      ].join('\n'),
+    );
+    expect((await run('audit', 'list')).stdout).toMatch(
+      /^# {2}AGE +WHO +WHAT +TARGET +OUTCOME +REQUEST\n1 +\d+s +admin +tenant\.create +ten_\w{26} +succeeded +\w{26}\n$/,
+    );
+  });
+
+  test('one tenant and one operation', async () => {
+    const tenant = steady((await run('tenants', 'get', 'grosse-sohne')).stdout);
+    expect(tenant).toContain('tenant     ten_ID\nslug       grosse-sohne\nurl        http://grosse-sohne.localhost:8080\n');
+    expect(tenant).toContain('created    TIME (0s ago)\n');
+    const operation = steady((await run('operations', 'get', operationId())).stdout);
+    expect(operation).toContain(
+      'operation  op_provision_ID\nkind       provision\ntenant     grosse-sohne (ten_ID)\nstate      succeeded\n',
+    );
+    expect(operation).toMatch(/\n {3}STEP +STATE +TRIES +TOOK +DETAIL\n✔ {2}slug +done +1 +SOME TIME +grosse-sohne\n/);
+  });
+
+  test('an address is explained, with or without a scheme', async () => {
+    const { stdout, code } = await run('explain', 'acme.localhost:8080');
+    expect(code).toBe(0);
+    expect(stdout).toBe(
+      [
+        'gateway gw-1',
+        'answer    from the application: The application at 127.0.0.1:9100 answers.',
+        'host      acme.localhost:8080, as acme.localhost',
+        'matched   acme.localhost (exact)',
+        'routes    revision 42, in sync, from the registry',
+        'tenant    acme (ten_1), Acme',
+        'state     active, no holds',
+        'plan      trial, pool',
+        'limits    20 requests a second, 20 at once (0 now)',
+        'features  contacts',
+        'upstream  desk-shared',
+        'endpoint  127.0.0.1:9100 (healthy, 0 in flight, a request would go here)',
+        '',
+      ].join('\n'),
+    );
+    expect((await run('explain', 'http://nobody.localhost/')).stdout).toContain(
+      'matched  nothing of nobody.localhost, *.localhost, **.localhost\n',
+    );
+  });
+
+  test('a snapshot is accepted', async () => {
+    expect(await run('gateways', 'accept-snapshot', 'gw-1')).toEqual({
+      code: 0,
+      stdout: 'The gateway gw-1 applies the snapshot.\n',
+      stderr: '',
+    });
+  });
+
+  test('a page says how to see the next', async () => {
+    await run('tenants', 'create', '--company', 'Two', '--plan', 'trial', '--owner', 'o@two.test');
+    const { stdout, stderr } = await run('tenants', 'list', '--page-size', '1');
+    expect(stdout.trim().split('\n')).toHaveLength(2);
+    const token = /--page-token (\S+)/.exec(stderr)?.[1] ?? '';
+    expect((await run('tenants', 'list', '--page-size', '1', '--page-token', token)).stdout).toContain('grosse-sohne');
+  });
+});
+
+describe('failing', () => {
+  const cases: [string, number, string, string[]][] = [
+    ['an unknown plan', 2, 'unknown_plan', ['tenants', 'create', '--company', 'A', '--plan', 'gold', '--owner', 'a@b.test']],
+    ['nothing given', 2, 'invalid_argument', ['tenants', 'create']],
+    ['an unknown tenant', 3, 'tenant_not_found', ['tenants', 'get', 'nobody']],
+    ['an unknown operation', 3, 'operation_not_found', ['operations', 'get', 'op_1']],
+    ['an unknown operation to watch', 3, 'operation_not_found', ['operations', 'watch', 'op_1']],
+    ['an unknown gateway', 3, 'gateway_not_found', ['gateways', 'accept-snapshot', 'gw-9']],
+    ['no gateway to ask', 6, 'no_gateway', ['explain', 'http://acme.localhost']],
+    ['a bad page size', 2, 'invalid_argument', ['tenants', 'list', '--page-size', 'x']],
+    ['a bad page token', 2, 'invalid_page_token', ['audit', 'list', '--page-token', 'x']],
+  ];
+  test.each(cases)('%s ends with %i and [%s]', async (_name, code, errorCode, args) => {
+    const plain = await run(...args);
+    expect([plain.code, plain.stdout]).toEqual([code, '']);
+    expect(plain.stderr).toContain(`[${errorCode}]`);
+    expect(plain.stderr).toContain('  what to do: ');
+    const json = await run(...args, '-o', 'json');
+    expect([json.code, json.stdout]).toEqual([code, '']);
+    expect(JSON.parse(json.stderr)).toMatchObject({ code: errorCode, title: expect.any(String), advice: expect.any(String) });
+  });
+
+  test('fields are called as the user typed them, all at once', async () => {
+    const { stderr } = await run('tenants', 'create', '--company', ' ', '--plan', 'gold', '--owner', 'nobody', '--idempotency-key', 'a b');
+    for (const flag of ['--company', '--plan', '--owner', '--idempotency-key']) expect(stderr).toMatch(new RegExp(`^  ${flag}: `, 'm'));
+  });
+
+  test('a taken slug ends with 4', async () => {
+    await create('--slug', 'acme');
+    expect((await create('--slug', 'acme')).code).toBe(4);
+  });
+
+  test.each([
+    [['tenats'], '(Did you mean tenants?)'],
+    [['tenants', 'lst'], '(Did you mean list?)'],
+    [['tenants', 'create', '--plam', 'x'], '(Did you mean --plan?)'],
+    [['tenants', 'get'], "missing required argument 'tenant'"],
+    [['plans', '-o', 'yaml'], 'Allowed choices are table, json'],
+    [[], 'Usage: burgage'],
+    [['tenants'], 'Usage: burgage tenants'],
+  ])('the command line %j ends with 2 and says what was meant', async (args, said) => {
+    const { code, stdout, stderr } = await run(...args);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(said);
+  });
+
+  test('a wrong token ends with 5', async () => {
+    await writeFile(join(platform.dataFolder, 'secrets', 'admin-token'), 'wrong');
+    const { code, stderr } = await run('tenants', 'list');
+    expect(code).toBe(5);
+    expect(stderr).toContain('[unauthenticated]');
+    expect(stderr).not.toContain('wrong\n');
+  });
+
+  test('a token file that is gone ends with 5 and names it', async () => {
+    const file = join(platform.dataFolder, 'secrets', 'admin-token');
+    await rm(file);
+    const { code, stderr } = await run('tenants', 'list');
+    expect(code).toBe(5);
+    expect(stderr).toContain(file);
+  });
+
+  test('what does not run ends with 6, says which folder was looked at and what to do', async () => {
+    const empty = join(platform.folder, 'empty');
+    const missing = await run('tenants', 'list', '--data', empty);
+    expect([missing.code, missing.stderr]).toEqual([
+      6,
+      `error: No Burgage runs on this data folder. [not_running]\n  Nothing runs on the data folder ${empty}.\n  what to do: Start it with npm start, or name its folder with --data.\n`,
+    ]);
+    await platform.api.stop();
+    const stopped = await run('tenants', 'list');
+    expect(stopped.code).toBe(6);
+    expect(stopped.stderr).toContain(`Nothing runs on the data folder ${platform.dataFolder}.`);
+  });
+
+  test('a runtime.json that is none is said to be so', async () => {
+    await writeFile(join(platform.dataFolder, 'runtime.json'), '{"api": 7}');
+    const { code, stderr } = await run('tenants', 'list');
+    expect(code).toBe(1);
+    expect(stderr).toContain('runtime.json is not what a running Burgage writes.');
+  });
+
+  test('a gateway alone that is started wrongly is refused with the flag', async () => {
+    const { code, stderr } = await run('gateway', '--routes', join(platform.folder, 'nothing.ndjson'), '--port', '0', '--admin-port', '0');
+    expect(code).toBe(2);
+    expect(stderr).toContain('--routes');
+  });
+});
+
+describe('help', () => {
+  const commands = [
+    [],
+    ['tenants'],
+    ['tenants', 'create'],
+    ['tenants', 'list'],
+    ['tenants', 'get'],
+    ['operations'],
+    ['operations', 'list'],
+    ['operations', 'get'],
+    ['operations', 'watch'],
+    ['gateways'],
+    ['gateways', 'list'],
+    ['gateways', 'accept-snapshot'],
+    ['explain'],
+    ['plans'],
+    ['audit'],
+    ['audit', 'list'],
+    ['gateway'],
+  ];
+  test('every command has one, with examples', async () => {
+    for (const command of commands) {
+      const { code, stdout, stderr } = await run(...command, '--help');
+      expect([code, stderr], command.join(' ')).toEqual([0, '']);
+      expect(stdout, command.join(' ')).toMatch(/\nExamples:\n {2}\$ burgage/);
+    }
+  }, 60_000);
+
+  test('the exit codes in the help and in docs/cli.md are the same', async () => {
+    const { stdout } = await run('--help');
+    const reference = await readFile(join(import.meta.dirname, '..', '..', 'docs', 'cli.md'), 'utf8');
+    const codes = [...stdout.matchAll(/^ +(\d+) {2}(.+)$/gm)].map(([, code, meaning]) => `| ${code} | ${meaning} |`);
+    expect(codes).toHaveLength(9);
+    for (const line of codes) expect(reference).toContain(line);
+  });
+
+  test('the version is that of the package', async () => {
+    const manifest = JSON.parse(await readFile(join(import.meta.dirname, '..', 'package.json'), 'utf8'));
+    expect((await run('--version')).stdout).toBe(`${manifest.version}\n`);
+  });
+});

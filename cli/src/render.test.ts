@@ -1,0 +1,101 @@
+// What lines look like: aligned by what a terminal draws, safe whatever they contain.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { ageOf, type Column, cut, facts, paint, plainText, sizeOf, table, tookOf, widthOf } from './render.ts';
+
+const same = (text: string) => text;
+
+test.each([
+  ['abc', 3],
+  ['größe', 5],
+  ['gro\u0308ße', 5],
+  ['株式会社', 8],
+  ['한국', 4],
+  ['ﾊﾝｶｸ', 4],
+  ['👩‍👩‍👧', 2],
+  ['🇩🇪', 2],
+  ['❤️', 2],
+  ['', 0],
+])('%j is %i columns wide', (text, width) => {
+  expect(widthOf(text)).toBe(width);
+});
+
+test('columns stay aligned with wide characters and emoji', () => {
+  const columns: Column<[string, string]>[] = [
+    { title: 'NAME', value: ([name]) => name },
+    { title: 'N', value: ([, count]) => count, right: true },
+  ];
+  const text = table(
+    columns,
+    [
+      ['株式会社', '1'],
+      ['Größe', '10'],
+      ['👩‍👩‍👧 family', '100'],
+    ],
+    same,
+  );
+  expect(text).toBe('NAME         N\n株式会社     1\nGröße       10\n👩‍👩‍👧 family  100\n');
+});
+
+test('a line fits the terminal wherever an elastic column can give way', () => {
+  const columns: Column<string[]>[] = [
+    { title: 'A', value: ([a = '']) => a },
+    { title: 'B', value: ([, b = '']) => b, elastic: true },
+    { title: 'C', value: ([, , c = '']) => c },
+  ];
+  const text = table(columns, [['short', 'a very long name of a company indeed', 'end']], same, 30);
+  expect(text.split('\n').every((line) => widthOf(line) <= 30)).toBe(true);
+  expect(text).toContain('…');
+});
+
+test('cutting never goes beyond the columns and marks what it cut', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), fc.integer({ min: 1, max: 40 }), (text, columns) => {
+      const clean = plainText(text);
+      const result = cut(clean, columns);
+      expect(widthOf(result)).toBeLessThanOrEqual(Math.max(columns, 1));
+      if (widthOf(clean) > columns) expect(result.endsWith('…')).toBe(true);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('nothing that a terminal obeys comes through', () => {
+  expect(plainText('a\u001b[2Jb\nc\r\u202ed\u0007\u009be')).toBe('a\ufffd[2Jb\ufffdc\ufffd\ufffdd\ufffd\ufffde');
+  expect(facts([['name', 'x\u001b]0;title\u0007']], same)).toBe('name  x\ufffd]0;title\ufffd\n');
+});
+
+test('facts leave out what is not known', () => {
+  expect(
+    facts(
+      [
+        ['a', '1'],
+        ['long', undefined],
+        ['bc', '2'],
+      ],
+      same,
+    ),
+  ).toBe('a   1\nbc  2\n');
+});
+
+test('ages and durations are short', () => {
+  const now = new Date('2026-03-01T12:00:00Z');
+  expect(
+    ['2026-03-01T11:59:48Z', '2026-03-01T11:55:00Z', '2026-03-01T09:00:00Z', '2026-02-27T12:00:00Z', '2026-03-01T12:00:05Z'].map((time) =>
+      ageOf(time, now),
+    ),
+  ).toEqual(['12s', '5m', '3h', '2d', '0s']);
+  expect(tookOf('2026-03-01T12:00:00.000Z', '2026-03-01T12:00:00.012Z')).toBe('12 ms');
+  expect(tookOf('2026-03-01T12:00:00.000Z', '2026-03-01T12:00:00.420Z')).toBe('0.4 s');
+  expect(tookOf('2026-03-01T12:00:00.000Z', '2026-03-01T12:01:15.000Z')).toBe('75 s');
+  expect(tookOf(undefined, '2026-03-01T12:01:15.000Z')).toBe('');
+});
+
+test('sizes are exact', () => {
+  expect([10485760, 524288, 1000, 0].map(sizeOf)).toEqual(['10 MiB', '512 KiB', '1000 bytes', '0 bytes']);
+});
+
+test('colours appear only where they are wanted', () => {
+  expect(paint(true).red('x')).toBe('\u001b[31mx\u001b[39m');
+  expect(paint(false).red('x')).toBe('x');
+});

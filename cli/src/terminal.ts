@@ -1,0 +1,53 @@
+// What a command can see and write: the two streams, the environment, the folder it was started in.
+import { setTimeout as systemSleep } from 'node:timers/promises';
+
+export interface Terminal {
+  out(text: string): void;
+  err(text: string): void;
+  /** Standard output is a terminal: lines may be drawn over, times may be relative. */
+  readonly live: boolean;
+  /** Colours are wanted on standard output, and on standard error. */
+  readonly color: boolean;
+  readonly errColor: boolean;
+  /** Characters in a line of the terminal; undefined where output is not one. */
+  columns(): number | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  now(): Date;
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Aborted when the user presses Ctrl-C, from the first time that it is asked for on. */
+  interrupted(): AbortSignal;
+}
+
+/** The terminal of this process. A reader that has gone (`| head`) ends it quietly. */
+export function processTerminal(): Terminal {
+  const { stdout, stderr, env } = process;
+  const colorful = (stream: NodeJS.WriteStream) => stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
+  let interruption: AbortController | undefined;
+  for (const stream of [stdout, stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(0);
+      throw error;
+    });
+  }
+  return {
+    out: (text) => stdout.write(text),
+    err: (text) => stderr.write(text),
+    live: stdout.isTTY === true && env.TERM !== 'dumb',
+    color: colorful(stdout),
+    errColor: colorful(stderr),
+    columns: () => (stdout.isTTY ? stdout.columns : undefined),
+    env,
+    cwd: process.cwd(),
+    now: () => new Date(),
+    sleep: (ms, signal) => systemSleep(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {}),
+    interrupted: () => {
+      if (interruption === undefined) {
+        const controller = new AbortController();
+        interruption = controller;
+        process.once('SIGINT', () => controller.abort());
+      }
+      return interruption.signal;
+    },
+  };
+}

@@ -1,0 +1,4 @@
+// Documents with compare-and-set, journals without gaps, and the relay of what follows from a write.
+export type * from './port.ts';
+export { createOutboxRelay, type OutboxHandler, type OutboxRelay, type OutboxRelayOptions } from './relay.ts';
+export { openSqliteStore, type SqliteStoreOptions } from './sqlite/store.ts';

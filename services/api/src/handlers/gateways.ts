@@ -1,0 +1,108 @@
+// Gateways: which are connected, what they would do with an address, letting one go on after a suspicious snapshot.
+
+import { BurgageError } from '@burgage/contracts';
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { gatewayListView } from '../domain/gateway-view.ts';
+import { audited } from '../http/audit.ts';
+import type { ApiEnv, ApiPorts } from '../http/env.ts';
+import { errorFromThrown, problemOf } from '../http/problem.ts';
+import {
+  AcceptedSnapshotSchema,
+  ExplainAnswerSchema,
+  explainExample,
+  type Gateway,
+  GatewayListSchema,
+  gatewayListExample,
+} from '../schemas/gateways.ts';
+import { json, problems } from '../schemas/responses.ts';
+
+const listGateways = createRoute({
+  method: 'get',
+  path: '/v1/gateways',
+  operationId: 'listGateways',
+  tags: ['gateways'],
+  summary: 'List the connected gateways',
+  description: 'With the revision of the routes that each has applied.',
+  responses: { 200: json('The gateways.', GatewayListSchema, gatewayListExample), ...problems() },
+});
+
+const explainUrl = createRoute({
+  method: 'get',
+  path: '/v1/explain',
+  operationId: 'explain',
+  tags: ['gateways'],
+  summary: 'Explain an address',
+  description: 'Asks every connected gateway what it would do with a request for the address, and why.',
+  request: {
+    query: z.strictObject({
+      url: z
+        .string({ error: 'expected an address such as http://acme.localhost:8080/' })
+        .min(1, { error: 'expected an address such as http://acme.localhost:8080/' })
+        .max(2048, { error: 'expected at most 2,048 characters' })
+        .refine((text) => /^https?:\/\//i.test(text), { error: 'expected an address that begins with http:// or https://' })
+        .openapi({ example: 'http://grosse-sohne.localhost:8080/' }),
+    }),
+  },
+  responses: {
+    200: json('One explanation for each gateway.', ExplainAnswerSchema, explainExample),
+    ...problems('invalid_argument', 'no_gateway'),
+  },
+});
+
+const acceptSnapshot = createRoute({
+  method: 'post',
+  path: '/v1/gateways/{gateway}/accept-snapshot',
+  operationId: 'acceptSnapshot',
+  tags: ['gateways'],
+  summary: 'Accept a snapshot that a gateway holds back',
+  description:
+    'A gateway does not apply a snapshot that would remove more than a fifth of its hosts, until an operator has looked at it and accepts it here.',
+  request: { params: z.object({ gateway: z.string().openapi({ example: 'gw-1' }) }) },
+  responses: {
+    200: json('The gateway applies it.', AcceptedSnapshotSchema, { id: 'gw-1', accepted: true }),
+    ...problems('gateway_not_found', 'transition_not_allowed'),
+  },
+});
+
+/** Mounts them on `app`. */
+export function mountGateways(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
+  const { registry, gateways, logger } = ports;
+  const connected = async () => gatewayListView(await registry.listGateways({}));
+
+  app.openapi(listGateways, async (c) => c.json(await connected(), 200));
+
+  app.openapi(explainUrl, async (c) => {
+    const { url } = c.req.valid('query');
+    const { items } = await connected();
+    if (items.length === 0) throw new BurgageError('no_gateway');
+    const answers = items.map(async ({ id, adminAddress }) => {
+      try {
+        return { id, explanation: await gateways.explain(reachable(id, adminAddress), url) };
+      } catch (thrown) {
+        const error = errorFromThrown(thrown);
+        logger.warn({ err: error, gateway: id }, 'a gateway gave no explanation');
+        return { id, error: problemOf(error, c.get('requestId')) };
+      }
+    });
+    return c.json({ gateways: await Promise.all(answers) }, 200);
+  });
+
+  app.openapi({ ...acceptSnapshot, middleware: audited('gateway.accept_snapshot', ports) }, async (c) => {
+    const { gateway: id } = c.req.valid('param');
+    const gateway: Gateway | undefined = (await connected()).items.find((one) => one.id === id);
+    if (gateway === undefined)
+      throw new BurgageError('gateway_not_found', { message: `No gateway with the id ${JSON.stringify(id)} is connected.` });
+    c.get('change').target = id;
+    if (!(await gateways.acceptSnapshot(reachable(id, gateway.adminAddress)))) {
+      throw new BurgageError('transition_not_allowed', {
+        message: `The gateway ${id} holds no snapshot back: there is nothing to accept.`,
+      });
+    }
+    return c.json({ id, accepted: true as const }, 200);
+  });
+}
+
+function reachable(id: string, adminAddress: string | undefined): string {
+  if (adminAddress !== undefined) return adminAddress;
+  throw new BurgageError('unavailable', { message: `The gateway ${id} has no admin address.` });
+}

@@ -1,0 +1,190 @@
+// Tenants: signing one up, listing them, reading one.
+
+import { BurgageError } from '@burgage/contracts';
+import { ulid } from '@burgage/tenancy';
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { awaitedProvision, operationView } from '../domain/operation-view.ts';
+import { tenantStateFromName, tenantView } from '../domain/tenant-view.ts';
+import { audited } from '../http/audit.ts';
+import { limitBody } from '../http/body.ts';
+import type { ApiEnv, ApiPorts } from '../http/env.ts';
+import { inCallersTerms } from '../http/terms.ts';
+import { refuseInvalid } from '../http/validate.ts';
+import type { Operation } from '../schemas/operations.ts';
+import { json, problems } from '../schemas/responses.ts';
+import {
+  SignUpAnswerSchema,
+  signUpExample,
+  signUpSchema,
+  type Tenant,
+  TenantPageSchema,
+  TenantSchema,
+  tenantExample,
+  tenantQuery,
+} from '../schemas/tenants.ts';
+import { linkNext } from './pages.ts';
+
+/** How long a provision operation usually takes: the design's promise for pool. */
+const provisionEstimateMs = 1_000;
+
+const idempotencyKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, { error: 'expected 1 to 255 visible ASCII characters' })
+  .optional()
+  .openapi({
+    description:
+      'Repeating a request with the same key and body makes nothing twice and gives the same answer. Made up when absent, and given back.',
+    example: '9b0f6e0e-5a3c-4ad0-8a53-6f3a1f0c2b11',
+  });
+
+const tenantParam = z.object({
+  tenant: z.string().openapi({ description: 'Its id or its slug.', example: 'grosse-sohne' }),
+});
+
+const listTenants = createRoute({
+  method: 'get',
+  path: '/v1/tenants',
+  operationId: 'listTenants',
+  tags: ['tenants'],
+  summary: 'List tenants',
+  description: 'Newest first. Pages are stable while tenants come and go.',
+  request: { query: tenantQuery },
+  responses: {
+    200: json('A page of tenants.', TenantPageSchema, { items: [tenantExample] }),
+    ...problems('invalid_argument', 'invalid_page_token'),
+  },
+});
+
+const getTenant = createRoute({
+  method: 'get',
+  path: '/v1/tenants/{tenant}',
+  operationId: 'getTenant',
+  tags: ['tenants'],
+  summary: 'Read one tenant',
+  description: 'The ETag is its version; with If-None-Match an unchanged tenant is answered with 304.',
+  request: { params: tenantParam, headers: z.object({ 'If-None-Match': z.string().optional().openapi({ example: '"5"' }) }) },
+  responses: {
+    200: json('The tenant.', TenantSchema, tenantExample, z.object({ ETag: z.string().openapi({ example: '"5"' }) })),
+    304: { description: 'It has not changed.' },
+    ...problems('tenant_not_found'),
+  },
+});
+
+/** Mounts them on `app`. */
+export function mountTenants(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
+  const { registry, provisioner, catalog, publicUrlOf, logger, clock, random } = ports;
+  const signUp = signUpSchema(catalog);
+
+  const createTenant = createRoute({
+    method: 'post',
+    path: '/v1/tenants',
+    operationId: 'createTenant',
+    tags: ['tenants'],
+    summary: 'Sign a company up',
+    description: 'Creates the tenant and starts the operation that makes it live. The answer says where the operation can be followed.',
+    middleware: [audited('tenant.create', ports), limitBody],
+    request: {
+      headers: z.object({ 'Idempotency-Key': idempotencyKey }),
+      body: {
+        required: true,
+        content: {
+          'application/json': {
+            schema: signUp,
+            example: { company: tenantExample.company, plan: Object.keys(catalog.plans)[0] ?? 'trial', owner: tenantExample.owner },
+          },
+        },
+      },
+    },
+    responses: {
+      202: json(
+        'The tenant is being made.',
+        SignUpAnswerSchema,
+        signUpExample,
+        z.object({
+          Location: z.string().openapi({ description: 'The operation.', example: `/v1/operations/${signUpExample.operation.id}` }),
+          'Retry-After': z.string().openapi({ description: 'Seconds after which the operation has usually ended.', example: '1' }),
+          'Idempotency-Key': z.string().openapi({ description: 'The key that the tenant was made under.' }),
+        }),
+      ),
+      ...problems(
+        'malformed_body',
+        'unsupported_media_type',
+        'body_too_large',
+        'invalid_argument',
+        'unknown_plan',
+        'plan_not_available',
+        'slug_invalid',
+        'slug_reserved',
+        'slug_taken',
+        'idempotency_key_reused',
+      ),
+    },
+  });
+
+  app.openapi<typeof createTenant>(
+    createTenant,
+    async (c) => {
+      const key = c.req.valid('header')['Idempotency-Key'] ?? ulid(clock, random);
+      const change = c.get('change');
+      change.idempotencyKey = key;
+      c.header('Idempotency-Key', key);
+      const { company, plan, owner, slug = '' } = c.req.valid('json');
+      const created = await inCallersTerms(registry.createTenant({ idempotencyKey: key, company, plan, ownerEmail: owner, slug }));
+      const tenant = tenantView(present(created.tenant), publicUrlOf);
+      change.target = tenant.id;
+      const operation = await provision(tenant);
+      c.header('Location', `/v1/operations/${operation.id}`);
+      c.header('Retry-After', String(Math.ceil(provisionEstimateMs / 1000)));
+      const url = publicUrlOf(tenant.slug ?? tenant.formerSlug ?? '');
+      return c.json({ tenant, operation, url, estimateMs: provisionEstimateMs }, 202);
+    },
+    refuseInvalid(signUp),
+  );
+
+  /** Starts the tenant's first operation. Where that fails the tenant is not lost: the provisioner's sweep finds it. */
+  async function provision(tenant: Tenant): Promise<Operation> {
+    try {
+      const { operation } = await provisioner.provisionTenant({ tenantId: tenant.id });
+      return operationView(present(operation));
+    } catch (error) {
+      logger.warn({ err: error, tenant: tenant.id }, 'the provisioner did not take the tenant; its sweep will');
+      return awaitedProvision(tenant);
+    }
+  }
+
+  app.openapi(listTenants, async (c) => {
+    const { pageSize = 0, pageToken = '', state, plan = '' } = c.req.valid('query');
+    const page = await inCallersTerms(
+      registry.listTenants({
+        pageSize,
+        pageToken,
+        plan,
+        ...(state === undefined ? {} : { state: tenantStateFromName(state) }),
+      }),
+    );
+    const next = page.nextPageToken === '' ? undefined : page.nextPageToken;
+    linkNext(c, next);
+    return c.json({ items: page.tenants.map((tenant) => tenantView(tenant, publicUrlOf)), ...(next === undefined ? {} : { next }) }, 200);
+  });
+
+  app.openapi(getTenant, async (c) => {
+    const { tenant: found } = await registry.getTenant({ tenant: c.req.valid('param').tenant });
+    const tenant = tenantView(present(found), publicUrlOf);
+    const etag = `"${tenant.version}"`;
+    c.header('ETag', etag);
+    if (matches(c.req.valid('header')['If-None-Match'], etag)) return c.body(null, 304);
+    return c.json(tenant, 200);
+  });
+}
+
+/** RFC 9110, section 13.1.2: weak comparison with each of the list. */
+function matches(ifNoneMatch: string | undefined, etag: string): boolean {
+  if (ifNoneMatch === undefined) return false;
+  return ifNoneMatch.split(',').some((candidate) => ['*', etag].includes(candidate.trim().replace(/^W\//, '')));
+}
+
+/** A message that the other service always sets. */
+function present<T>(message: T | undefined): T {
+  if (message === undefined) throw new BurgageError('internal', { cause: new Error('a service left its answer empty') });
+  return message;
+}

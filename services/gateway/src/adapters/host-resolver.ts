@@ -1,0 +1,64 @@
+// Asks the registry about one host while the routes are not in sync: once for everybody, within a budget, remembered briefly.
+import type { RegistryService } from '@burgage/contracts';
+import type { RpcClient } from '@burgage/rpc';
+import type { Clock, Logger } from '@burgage/runtime';
+import { routeEntryFromProto } from '@burgage/tenancy';
+import { freshRate, takeRate } from '../domain/gcra.ts';
+import { RouteTable } from '../domain/route-table.ts';
+import type { GatewayMetrics } from '../metrics.ts';
+
+/** Questions a second for all hosts together: a scan of invented names must not become a load on the registry. */
+const questionsPerSecond = 50;
+/** How long an answer is believed, yes or no. */
+const rememberMs = 2_000;
+const rememberedMax = 1_000;
+
+export interface HostResolver {
+  /** A table of what the registry knows about this host alone, empty where it knows nothing or cannot be asked. Never rejects. */
+  resolve(host: string): Promise<RouteTable>;
+}
+
+export interface HostResolverOptions {
+  readonly client: Pick<RpcClient<typeof RegistryService>, 'resolveHost'>;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: GatewayMetrics;
+}
+
+export function createHostResolver({ client, timeoutMs, clock, logger, metrics }: HostResolverOptions): HostResolver {
+  const budget = freshRate();
+  const answers = new Map<string, { table: Promise<RouteTable>; untilMs: number }>();
+
+  async function ask(host: string): Promise<RouteTable> {
+    const table = new RouteTable();
+    try {
+      const response = await client.resolveHost({ host }, { timeoutMs });
+      for (const message of [response.upstream, response.tenant, response.host]) {
+        if (message !== undefined) table.apply(routeEntryFromProto(message));
+      }
+      metrics.resolves.inc({ outcome: table.hostCount > 0 ? 'found' : 'unknown' });
+    } catch (error) {
+      metrics.resolves.inc({ outcome: 'failed' });
+      logger.debug({ err: error }, 'host not resolved');
+    }
+    return table;
+  }
+
+  return {
+    async resolve(host) {
+      const nowMs = clock.monotonicMs();
+      const known = answers.get(host);
+      if (known !== undefined && known.untilMs > nowMs) return known.table;
+      if (takeRate(budget, questionsPerSecond, Math.floor(nowMs)) > 0) {
+        metrics.resolves.inc({ outcome: 'over_budget' });
+        return new RouteTable();
+      }
+      const table = ask(host);
+      answers.delete(host);
+      answers.set(host, { table, untilMs: nowMs + timeoutMs + rememberMs });
+      if (answers.size > rememberedMax) for (const oldest of answers.keys()) if (answers.delete(oldest)) break;
+      return table;
+    },
+  };
+}

@@ -1,0 +1,184 @@
+// The gateway's end of WatchRoutes: says hello, applies what comes, says how far it is, and begins again when the registry goes.
+
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { RegistryService, RouteEntry as RouteEntryMessage, WatchRoutesRequestSchema, WatchRoutesResponse } from '@burgage/contracts';
+import type { RpcClient } from '@burgage/rpc';
+import { type Clock, type Component, Doorbell, type Logger, type Random } from '@burgage/runtime';
+import { type RouteEntry, routeEntryFromProto } from '@burgage/tenancy';
+import type { Effect, RouteFollower } from '../domain/route-follower.ts';
+
+type Said = MessageInitShape<typeof WatchRoutesRequestSchema>;
+
+/** How often the gateway says what it applied. */
+const ackMs = 1_000;
+/** The registry says its head every second; after this long without a word it is taken for gone. */
+const silenceMs = 5_000;
+const backoffMinMs = 100;
+const backoffMaxMs = 5_000;
+
+export interface RouteWatchOptions {
+  readonly client: Pick<RpcClient<typeof RegistryService>, 'watchRoutes'>;
+  readonly follower: RouteFollower;
+  readonly gatewayId: string;
+  readonly bootId: string;
+  /** Known once the admin port is bound. */
+  readonly adminAddress: () => string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Hears of every effect of what came, and of the stream coming and going. */
+  readonly onChange: (change: Effect['kind'] | 'connected' | 'disconnected') => void;
+}
+
+export interface RouteWatch extends Component {
+  /** Since when the registry has been out of reach, on the monotonic clock; undefined while it is not. */
+  disconnectedSinceMs(): number | undefined;
+  /** Says how far the gateway is at once. */
+  ack(): void;
+}
+
+/** Keeps `follower` equal to the registry's routes for as long as it runs. Never gives up. */
+export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
+  const { client, follower, gatewayId, bootId, adminAddress, logger, clock, random, onChange } = options;
+  const stopping = new AbortController();
+  const bell = new Doorbell(clock);
+  let running: Promise<void> = Promise.resolve();
+  let disconnectedSinceMs: number | undefined;
+
+  async function* said(signal: AbortSignal): AsyncGenerator<Said> {
+    const { epoch, revision } = follower.position;
+    yield { message: { case: 'hello', value: { gatewayId, bootId, adminAddress: adminAddress(), epoch, revision: BigInt(revision) } } };
+    while (!signal.aborted) {
+      await bell.wait(ackMs, signal);
+      const { epoch, revision } = follower.position;
+      yield { message: { case: 'applied', value: { epoch, revision: BigInt(revision), snapshotHeld: follower.snapshotHeld } } };
+    }
+  }
+
+  /** One stream from hello to its end; throws what ended it. */
+  async function converse(onHeard: () => void): Promise<void> {
+    const conversation = new AbortController();
+    const end = () => conversation.abort();
+    stopping.signal.addEventListener('abort', end, { once: true });
+    let heardMs = clock.monotonicMs();
+    const watchdog = (async () => {
+      while (!conversation.signal.aborted) {
+        await clock.sleep(silenceMs / 5, conversation.signal);
+        if (clock.monotonicMs() - heardMs > silenceMs) end();
+      }
+    })();
+    let connected = false;
+    try {
+      for await (const response of client.watchRoutes(said(conversation.signal), { signal: conversation.signal })) {
+        heardMs = clock.monotonicMs();
+        if (!connected) {
+          connected = true;
+          disconnectedSinceMs = undefined;
+          follower.connected();
+          onChange('connected');
+          onHeard();
+        }
+        hear(response);
+      }
+    } finally {
+      end();
+      stopping.signal.removeEventListener('abort', end);
+      await watchdog;
+      if (connected) {
+        follower.disconnected();
+        disconnectedSinceMs = clock.monotonicMs();
+        onChange('disconnected');
+      }
+    }
+  }
+
+  function hear({ message }: WatchRoutesResponse): void {
+    const effect = apply(message);
+    switch (effect.kind) {
+      case 'broken':
+        throw new Error(`the registry broke the conversation: ${effect.reason}`);
+      case 'held':
+        logger.error(
+          { removed: effect.removed, hosts: effect.hosts },
+          'snapshot held: it would remove too many hosts; the old routes are served until POST /snapshot/accept on the admin port',
+        );
+        break;
+      case 'swapped':
+        logger.info({ ...follower.position, hosts: follower.table.hostCount }, 'routes replaced by a snapshot');
+        break;
+      case 'none':
+      case 'advanced':
+        break;
+      default:
+        throw new TypeError(`unknown effect ${String(effect satisfies never)}`);
+    }
+    if (effect.kind !== 'none') bell.ring();
+    onChange(effect.kind);
+  }
+
+  function apply(message: WatchRoutesResponse['message']): Effect {
+    switch (message.case) {
+      case 'snapshotBegin':
+        return follower.snapshotBegin(message.value.epoch, Number(message.value.revision));
+      case 'batch': {
+        const entries = readable(message.value.entries);
+        return follower.batch(entries, Number(message.value.revision), message.value.entries.length - entries.length);
+      }
+      case 'snapshotEnd':
+        return follower.snapshotEnd(Number(message.value.revision), Number(message.value.entries));
+      case 'head':
+        return follower.registryHead(message.value.epoch, Number(message.value.revision));
+      case undefined:
+        // A newer registry may say what this version does not know.
+        return { kind: 'none' };
+      default:
+        throw new TypeError(`unknown message ${String(message satisfies never)}`);
+    }
+  }
+
+  /** One entry that this version cannot read must not keep the others away: what is held of its entity stays. */
+  function readable(messages: readonly RouteEntryMessage[]): RouteEntry[] {
+    const entries: RouteEntry[] = [];
+    for (const message of messages) {
+      try {
+        entries.push(routeEntryFromProto(message));
+      } catch (error) {
+        logger.error({ err: error }, 'route entry skipped: it cannot be read');
+      }
+    }
+    return entries;
+  }
+
+  async function follow(): Promise<void> {
+    let failures = 0;
+    disconnectedSinceMs = clock.monotonicMs();
+    while (!stopping.signal.aborted) {
+      try {
+        await converse(() => {
+          if (failures > 0) logger.info('registry reached');
+          failures = 0;
+        });
+        failures += 1;
+      } catch (error) {
+        failures += 1;
+        // Said once, not at every try.
+        if (failures === 1 && !stopping.signal.aborted) logger.warn({ err: error }, 'registry not reached: serving what is known');
+      }
+      const ceilingMs = Math.min(backoffMinMs * 2 ** Math.min(failures - 1, 10), backoffMaxMs);
+      await clock.sleep(ceilingMs * (0.5 + random.float() / 2), stopping.signal);
+    }
+  }
+
+  return {
+    name: 'route watch',
+    start: async () => {
+      running = follow();
+    },
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+    disconnectedSinceMs: () => disconnectedSinceMs,
+    ack: () => bell.ring(),
+  };
+}

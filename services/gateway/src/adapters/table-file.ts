@@ -1,0 +1,149 @@
+// The last good route table on disk, so that a gateway can start and serve without the registry.
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { BurgageError } from '@burgage/contracts';
+import type { Clock, Component, Logger } from '@burgage/runtime';
+import type { Position } from '../domain/route-follower.ts';
+import type { RouteTable } from '../domain/route-table.ts';
+import { endLine, entryLine, type Heading, headingLine, readTable } from '../domain/table-format.ts';
+
+/** Changes within this time go to disk together. */
+const settleMs = 1_000;
+/** The rest between two saves is this many times as long as the last one took: writing is never what the gateway does. */
+const restShare = 20;
+/** Bytes that are put together before the event loop gets a turn. */
+const pieceBytes = 256 * 1024;
+
+export type Loaded =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'loaded'; readonly table: RouteTable; readonly heading: Heading }
+  | { readonly kind: 'set-aside'; readonly movedTo: string; readonly error: BurgageError };
+
+/**
+ * Reads the table in `file`. One that is not whole, or of a later version, is set aside as `<file>.corrupt-<time>` and reported;
+ * the gateway then starts without it.
+ */
+export async function loadTable(file: string, clock: Clock): Promise<Loaded> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { kind: 'none' };
+    throw error;
+  }
+  const read = readTable(bytes, crc32);
+  if (read.ok) return { kind: 'loaded', ...read.value };
+  const movedTo = `${file}.corrupt-${clock.now().toISOString().replaceAll(':', '')}`;
+  await rename(file, movedTo);
+  return { kind: 'set-aside', movedTo, error: read.error };
+}
+
+/**
+ * Writes the table whole or not at all: to a file beside it, synced, renamed. The event loop gets its turns: entries that change
+ * meanwhile are written newer than `position` says, which a later entry by entry resume repairs.
+ */
+export async function saveTable(file: string, table: RouteTable, position: Position, savedAt: Date): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const temporary = `${file}.tmp`;
+  await rm(temporary, { force: true });
+  const handle = await open(temporary, 'wx', 0o600);
+  try {
+    let checksum = 0;
+    let entries = 0;
+    let piece = headingLine({ ...position, savedAt: savedAt.toISOString() });
+    const write = async () => {
+      const bytes = Buffer.from(piece);
+      piece = '';
+      checksum = crc32(bytes, checksum);
+      await handle.writeFile(bytes);
+    };
+    for (const entry of table.entries()) {
+      piece += entryLine(entry);
+      entries += 1;
+      if (piece.length >= pieceBytes) await write();
+    }
+    await write();
+    await handle.writeFile(endLine(entries, checksum));
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, file);
+  const folder = await open(dirname(file), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+export interface TableFile extends Component {
+  /** There is something new to save. */
+  changed(): void;
+}
+
+export interface TableFileOptions {
+  readonly file: string;
+  /** What to save now. */
+  readonly current: () => { readonly table: RouteTable; readonly position: Position };
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Saves the table a moment after it changed, and at the end. */
+export function createTableFile({ file, current, clock, logger }: TableFileOptions): TableFile {
+  const stopping = new AbortController();
+  let dirty = false;
+  let wake: (() => void) | undefined;
+  let running: Promise<void> = Promise.resolve();
+  let failing = false;
+
+  async function save(): Promise<void> {
+    dirty = false;
+    const { table, position } = current();
+    if (position.epoch === '') return;
+    try {
+      await saveTable(file, table, position, clock.now());
+      if (failing) logger.info({ file }, 'route table saved again');
+      failing = false;
+    } catch (error) {
+      dirty = true;
+      if (!failing) logger.error({ err: error, file }, 'route table not saved');
+      failing = true;
+    }
+  }
+
+  async function keep(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      if (!dirty) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        continue;
+      }
+      await clock.sleep(settleMs, stopping.signal);
+      if (stopping.signal.aborted) break;
+      const startedMs = clock.monotonicMs();
+      await save();
+      await clock.sleep((clock.monotonicMs() - startedMs) * restShare, stopping.signal);
+    }
+  }
+
+  return {
+    name: 'route table file',
+    start: async () => {
+      running = keep();
+    },
+    stop: async () => {
+      stopping.abort();
+      wake?.();
+      await running;
+      if (dirty) await save();
+    },
+    changed: () => {
+      dirty = true;
+      wake?.();
+    },
+  };
+}

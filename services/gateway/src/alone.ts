@@ -1,0 +1,73 @@
+// The gateway alone: routes from a file, no registry. What `burgage gateway` runs.
+import { readFile } from 'node:fs/promises';
+import { BurgageError } from '@burgage/contracts';
+import {
+  createLogger,
+  createMetrics,
+  Readiness,
+  type RunningProcess,
+  readSettings,
+  runProcess,
+  systemClock,
+  systemRandom,
+} from '@burgage/runtime';
+import { unwrap } from '@burgage/tenancy';
+import { defaultLimits, defaultTimeouts } from './defaults.ts';
+import { parseRouteFile } from './domain/route-file.ts';
+import { RouteFollower } from './domain/route-follower.ts';
+import { routeStatus } from './domain/route-status.ts';
+import { createOracle } from './engine/oracle/oracle.ts';
+import { createGateway, type RouteOrigin } from './gateway.ts';
+import { gatewayMetrics } from './metrics.ts';
+import { aloneSettings, readToken } from './settings.ts';
+
+/**
+ * Runs a gateway on a route file until a signal stops it; prints `ready` and both addresses once it listens.
+ * @throws BurgageError `config_invalid`, `route_file_invalid` with every bad line, or `port_taken`; nothing listens then.
+ */
+export async function runGatewayAlone(argv: readonly string[]): Promise<RunningProcess> {
+  const settings = readSettings(aloneSettings, { argv });
+  const table = unwrap(parseRouteFile(await readRoutes(settings.routes), settings.routes));
+  const internalToken = await readToken(settings.internalTokenFile);
+  const logger = createLogger({
+    service: 'gateway',
+    level: settings.logLevel,
+    ...(settings.logFile !== undefined && { destination: settings.logFile }),
+  });
+  const metrics = createMetrics();
+  const follower = new RouteFollower(table, { epoch: 'file', revision: 1 });
+  const origin: RouteOrigin = {
+    follower,
+    onMiss: () => 'final',
+    status: () => routeStatus({ follower, source: 'file', savedAt: undefined, now: systemClock.now(), disconnectedMs: undefined }),
+    acceptSnapshot: () => false,
+    before: [],
+    after: [],
+  };
+  const gateway = createGateway({
+    ...settings,
+    internalToken,
+    baseDomain: settings.baseDomain ?? '',
+    createEngine: createOracle,
+    timeouts: defaultTimeouts,
+    limits: defaultLimits,
+    metrics,
+    gatewayMetrics: gatewayMetrics(metrics),
+    readiness: new Readiness(),
+    logger,
+    clock: systemClock,
+    random: systemRandom,
+    origin,
+  });
+  const running = await runProcess({ name: 'gateway', logger, components: [gateway] });
+  process.stdout.write(`ready gateway http://${gateway.address()} admin http://${gateway.adminAddress()} hosts ${table.hostCount}\n`);
+  return running;
+}
+
+async function readRoutes(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new BurgageError('config_invalid', { message: `--routes: ${JSON.stringify(file)} cannot be read.`, cause: error });
+  }
+}

@@ -1,0 +1,59 @@
+// The gateway's defaults, each with its reason, in one place.
+
+/** How long things may take, in milliseconds. Tests make them small; nobody else has had a reason to. */
+export interface Timeouts {
+  /** From the first byte of a request to the end of its head: a browser needs one packet. */
+  readonly headMs: number;
+  /** Between two pieces of a request body. */
+  readonly bodyIdleMs: number;
+  /** To a connection with an endpoint, which is near. */
+  readonly connectMs: number;
+  /** From the end of the request to the first byte of the answer: slow reports, not hung workers. */
+  readonly firstByteMs: number;
+  /** Between two pieces of an answer or of a tunnel, in either direction: above the keep-alive of event streams. */
+  readonly streamIdleMs: number;
+  /** A client's idle connection: longer than load balancers in front keep theirs. */
+  readonly keepAliveMs: number;
+  /** An endpoint's idle connection: below the 5 s of Node's own server. An answer with `Keep-Alive: timeout` moves it. */
+  readonly upstreamKeepAliveMs: number;
+  /** In flight at a drain; what is left then is cut. */
+  readonly drainMs: number;
+  /** Reading the rest of a refused body, so that the client sees the answer and not a reset. */
+  readonly lingerMs: number;
+  /** A request for an unknown host while the routes are not in sync. */
+  readonly resolveMs: number;
+}
+
+export const defaultTimeouts: Timeouts = {
+  headMs: 10_000,
+  bodyIdleMs: 30_000,
+  connectMs: 1_000,
+  firstByteMs: 30_000,
+  streamIdleMs: 300_000,
+  keepAliveMs: 75_000,
+  upstreamKeepAliveMs: 4_000,
+  drainMs: 30_000,
+  lingerMs: 2_000,
+  resolveMs: 1_000,
+};
+
+/** How large things may be. */
+export interface Limits {
+  readonly headBytesMax: number;
+  readonly headerLinesMax: number;
+  readonly targetBytesMax: number;
+  /** A request body where the tenant's plan does not say; 0: none. */
+  readonly bodyBytesMax: number;
+  readonly tunnelsPerTenantMax: number;
+  /** Of a refused body that is read to its end. */
+  readonly lingerBytesMax: number;
+}
+
+export const defaultLimits: Limits = {
+  headBytesMax: 16 * 1024,
+  headerLinesMax: 100,
+  targetBytesMax: 8 * 1024,
+  bodyBytesMax: 1024 * 1024 * 1024,
+  tunnelsPerTenantMax: 1_000,
+  lingerBytesMax: 1024 * 1024,
+};

@@ -1,0 +1,107 @@
+// Admission: places are counted exactly, whatever happens in which order.
+import type { TenantRoute } from '@burgage/tenancy';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Admission, isPermit, type Permit, standing } from './admission.ts';
+
+function tenant(fields: Partial<TenantRoute> = {}): TenantRoute {
+  return {
+    kind: 'tenant',
+    tenantId: 'ten_1',
+    slug: 'acme',
+    plan: 'trial',
+    state: 'active',
+    holds: [],
+    features: [],
+    upstream: 'shared',
+    isolation: 'pool',
+    entitlementVersion: 1,
+    branding: { name: 'Acme', color: '#336699' },
+    platform: false,
+    ...fields,
+  };
+}
+
+const limits = (concurrency: number, requestsPerSecond = 0) => ({ requestsPerSecond, concurrency, bodyBytesMax: 0 });
+
+describe('Admission', () => {
+  it('never has more requests in flight than the limit, and never loses a place', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 5 }),
+        fc.array(fc.constantFrom('admit', 'release', 'tunnel', 'releaseTwice'), { maxLength: 100 }),
+        (concurrency, steps) => {
+          const admission = new Admission({ tunnelsPerTenantMax: 3, bodyBytesMax: 0 });
+          const inflight: Permit[] = [];
+          const tunnels: Permit[] = [];
+          for (const step of steps) {
+            if (step === 'admit') {
+              const outcome = admission.admit(tenant({ limits: limits(concurrency) }), 0);
+              expect(isPermit(outcome)).toBe(inflight.length < concurrency);
+              if (isPermit(outcome)) inflight.push(outcome);
+            } else if (step === 'tunnel') {
+              const permit = inflight.shift();
+              if (permit === undefined) continue;
+              const refusal = permit.becomeTunnel();
+              expect(refusal === undefined).toBe(tunnels.length < 3);
+              (refusal === undefined ? tunnels : inflight).push(permit);
+            } else {
+              const permit = inflight.pop() ?? tunnels.pop();
+              permit?.release();
+              if (step === 'releaseTwice') permit?.release();
+            }
+            expect(admission.inflight('ten_1')).toBe(inflight.length);
+          }
+          for (const permit of [...inflight, ...tunnels]) permit.release();
+          admission.sweep(1);
+          expect(admission.size).toBe(0);
+        },
+      ),
+    );
+  });
+
+  it('uses nothing of the rate for a request that concurrency refuses', () => {
+    const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 });
+    const limited = tenant({ limits: limits(1, 2) });
+    const first = admission.admit(limited, 0);
+    for (let i = 0; i < 5; i++) expect(admission.admit(limited, 0)).toMatchObject({ code: 'concurrency_limited' });
+    if (isPermit(first)) first.release();
+    expect(isPermit(admission.admit(limited, 0))).toBe(true);
+  });
+
+  it('previews what it would answer without counting it', () => {
+    const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 });
+    const limited = tenant({ limits: limits(0, 1) });
+    for (let i = 0; i < 5; i++) expect(admission.preview(limited, 0)).toBeUndefined();
+    admission.admit(limited, 0);
+    for (let i = 0; i < 5; i++) expect(admission.preview(limited, 0)).toMatchObject({ code: 'rate_limited', retryAfterMs: 1000 });
+    expect(admission.preview(limited, 1000)).toBeUndefined();
+  });
+
+  it('keeps what a tenant has used of its rate until that means nothing any more', () => {
+    const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 });
+    const permit = admission.admit(tenant({ limits: limits(0, 1) }), 0);
+    if (isPermit(permit)) permit.release();
+    admission.sweep(500);
+    expect(admission.size).toBe(1);
+    admission.sweep(1_500);
+    expect(admission.size).toBe(0);
+  });
+});
+
+describe('standing', () => {
+  it('says the hold that the owner cannot lift before those that it can', () => {
+    fc.assert(
+      fc.property(fc.subarray(['operator', 'unpaid', 'trial_ended'] as const), (holds) => {
+        const code = holds.includes('operator')
+          ? 'tenant_suspended'
+          : holds.includes('unpaid')
+            ? 'tenant_unpaid'
+            : holds.length > 0
+              ? 'tenant_trial_ended'
+              : undefined;
+        expect(standing(tenant({ holds }))?.code).toBe(code);
+      }),
+    );
+  });
+});

@@ -1,0 +1,152 @@
+// Admission: whether a tenant's request is served, by state, holds, rate, concurrency and size.
+import type { Hold, TenantRoute } from '@burgage/tenancy';
+import { freshRate, isRateIdle, type RateState, takeRate } from './gcra.ts';
+import { type Refusal, refuse } from './refusal.ts';
+
+/** Least wait said to those whose tenant is still being made, in milliseconds. */
+const provisioningRetryMs = 2_000;
+/** Wait said to those whose tenant has too much in flight: nobody knows when a request ends. */
+const concurrencyRetryMs = 1_000;
+
+/** Why the tenant is not served whatever the request; undefined where it is. */
+export function standing(tenant: TenantRoute): Refusal | undefined {
+  switch (tenant.state) {
+    case 'requested':
+    case 'provisioning':
+      return refuse('tenant_provisioning', { retryAfterMs: provisioningRetryMs });
+    case 'failed':
+      return refuse('tenant_failed');
+    case 'terminating':
+    case 'terminated':
+      return refuse('tenant_gone');
+    case 'active':
+      return heldBack(tenant.holds);
+    default:
+      throw new TypeError(`unknown state ${String(tenant.state satisfies never)}`);
+  }
+}
+
+/** An operator's hold is said before one that the owner could lift by paying. */
+function heldBack(holds: readonly Hold[]): Refusal | undefined {
+  if (holds.length === 0) return undefined;
+  if (holds.includes('operator')) return refuse('tenant_suspended');
+  if (holds.includes('unpaid')) return refuse('tenant_unpaid');
+  return refuse('tenant_trial_ended');
+}
+
+/** What one tenant has used. */
+interface Meter {
+  readonly rate: RateState;
+  inflight: number;
+  tunnels: number;
+}
+
+/** A request that was let in. `release` gives its place back, once. */
+export interface Permit {
+  release(): void;
+  /** The request became a tunnel: it leaves the requests in flight and counts among the tunnels. */
+  becomeTunnel(): Refusal | undefined;
+}
+
+export interface AdmissionBounds {
+  /** Open tunnels of one tenant. */
+  readonly tunnelsPerTenantMax: number;
+  /** Request body bytes where the tenant's own limit is 0. */
+  readonly bodyBytesMax: number;
+}
+
+/** Counts every tenant's requests against its limits. Exact within one process. */
+export class Admission {
+  readonly #bounds: AdmissionBounds;
+  readonly #meters = new Map<string, Meter>();
+
+  constructor(bounds: AdmissionBounds) {
+    this.#bounds = bounds;
+  }
+
+  /** Hot path. Lets a request in or says why not; a refused request uses up nothing of the limits. */
+  admit(tenant: TenantRoute, nowMs: number): Permit | Refusal {
+    const refusal = standing(tenant);
+    if (refusal !== undefined) return refusal;
+    const meter = this.#meter(tenant.tenantId);
+    const { requestsPerSecond = 0, concurrency = 0 } = tenant.limits ?? {};
+    if (concurrency > 0 && meter.inflight >= concurrency) return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
+    if (requestsPerSecond > 0) {
+      const waitMs = takeRate(meter.rate, requestsPerSecond, Math.floor(nowMs));
+      if (waitMs > 0) return refuse('rate_limited', { retryAfterMs: waitMs });
+    }
+    return new HeldPermit(meter, this.#bounds.tunnelsPerTenantMax);
+  }
+
+  /** The largest request body of a tenant, in bytes. */
+  bodyBytesMax(tenant: TenantRoute): number {
+    return tenant.limits?.bodyBytesMax || this.#bounds.bodyBytesMax;
+  }
+
+  /** What would be answered now, without counting a request. */
+  preview(tenant: TenantRoute, nowMs: number): Refusal | undefined {
+    const refusal = standing(tenant);
+    if (refusal !== undefined) return refusal;
+    const meter = this.#meters.get(tenant.tenantId);
+    if (meter === undefined) return undefined;
+    const { requestsPerSecond = 0, concurrency = 0 } = tenant.limits ?? {};
+    if (concurrency > 0 && meter.inflight >= concurrency) return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
+    const waitMs = requestsPerSecond > 0 ? takeRate({ ...meter.rate }, requestsPerSecond, Math.floor(nowMs)) : 0;
+    return waitMs > 0 ? refuse('rate_limited', { retryAfterMs: waitMs }) : undefined;
+  }
+
+  inflight(tenantId: string): number {
+    return this.#meters.get(tenantId)?.inflight ?? 0;
+  }
+
+  /** Forgets tenants that use nothing; call it now and then. */
+  sweep(nowMs: number): void {
+    for (const [tenantId, meter] of this.#meters) {
+      if (meter.inflight === 0 && meter.tunnels === 0 && isRateIdle(meter.rate, Math.floor(nowMs))) this.#meters.delete(tenantId);
+    }
+  }
+
+  get size(): number {
+    return this.#meters.size;
+  }
+
+  #meter(tenantId: string): Meter {
+    let meter = this.#meters.get(tenantId);
+    if (meter === undefined) {
+      meter = { rate: freshRate(), inflight: 0, tunnels: 0 };
+      this.#meters.set(tenantId, meter);
+    }
+    return meter;
+  }
+}
+
+class HeldPermit implements Permit {
+  readonly #meter: Meter;
+  readonly #tunnelsMax: number;
+  #place: 'inflight' | 'tunnels' | 'none' = 'inflight';
+
+  constructor(meter: Meter, tunnelsMax: number) {
+    this.#meter = meter;
+    this.#tunnelsMax = tunnelsMax;
+    meter.inflight += 1;
+  }
+
+  becomeTunnel(): Refusal | undefined {
+    if (this.#place !== 'inflight') return undefined;
+    if (this.#meter.tunnels >= this.#tunnelsMax) return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
+    this.#meter.inflight -= 1;
+    this.#meter.tunnels += 1;
+    this.#place = 'tunnels';
+    return undefined;
+  }
+
+  release(): void {
+    if (this.#place === 'none') return;
+    this.#meter[this.#place] -= 1;
+    this.#place = 'none';
+  }
+}
+
+export function isPermit(outcome: Permit | Refusal): outcome is Permit {
+  return outcome instanceof HeldPermit;
+}

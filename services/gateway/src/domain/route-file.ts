@@ -1,0 +1,134 @@
+// The route file of a gateway that runs alone: one JSON object a line, each a host with its tenant and backends.
+import { BurgageError, type FieldViolation } from '@burgage/contracts';
+import { err, normalizeHost, normalizeHostPattern, ok, type Result, tenantStates } from '@burgage/tenancy';
+import { z } from 'zod';
+import { RouteTable } from './route-table.ts';
+
+/** More problems than this are not listed: the file is another one than was meant. */
+const problemsMax = 20;
+
+const limitSchema = z.int().min(0).max(4_000_000_000);
+const lineSchema = z.strictObject({
+  host: z.string(),
+  tenant: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, 'expected up to 128 letters, digits, "_", "." and "-"'),
+  plan: z.string().max(64).default(''),
+  state: z.enum(tenantStates).default('active'),
+  holds: z.array(z.enum(['operator', 'unpaid', 'trial_ended'])).default([]),
+  backends: z.array(z.string()),
+  limits: z
+    .strictObject({
+      requestsPerSecond: limitSchema.default(0),
+      concurrency: limitSchema.default(0),
+      bodyBytesMax: z.int().min(0).default(0),
+    })
+    .optional(),
+  name: z.string().max(200).default(''),
+  color: z
+    .string()
+    .regex(/^#[0-9a-f]{6}$/i, 'expected a colour as #rrggbb')
+    .default(''),
+});
+
+type Line = z.output<typeof lineSchema>;
+
+/**
+ * The table of a route file. A tenant may have several hosts; its lines must say the same of it. Empty lines and lines that
+ * begin with `#` are skipped. Every bad line, up to twenty, is in one `route_file_invalid` with its number and the reason.
+ */
+export function parseRouteFile(text: string, file: string): Result<RouteTable> {
+  const table = new RouteTable();
+  const problems: FieldViolation[] = [];
+  const hosts = new Map<string, number>();
+  const tenants = new Map<string, { readonly terms: string; readonly number: number }>();
+  let found = 0;
+  let number = 0;
+  const report = (description: string) => {
+    found += 1;
+    if (problems.length < problemsMax) problems.push({ field: `line ${number}`, description });
+  };
+
+  for (const raw of text.split('\n')) {
+    number += 1;
+    const trimmed = raw.trim();
+    if (trimmed === '' || trimmed.startsWith('#')) continue;
+    const line = parseLine(trimmed);
+    if (!line.ok) {
+      report(line.error);
+      continue;
+    }
+    const { host, tenant, ...terms } = line.value;
+    const earlier = hosts.get(host);
+    if (earlier !== undefined) {
+      report(`host: ${JSON.stringify(host)} was given on line ${earlier} before`);
+      continue;
+    }
+    hosts.set(host, number);
+    const said = JSON.stringify(terms);
+    const known = tenants.get(tenant);
+    if (known !== undefined && known.terms !== said) {
+      report(`tenant: ${JSON.stringify(tenant)} was described otherwise on line ${known.number}`);
+      continue;
+    }
+    if (known === undefined) {
+      tenants.set(tenant, { terms: said, number });
+      addTenant(table, line.value);
+    }
+    table.apply({ kind: 'host', key: host, version: 1, removed: false, entity: { kind: 'host', host, tenantId: tenant } });
+  }
+
+  if (found === 0) return ok(table);
+  const more = found > problems.length ? `; and ${found - problems.length} more` : '';
+  const message = problems.map(({ field, description }) => `${file}:${field.slice('line '.length)}: ${description}`).join('; ');
+  return err(new BurgageError('route_file_invalid', { message: message + more, fields: problems }));
+}
+
+function parseLine(text: string): Result<Line, string> {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    return err(`is not JSON (${error instanceof Error ? error.message : String(error)})`);
+  }
+  const parsed = lineSchema.safeParse(content);
+  if (!parsed.success)
+    return err(parsed.error.issues.map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message)).join(', '));
+  const host = normalizeHostPattern(parsed.data.host);
+  if (!host.ok) return err(`host: ${host.error.message}`);
+  for (const [index, backend] of parsed.data.backends.entries()) {
+    if (!isAddress(backend)) return err(`backends.${index}: ${JSON.stringify(backend)} came, expected host:port`);
+  }
+  return ok({ ...parsed.data, host: host.value });
+}
+
+function isAddress(text: string): boolean {
+  const port = Number(/:(\d{1,5})$/.exec(text)?.[1]);
+  return port >= 1 && port <= 65535 && normalizeHost(text).ok;
+}
+
+function addTenant(table: RouteTable, { tenant, plan, state, holds, backends, limits, name, color }: Line): void {
+  // Tenants with the same backends share an upstream, and with it what is seen of their health.
+  const upstream = backends.length === 0 ? 'none' : backends.toSorted().join(',');
+  const endpoints = backends.map((address) => ({ address, weight: 1, zone: '' }));
+  table.apply({ kind: 'upstream', key: upstream, version: 1, removed: false, entity: { kind: 'upstream', name: upstream, endpoints } });
+  table.apply({
+    kind: 'tenant',
+    key: tenant,
+    version: 1,
+    removed: false,
+    entity: {
+      kind: 'tenant',
+      tenantId: tenant,
+      slug: '',
+      plan,
+      state,
+      holds,
+      ...(limits && { limits }),
+      features: [],
+      upstream,
+      isolation: '',
+      entitlementVersion: 1,
+      branding: { name, color },
+      platform: false,
+    },
+  });
+}

@@ -1,0 +1,198 @@
+// The follower against a registry that trims, starts over, is cut off and lags.
+import type { RouteEntry } from '@burgage/tenancy';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { entries, newest } from './route-arbitraries.ts';
+import { RouteFollower } from './route-follower.ts';
+import { RouteTable } from './route-table.ts';
+
+const host = (name: string, version = 1, removed = false): RouteEntry =>
+  removed
+    ? { kind: 'host', key: name, version, removed }
+    : { kind: 'host', key: name, version, removed, entity: { kind: 'host', host: name, tenantId: 'ten_1' } };
+
+const hosts = (count: number) => Array.from({ length: count }, (_, i) => host(`h${i}.test`));
+
+function snapshot(follower: RouteFollower, epoch: string, revision: number, list: readonly RouteEntry[]) {
+  follower.snapshotBegin(epoch, revision);
+  follower.batch(list, 0);
+  return follower.snapshotEnd(revision, list.length);
+}
+
+function held(table: RouteTable): Record<string, RouteEntry> {
+  return Object.fromEntries([...table.entries()].filter(({ removed }) => !removed).map((entry) => [`${entry.kind} ${entry.key}`, entry]));
+}
+
+/** A registry in a few lines: a journal with an epoch. */
+class Registry {
+  epoch = 1;
+  trimmed = 0;
+  journal: RouteEntry[] = [];
+  #versions = new Map<string, number>();
+
+  append(entry: RouteEntry): void {
+    const key = `${entry.kind} ${entry.key}`;
+    const version = (this.#versions.get(key) ?? 0) + 1;
+    this.#versions.set(key, version);
+    this.journal.push({ ...entry, version });
+  }
+
+  restart(): void {
+    this.epoch += 1;
+    this.trimmed = 0;
+    const state = [...newest(this.journal).values()].filter(({ removed }) => !removed);
+    this.journal = [];
+    this.#versions.clear();
+    for (const entry of state) this.append(entry);
+  }
+
+  living(): Record<string, RouteEntry> {
+    return Object.fromEntries([...newest(this.journal)].filter(([, { removed }]) => !removed));
+  }
+}
+
+const steps = fc.array(
+  fc.oneof(
+    { weight: 5, arbitrary: entries.map((entry) => ({ do: 'append', entry }) as const) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('sync' as const),
+        cutAfter: fc.option(fc.nat({ max: 6 })),
+        batch: fc.integer({ min: 1, max: 4 }),
+      }),
+    },
+    { weight: 1, arbitrary: fc.constant({ do: 'trim' } as const) },
+    { weight: 1, arbitrary: fc.constant({ do: 'restart' } as const) },
+  ),
+  { maxLength: 60 },
+);
+
+describe('RouteFollower', () => {
+  it('ends equal to the registry and never claims a revision that it does not show', () => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        const registry = new Registry();
+        const follower = new RouteFollower();
+        const sync = (cutAfter: number | null, size: number) => {
+          let room = cutAfter ?? Number.POSITIVE_INFINITY;
+          const say = (what: () => { kind: string }) => {
+            if (room-- <= 0) return;
+            expect(what().kind).not.toBe('broken');
+          };
+          follower.connected();
+          const epoch = `e${registry.epoch}`;
+          const head = registry.journal.length;
+          let from = follower.position.revision;
+          if (follower.position.epoch !== epoch || from < registry.trimmed || from > head) {
+            const state = [...newest(registry.journal).values()].filter(({ removed }) => !removed);
+            say(() => follower.snapshotBegin(epoch, head));
+            for (let i = 0; i < state.length; i += size) say(() => follower.batch(state.slice(i, i + size), 0));
+            say(() => follower.snapshotEnd(head, state.length));
+            from = head;
+          }
+          for (let i = from; i < head; i += size) {
+            const part = registry.journal.slice(i, i + size);
+            say(() => follower.batch(part, i + part.length));
+          }
+          say(() => follower.registryHead(epoch, head));
+          // Held: ten hosts are more than this registry has names for, so no snapshot ever is.
+          if (room >= 0) {
+            expect(follower.caughtUp).toBe(true);
+            expect(held(follower.table)).toEqual(registry.living());
+          }
+          follower.disconnected();
+          expect(follower.caughtUp).toBe(false);
+          if (follower.position.epoch === epoch) {
+            // Everything up to the claimed revision is applied: nothing older than it is shown.
+            const claimed = newest(registry.journal.slice(0, follower.position.revision));
+            for (const entry of follower.table.entries()) {
+              const known = claimed.get(`${entry.kind} ${entry.key}`);
+              expect(entry.version).toBeGreaterThanOrEqual(known?.removed === false ? known.version : 0);
+              if (known?.removed && !entry.removed) expect(entry.version).toBeGreaterThan(known.version);
+            }
+          }
+        };
+        for (const step of list) {
+          if (step.do === 'append') registry.append(step.entry);
+          else if (step.do === 'trim') registry.trimmed = registry.journal.length;
+          else if (step.do === 'restart') registry.restart();
+          else sync(step.cutAfter, step.batch);
+        }
+        sync(null, 3);
+      }),
+    );
+  });
+
+  it('removes what a snapshot does not mention only when the snapshot is complete', () => {
+    const follower = new RouteFollower();
+    snapshot(follower, 'e1', 1, hosts(3));
+    follower.snapshotBegin('e1', 5);
+    follower.batch(hosts(1), 0);
+    follower.disconnected();
+    expect(follower.table.hostCount).toBe(3);
+    expect(follower.position).toEqual({ epoch: 'e1', revision: 1 });
+  });
+
+  it('takes no snapshot that brought fewer entries than it says', () => {
+    const follower = new RouteFollower();
+    follower.snapshotBegin('e1', 5);
+    follower.batch(hosts(2), 0);
+    expect(follower.snapshotEnd(5, 3)).toMatchObject({ kind: 'broken' });
+    expect(follower.position.epoch).toBe('');
+    follower.snapshotBegin('e1', 5);
+    follower.batch(hosts(2), 0, 1);
+    expect(follower.snapshotEnd(5, 3)).toEqual({ kind: 'swapped' });
+  });
+
+  it('lets versions start over in a new epoch', () => {
+    const follower = new RouteFollower();
+    snapshot(follower, 'e1', 9, [host('a.test', 9)]);
+    snapshot(follower, 'e2', 1, [host('a.test', 1)]);
+    expect(follower.batch([host('a.test', 2, true)], 2)).toEqual({ kind: 'advanced' });
+    expect(follower.table.find('a.test')).toBeUndefined();
+  });
+
+  it('holds a snapshot that would remove more than a fifth of the hosts until it is accepted', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 10, max: 60 }), fc.nat({ max: 60 }), (before, after) => {
+        const follower = new RouteFollower();
+        snapshot(follower, 'e1', 1, hosts(before));
+        const removed = Math.max(0, before - after);
+        const effect = snapshot(follower, 'e2', 7, hosts(after));
+        expect(effect.kind).toBe(removed > before / 5 ? 'held' : 'swapped');
+        if (effect.kind !== 'held') return;
+        expect(follower.snapshotHeld).toBe(true);
+        expect(follower.caughtUp).toBe(false);
+        expect(follower.position).toEqual({ epoch: 'e1', revision: 1 });
+        expect(follower.table.hostCount).toBe(before);
+        // What follows goes on into what is held.
+        follower.batch([host('later.test', 8)], 8);
+        expect(follower.table.find('later.test')).toBeUndefined();
+        expect(follower.acceptSnapshot()).toBe(true);
+        expect(follower.acceptSnapshot()).toBe(false);
+        expect(follower.position).toEqual({ epoch: 'e2', revision: 8 });
+        expect(follower.table.hostCount).toBe(after + 1);
+      }),
+    );
+  });
+
+  it('serves a held snapshot no more once another one comes that is not suspicious', () => {
+    const follower = new RouteFollower();
+    snapshot(follower, 'e1', 1, hosts(20));
+    expect(snapshot(follower, 'e1', 2, hosts(1)).kind).toBe('held');
+    follower.disconnected();
+    expect(follower.snapshotHeld).toBe(true);
+    expect(snapshot(follower, 'e1', 3, hosts(19)).kind).toBe('swapped');
+    expect(follower.snapshotHeld).toBe(false);
+  });
+
+  it('breaks off a conversation that breaks its rules', () => {
+    expect(new RouteFollower().batch([], 0)).toMatchObject({ kind: 'broken' });
+    expect(new RouteFollower().batch([], 3)).toMatchObject({ kind: 'broken' });
+    expect(new RouteFollower().snapshotEnd(1, 0)).toMatchObject({ kind: 'broken' });
+    const follower = new RouteFollower(new RouteTable());
+    follower.snapshotBegin('e1', 1);
+    expect(follower.batch([], 2)).toMatchObject({ kind: 'broken' });
+  });
+});

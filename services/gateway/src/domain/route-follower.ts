@@ -1,0 +1,180 @@
+// Follows the registry's routes: entries, snapshots and heads in; the table that the gateway answers by out.
+import type { RouteEntry } from '@burgage/tenancy';
+import { RouteTable } from './route-table.ts';
+
+/** A snapshot that removes more than this share of the hosts waits for an operator. */
+export const removedShareMax = 1 / 5;
+/** Below this many hosts a table is too small for shares to mean anything. */
+export const hostsToGuardMin = 10;
+
+/** How far a table goes. Epoch '' and revision 0: nowhere yet. */
+export interface Position {
+  readonly epoch: string;
+  readonly revision: number;
+}
+
+/**
+ * What the stream is in the middle of.
+ * `following`: entries apply to the table that is served · `staging`: a snapshot is being received, into a table beside it ·
+ * `holding`: that snapshot is complete and suspicious; entries go on into it, and the old table is served.
+ */
+type Phase =
+  | { readonly kind: 'following' }
+  | { readonly kind: 'staging'; readonly table: RouteTable; readonly epoch: string; readonly revision: number; received: number }
+  | { readonly kind: 'holding'; readonly table: RouteTable; readonly epoch: string; revision: number; readonly removed: number };
+
+/** What an input did. */
+export type Effect =
+  /** Nothing that anyone waits for. */
+  | { readonly kind: 'none' }
+  /** The served table changed; gateways say so at once. */
+  | { readonly kind: 'advanced' }
+  /** A complete snapshot took the place of the table. */
+  | { readonly kind: 'swapped' }
+  /** A complete snapshot is held back. */
+  | { readonly kind: 'held'; readonly removed: number; readonly hosts: number }
+  /** The registry broke the conversation's rules; only a new one helps. */
+  | { readonly kind: 'broken'; readonly reason: string };
+
+const none: Effect = { kind: 'none' };
+
+/** The gateway's side of WatchRoutes, without the wire. */
+export class RouteFollower {
+  #table: RouteTable;
+  #position: Position;
+  #phase: Phase = { kind: 'following' };
+  #connected = false;
+  #head: Position | undefined;
+
+  constructor(table: RouteTable = new RouteTable(), position: Position = { epoch: '', revision: 0 }) {
+    this.#table = table;
+    this.#position = position;
+  }
+
+  /** The table to answer by. */
+  get table(): RouteTable {
+    return this.#table;
+  }
+
+  /** How far the served table goes; everything up to it is applied. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  get snapshotHeld(): boolean {
+    return this.#phase.kind === 'holding';
+  }
+
+  /** How many hosts the held snapshot would remove; undefined where none is held. */
+  get heldRemoval(): number | undefined {
+    return this.#phase.kind === 'holding' ? this.#phase.removed : undefined;
+  }
+
+  /** The registry's head as it was last heard on this connection. */
+  get head(): Position | undefined {
+    return this.#head;
+  }
+
+  /** True while everything that the registry last spoke of is in the served table: then a miss is final. */
+  get caughtUp(): boolean {
+    return (
+      this.#connected &&
+      this.#phase.kind === 'following' &&
+      this.#head !== undefined &&
+      this.#head.epoch === this.#position.epoch &&
+      this.#head.revision <= this.#position.revision
+    );
+  }
+
+  /** Takes over a table that was kept elsewhere, before anything is followed. */
+  restore(table: RouteTable, position: Position): void {
+    this.#table = table;
+    this.#position = position;
+  }
+
+  connected(): void {
+    this.#connected = true;
+    this.#head = undefined;
+  }
+
+  /** The stream ended. A half-received snapshot is dropped; a held one stays until it is accepted or another comes. */
+  disconnected(): void {
+    this.#connected = false;
+    this.#head = undefined;
+    if (this.#phase.kind === 'staging') this.#phase = { kind: 'following' };
+  }
+
+  snapshotBegin(epoch: string, revision: number): Effect {
+    if (epoch === '') return { kind: 'broken', reason: 'a snapshot began without an epoch' };
+    this.#phase = { kind: 'staging', table: new RouteTable(), epoch, revision, received: 0 };
+    return none;
+  }
+
+  /** Entries of the snapshot (`revision` 0) or of the journal up to `revision`; `skipped` more came that could not be read. */
+  batch(entries: readonly RouteEntry[], revision: number, skipped = 0): Effect {
+    const phase = this.#phase;
+    switch (phase.kind) {
+      case 'staging':
+        if (revision !== 0) return { kind: 'broken', reason: `entries of revision ${revision} came within a snapshot` };
+        for (const entry of entries) phase.table.apply(entry);
+        phase.received += entries.length + skipped;
+        return none;
+      case 'holding':
+        for (const entry of entries) phase.table.apply(entry);
+        phase.revision = Math.max(phase.revision, revision);
+        return none;
+      case 'following': {
+        if (revision === 0) return { kind: 'broken', reason: 'entries of a snapshot came before it began' };
+        if (this.#position.epoch === '') return { kind: 'broken', reason: 'entries came before any snapshot' };
+        for (const entry of entries) this.#table.apply(entry);
+        if (revision > this.#position.revision) this.#position = { epoch: this.#position.epoch, revision };
+        return { kind: 'advanced' };
+      }
+      default:
+        throw new TypeError(`unknown phase ${String(phase satisfies never)}`);
+    }
+  }
+
+  /** `entries`: how many the snapshot carried, by the registry's count. */
+  snapshotEnd(revision: number, entries: number): Effect {
+    const phase = this.#phase;
+    if (phase.kind !== 'staging') return { kind: 'broken', reason: 'a snapshot ended that had not begun' };
+    this.#phase = { kind: 'following' };
+    if (revision !== phase.revision) return { kind: 'broken', reason: `a snapshot of ${phase.revision} ended as one of ${revision}` };
+    if (entries !== phase.received) return { kind: 'broken', reason: `a snapshot of ${entries} entries brought ${phase.received}` };
+    const hosts = this.#table.hostCount;
+    const removed = removedHosts(this.#table, phase.table);
+    if (hosts >= hostsToGuardMin && removed > hosts * removedShareMax) {
+      this.#phase = { kind: 'holding', table: phase.table, epoch: phase.epoch, revision, removed };
+      return { kind: 'held', removed, hosts };
+    }
+    this.#swap(phase.table, phase);
+    return { kind: 'swapped' };
+  }
+
+  registryHead(epoch: string, revision: number): Effect {
+    this.#head = { epoch, revision };
+    return none;
+  }
+
+  /** An operator accepts the held snapshot; false where none is held. */
+  acceptSnapshot(): boolean {
+    const phase = this.#phase;
+    if (phase.kind !== 'holding') return false;
+    this.#phase = { kind: 'following' };
+    this.#swap(phase.table, phase);
+    return true;
+  }
+
+  #swap(table: RouteTable, { epoch, revision }: Position): void {
+    this.#table = table;
+    this.#position = { epoch, revision };
+  }
+}
+
+/** How many hosts of `before` lead nowhere in `after`. */
+function removedHosts(before: RouteTable, after: RouteTable): number {
+  let removed = 0;
+  for (const host of before.hosts()) if (!after.hasHost(host)) removed += 1;
+  return removed;
+}

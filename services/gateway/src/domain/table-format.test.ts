@@ -1,0 +1,62 @@
+// The table on disk: the same after a round, and never half of it.
+import { crc32 } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { entries } from './route-arbitraries.ts';
+import { RouteTable } from './route-table.ts';
+import { endLine, entryLine, headingLine, readTable } from './table-format.ts';
+
+function written(table: RouteTable): Buffer {
+  let text = headingLine({ epoch: 'e1', revision: 7, savedAt: '2026-01-01T00:00:00.000Z' });
+  let count = 0;
+  for (const entry of table.entries()) {
+    text += entryLine(entry);
+    count += 1;
+  }
+  return Buffer.from(text + endLine(count, crc32(text)));
+}
+
+function tableOf(list: Parameters<RouteTable['apply']>[0][]): RouteTable {
+  const table = new RouteTable();
+  for (const entry of list) table.apply(entry);
+  return table;
+}
+
+describe('readTable', () => {
+  it('gives back what was written', () => {
+    fc.assert(
+      fc.property(fc.array(entries, { maxLength: 30 }), (list) => {
+        const table = tableOf(list);
+        const read = readTable(written(table), crc32);
+        if (!read.ok) throw read.error;
+        expect(read.value.heading).toEqual({ epoch: 'e1', revision: 7, savedAt: '2026-01-01T00:00:00.000Z' });
+        expect([...read.value.table.entries()]).toEqual([...table.entries()]);
+      }),
+    );
+  });
+
+  it('takes no file that was cut off at any byte, nor one with anything behind its end', () => {
+    const bytes = written(tableOf(fc.sample(entries, { numRuns: 12, seed: 4 })));
+    for (let length = 0; length < bytes.length; length++) {
+      const read = readTable(bytes.subarray(0, length), crc32);
+      expect(read.ok ? 'taken' : read.error.code).toBe('data_corrupt');
+    }
+    expect(readTable(bytes, crc32).ok).toBe(true);
+    expect(readTable(Buffer.concat([bytes, Buffer.from('\n')]), crc32).ok).toBe(false);
+  });
+
+  it('takes no file of which any byte was changed', () => {
+    const bytes = written(tableOf(fc.sample(entries, { numRuns: 6, seed: 4 })));
+    for (let index = 0; index < bytes.length; index++) {
+      const changed = Buffer.from(bytes);
+      changed[index] = (changed[index] ?? 0) ^ 0x01;
+      const read = readTable(changed, crc32);
+      expect(read.ok).toBe(false);
+    }
+  });
+
+  it('says that a file is of a later version', () => {
+    const read = readTable(Buffer.from('{"format":"burgage-routes","version":2}\nwhatever'), crc32);
+    expect(read.ok ? 'taken' : read.error.code).toBe('document_too_new');
+  });
+});

@@ -1,0 +1,184 @@
+// The route table as lines of a file: a heading, one entry a line, and an end that proves that nothing is missing.
+import { BurgageError } from '@burgage/contracts';
+import { err, isHold, isIsolation, isTenantState, ok, type Result, type RouteEntry } from '@burgage/tenancy';
+import type { Position } from './route-follower.ts';
+import { RouteTable } from './route-table.ts';
+
+export const formatName = 'burgage-routes';
+export const formatVersion = 1;
+
+export interface Heading extends Position {
+  readonly savedAt: string;
+}
+
+/** A checksum that grows with the bytes it is given: CRC-32 as in zlib. */
+export type Checksum = (bytes: Uint8Array, before: number) => number;
+
+export function headingLine({ epoch, revision, savedAt }: Heading): string {
+  return `${JSON.stringify({ format: formatName, version: formatVersion, epoch, revision, savedAt })}\n`;
+}
+
+/** One entry as a short array: kind, version, key, and the rest of the entity where it is not removed. */
+export function entryLine({ kind, version, key, entity }: RouteEntry): string {
+  if (entity === undefined) return `${JSON.stringify([kind, version, key])}\n`;
+  switch (entity.kind) {
+    case 'host':
+      return `${JSON.stringify([kind, version, key, entity.tenantId])}\n`;
+    case 'tenant': {
+      const { slug, plan, state, holds, limits, features, upstream, isolation, entitlementVersion, branding, platform } = entity;
+      const limit = limits === undefined ? null : [limits.requestsPerSecond, limits.concurrency, limits.bodyBytesMax];
+      const rest = [
+        slug,
+        plan,
+        state,
+        holds,
+        limit,
+        features,
+        upstream,
+        isolation,
+        entitlementVersion,
+        branding.name,
+        branding.color,
+        platform,
+      ];
+      return `${JSON.stringify([kind, version, key, ...rest])}\n`;
+    }
+    case 'upstream':
+      return `${JSON.stringify([kind, version, key, entity.endpoints.map(({ address, weight, zone }) => [address, weight, zone])])}\n`;
+    default:
+      throw new TypeError(`unknown route entity ${String(entity satisfies never)}`);
+  }
+}
+
+export function endLine(entries: number, checksum: number): string {
+  return `${JSON.stringify({ end: entries, crc32: checksum })}\n`;
+}
+
+/**
+ * The table in `bytes`. Anything but a whole file of this format is `data_corrupt` with what is wrong; a file of a later
+ * version is `document_too_new`.
+ */
+export function readTable(bytes: Uint8Array, checksum: Checksum): Result<{ table: RouteTable; heading: Heading }> {
+  const lines = new Lines(bytes);
+  const heading = parsed(lines.next());
+  if (!isRecord(heading) || heading.format !== formatName || typeof heading.version !== 'number')
+    return corrupt('it does not begin as a route table');
+  if (heading.version > formatVersion) {
+    return err(
+      new BurgageError('document_too_new', {
+        message: `The route table has version ${heading.version}, this gateway reads up to ${formatVersion}.`,
+      }),
+    );
+  }
+  const { epoch, revision, savedAt } = heading;
+  if (typeof epoch !== 'string' || !Number.isSafeInteger(revision) || typeof savedAt !== 'string')
+    return corrupt('its heading is not complete');
+  const table = new RouteTable();
+  for (let entries = 0; ; entries++) {
+    const start = lines.position;
+    const line = parsed(lines.next());
+    if (isRecord(line)) {
+      if (line.end !== entries) return corrupt(`its end speaks of ${String(line.end)} entries, ${entries} came`);
+      if (line.crc32 !== checksum(bytes.subarray(0, start), 0)) return corrupt('its checksum is another');
+      if (lines.position !== bytes.length) return corrupt('something follows its end');
+      return ok({ table, heading: { epoch, revision: Number(revision), savedAt } });
+    }
+    const entry = Array.isArray(line) ? entryOf(line) : undefined;
+    if (entry === undefined) return corrupt(`entry ${entries + 1} cannot be read`);
+    table.apply(entry);
+  }
+}
+
+/** The lines of a file, each only with the line break that ends it. */
+class Lines {
+  readonly #bytes: Buffer;
+  position = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  next(): string | undefined {
+    const end = this.#bytes.indexOf(10, this.position);
+    if (end < 0) return undefined;
+    const line = this.#bytes.toString('utf8', this.position, end);
+    this.position = end + 1;
+    return line;
+  }
+}
+
+function parsed(line: string | undefined): unknown {
+  if (line === undefined) return undefined;
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+function entryOf(line: readonly unknown[]): RouteEntry | undefined {
+  const [kind, version, key, ...rest] = line;
+  if (typeof version !== 'number' || !Number.isSafeInteger(version) || typeof key !== 'string') return undefined;
+  if (kind !== 'host' && kind !== 'tenant' && kind !== 'upstream') return undefined;
+  if (rest.length === 0) return { kind, version, key, removed: true };
+  const entity = kind === 'host' ? hostOf(key, rest) : kind === 'tenant' ? tenantOf(key, rest) : upstreamOf(key, rest);
+  return entity && { kind, version, key, removed: false, entity };
+}
+
+function hostOf(host: string, [tenantId]: readonly unknown[]): RouteEntry['entity'] {
+  return typeof tenantId === 'string' ? { kind: 'host', host, tenantId } : undefined;
+}
+
+function tenantOf(tenantId: string, rest: readonly unknown[]): RouteEntry['entity'] {
+  const [slug, plan, state, holds, limit, features, upstream, isolation, entitlementVersion, name, color, platform] = rest;
+  if (typeof slug !== 'string' || typeof plan !== 'string' || typeof upstream !== 'string' || typeof isolation !== 'string')
+    return undefined;
+  if (typeof state !== 'string' || !isTenantState(state) || typeof name !== 'string' || typeof color !== 'string') return undefined;
+  if (typeof entitlementVersion !== 'number' || typeof platform !== 'boolean' || !isTexts(holds) || !isTexts(features)) return undefined;
+  if (!holds.every(isHold) || !(isolation === '' || isIsolation(isolation))) return undefined;
+  let limits: { requestsPerSecond: number; concurrency: number; bodyBytesMax: number } | undefined;
+  if (limit !== null) {
+    if (!Array.isArray(limit) || !limit.every((value) => typeof value === 'number')) return undefined;
+    const [requestsPerSecond = 0, concurrency = 0, bodyBytesMax = 0] = limit;
+    limits = { requestsPerSecond, concurrency, bodyBytesMax };
+  }
+  return {
+    kind: 'tenant',
+    tenantId,
+    slug,
+    plan,
+    state,
+    holds,
+    ...(limits && { limits }),
+    features,
+    upstream,
+    isolation,
+    entitlementVersion,
+    branding: { name, color },
+    platform,
+  };
+}
+
+function upstreamOf(name: string, [list]: readonly unknown[]): RouteEntry['entity'] {
+  if (!Array.isArray(list)) return undefined;
+  const endpoints = [];
+  for (const item of list) {
+    if (!Array.isArray(item)) return undefined;
+    const [address, weight, zone] = item;
+    if (typeof address !== 'string' || typeof weight !== 'number' || typeof zone !== 'string') return undefined;
+    endpoints.push({ address, weight, zone });
+  }
+  return { kind: 'upstream', name, endpoints };
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function corrupt(reason: string): Result<never> {
+  return err(new BurgageError('data_corrupt', { message: `The route table is not whole: ${reason}.` }));
+}

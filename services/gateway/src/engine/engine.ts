@@ -1,0 +1,28 @@
+// The seam between the gateway and its engines: an engine is a whole listener over the shared life of a request.
+import type { Component, Logger } from '@burgage/runtime';
+import type { Limits, Timeouts } from '../defaults.ts';
+import type { GatewayMetrics } from '../metrics.ts';
+import type { Traffic } from './traffic.ts';
+
+export interface EngineOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly traffic: Traffic;
+  readonly timeouts: Timeouts;
+  readonly limits: Limits;
+  readonly metrics: GatewayMetrics;
+  readonly logger: Logger;
+}
+
+/** A listener: accepts, parses, and moves every request through `Traffic`. */
+export interface Engine extends Component {
+  /** host:port, once started. */
+  address(): string;
+  /** Stops accepting and resolves when the last request in flight has ended, or at the drain timeout. */
+  drain(): Promise<void>;
+  /** An endpoint that is gone has nothing in flight: its idle connections are closed. */
+  forget(endpoint: string): void;
+}
+
+export type CreateEngine = (options: EngineOptions) => Engine;

@@ -1,0 +1,254 @@
+// One request's life, shared by every engine: resolve, admit, choose, head, record. What moves bytes is the engine's.
+import { type Clock, childTraceparent, newTraceparent, parseTraceparent } from '@burgage/runtime';
+import type { TenantRoute } from '@burgage/tenancy';
+import { type Admission, isPermit } from '../domain/admission.ts';
+import { type Answer, answerRefusal } from '../domain/answers.ts';
+import type { EndpointSet, EndpointState, Outcome } from '../domain/endpoint-set.ts';
+import { type AccessRecord, accessRecord, type Exchange, type Peer, type Termination } from '../domain/exchange.ts';
+import { headerValue, requestHeaders, responseHeaders, upgradeHeaders } from '../domain/forward-headers.ts';
+import type { RandomPool } from '../domain/random-pool.ts';
+import { type Refusal, refuse } from '../domain/refusal.ts';
+import { type HeadLimits, type RequestHead, readHead } from '../domain/request-head.ts';
+import { type FailedAttempt, isRetriable } from '../domain/retry.ts';
+import type { RouteTable } from '../domain/route-table.ts';
+import { otherTenants, type TenantLabels } from '../domain/tenant-labels.ts';
+import type { Upstreams } from '../domain/upstreams.ts';
+import type { GatewayMetrics } from '../metrics.ts';
+
+export interface TrafficOptions {
+  /** The table to answer by, now. */
+  readonly table: () => RouteTable;
+  /** What to answer where the table knows nothing: final, a question to the registry, or that there is no table yet. */
+  readonly onMiss: (host: string) => 'final' | 'no-table' | Promise<RouteTable>;
+  readonly admission: Admission;
+  readonly upstreams: Upstreams;
+  /** The signed tenant context, where the tenant's app gets one. */
+  readonly contextFor: (tenant: TenantRoute) => Promise<string> | undefined;
+  readonly labels: TenantLabels;
+  readonly metrics: GatewayMetrics;
+  readonly log: (record: AccessRecord) => void;
+  readonly clock: Clock;
+  readonly random: RandomPool;
+  readonly limits: HeadLimits;
+  /** Cookies of tenants for this domain are taken off; empty: none are. */
+  readonly baseDomain: string;
+}
+
+/** A request that may go to its tenant's app. */
+export interface Admitted {
+  readonly tenant: TenantRoute;
+  /** The endpoints as the request found them: a change meanwhile is for the next. */
+  readonly set: EndpointSet;
+  /** The head without what differs from attempt to attempt: nothing does. */
+  readonly headers: string[];
+  /** The largest body, in bytes; 0: any. */
+  readonly bodyBytesMax: number;
+}
+
+/** One try at one endpoint. `end` exactly once. */
+export interface Attempt {
+  readonly address: string;
+  readonly number: number;
+  end(outcome: Outcome): void;
+}
+
+export class Traffic {
+  readonly #options: TrafficOptions;
+  #draining = false;
+
+  constructor(options: TrafficOptions) {
+    this.#options = options;
+  }
+
+  /** From now on answers close their connections, and what would live long is refused. */
+  startDraining(): void {
+    this.#draining = true;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  nowMs(): number {
+    return this.#options.clock.monotonicMs();
+  }
+
+  /** A request whose head has come. Every exchange is finished once, whatever becomes of it. */
+  open(head: RequestHead, peer: Peer): Exchange {
+    this.#options.metrics.inflight.inc();
+    return {
+      requestId: this.#options.random.id(),
+      head,
+      peer,
+      startedMs: this.nowMs(),
+      attempts: 0,
+      status: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      cookiesDropped: 0,
+    };
+  }
+
+  /** Reads the head, finds the tenant and lets the request in, or says why not. */
+  async admit(exchange: Exchange): Promise<Admitted | Refusal> {
+    const { table, onMiss, admission, upstreams, contextFor, limits } = this.#options;
+    const read = readHead(exchange.head, limits);
+    if (!read.ok) return read.error;
+    exchange.read = read.value;
+    if (this.#draining && read.value.upgrade !== undefined) return refuse('draining', { retryAfterMs: 1_000 });
+
+    let found = table();
+    let match = found.find(read.value.host);
+    if (match?.tenant === undefined) {
+      const miss = onMiss(read.value.host);
+      if (miss === 'no-table') return refuse('routes_unavailable', { retryAfterMs: 1_000 });
+      if (miss === 'final') return refuse('host_unknown');
+      found = await miss;
+      match = found.find(read.value.host);
+    }
+    const tenant = match?.tenant;
+    if (tenant === undefined) return refuse('host_unknown');
+    exchange.tenant = tenant;
+
+    const permit = admission.admit(tenant, this.nowMs());
+    if (!isPermit(permit)) return permit;
+    exchange.permit = permit;
+    const bodyBytesMax = admission.bodyBytesMax(tenant);
+    const { body } = read.value;
+    if (body.kind === 'length' && bodyBytesMax > 0 && body.bytes > bodyBytesMax) return bodyTooLarge(bodyBytesMax);
+
+    // Both of this moment: a token names the upstream that it is for.
+    const set = upstreams.set(tenant.upstream, found.endpoints(tenant.upstream) ?? []);
+    const context = await contextFor(tenant);
+    return { tenant, set, headers: this.#headersFor(exchange, context), bodyBytesMax };
+  }
+
+  /** Chooses an endpoint and counts the attempt against it; `except` is the one that just failed. */
+  attempt(exchange: Exchange, { set, tenant }: Admitted, except?: EndpointState): (Attempt & { endpoint: EndpointState }) | Refusal {
+    const endpoint = set.choose(this.nowMs(), () => this.#options.random.float(), except);
+    if (endpoint === undefined)
+      return refuse('no_endpoint', { retryAfterMs: 1_000, detail: `the upstream ${tenant.upstream} has no endpoint` });
+    const isRetry = except !== undefined;
+    if (isRetry) this.#options.metrics.retries.inc();
+    const number = exchange.attempts;
+    exchange.attempts += 1;
+    exchange.endpoint = endpoint.address;
+    set.begin(endpoint, isRetry);
+    let ended = false;
+    return {
+      endpoint,
+      address: endpoint.address,
+      number,
+      end: (outcome) => {
+        if (ended) return;
+        ended = true;
+        if (set.note(endpoint, outcome, this.nowMs())) this.#options.metrics.ejections.inc();
+        this.#options.upstreams.ended(set, endpoint, isRetry);
+      },
+    };
+  }
+
+  /** True where another endpoint may get the request after this failure, and there is one. */
+  mayRetry(failed: FailedAttempt, { set }: Admitted): boolean {
+    return isRetriable(failed) && set.endpoints.length > 1 && set.mayRetry();
+  }
+
+  /** The head of an answer from the app, for the client. */
+  responseHead(exchange: Exchange, rawHeaders: readonly string[]): string[] {
+    const { headers, cookiesDropped } = responseHeaders(rawHeaders, this.#responseFacts(exchange));
+    this.#countCookies(exchange, cookiesDropped);
+    return headers;
+  }
+
+  /** The head of a 101 from the app, for the client. */
+  upgradeHead(exchange: Exchange, rawHeaders: readonly string[], protocol: string): string[] {
+    const { headers, cookiesDropped } = upgradeHeaders(rawHeaders, protocol, this.#responseFacts(exchange));
+    this.#countCookies(exchange, cookiesDropped);
+    return headers;
+  }
+
+  /** The endpoint changed protocols: from now on the exchange is a tunnel, unless its tenant has too many. */
+  becomeTunnel(exchange: Exchange): Refusal | undefined {
+    const refusal = exchange.permit?.becomeTunnel();
+    if (refusal !== undefined) return refusal;
+    exchange.status = 101;
+    exchange.firstByteMs = this.nowMs();
+    this.#options.metrics.inflight.dec();
+    this.#options.metrics.tunnels.inc();
+    return undefined;
+  }
+
+  /** The gateway's own answer, noted in the exchange. */
+  answer(exchange: Exchange, refusal: Refusal): Answer {
+    const answer = answerRefusal(refusal, {
+      accept: headerValue(exchange.head.rawHeaders, 'accept'),
+      requestId: exchange.requestId,
+      branding: exchange.tenant?.branding,
+    });
+    exchange.status = answer.status;
+    exchange.code = refusal.code;
+    if (refusal.detail !== undefined) exchange.detail = refusal.detail;
+    this.#options.metrics.refusals.inc({ code: refusal.code });
+    return answer;
+  }
+
+  /** The end of an exchange: gives its place back, logs and counts it. */
+  finish(exchange: Exchange, termination: Termination): void {
+    const { metrics, labels, log, clock } = this.#options;
+    const wasTunnel = exchange.status === 101;
+    exchange.permit?.release();
+    if (wasTunnel) metrics.tunnels.dec();
+    else metrics.inflight.dec();
+    const nowMs = this.nowMs();
+    const tenant = exchange.tenant === undefined ? otherTenants : labels.label(exchange.tenant.tenantId);
+    metrics.requests.inc({ tenant, status: statusClass(exchange.status) });
+    // The age of a tunnel is no answer's duration.
+    if (!wasTunnel) metrics.duration.observe({ tenant }, (nowMs - exchange.startedMs) / 1000);
+    metrics.terminations.inc({ reason: termination });
+    metrics.bytes.inc({ direction: 'in' }, exchange.bytesIn);
+    metrics.bytes.inc({ direction: 'out' }, exchange.bytesOut);
+    log(accessRecord(exchange, termination, clock.now(), nowMs));
+  }
+
+  #headersFor(exchange: Exchange, context: string | undefined): string[] {
+    const { read, head, peer, requestId } = exchange;
+    if (read === undefined) throw new TypeError('a head is written before it was read');
+    const parent = headerValue(head.rawHeaders, 'traceparent');
+    const isTraced = parent !== undefined && parseTraceparent(parent) !== undefined;
+    const traceparent = isTraced ? childTraceparent(parent, this.#options.random) : newTraceparent(this.#options.random);
+    exchange.traceparent = traceparent;
+    return requestHeaders(head.rawHeaders, {
+      authority: read.authority,
+      clientAddress: peer.address,
+      scheme: peer.scheme,
+      requestId,
+      traceparent,
+      keepsTracestate: isTraced,
+      ...(read.body.kind === 'length' && { contentLength: read.body.bytes }),
+      ...(context !== undefined && { context }),
+    });
+  }
+
+  #responseFacts({ requestId, tenant }: Exchange): { requestId: string; baseDomain: string } {
+    return { requestId, baseDomain: tenant?.platform ? '' : this.#options.baseDomain };
+  }
+
+  #countCookies(exchange: Exchange, dropped: number): void {
+    if (dropped === 0) return;
+    exchange.cookiesDropped += dropped;
+    this.#options.metrics.cookiesDropped.inc(dropped);
+  }
+}
+
+export function bodyTooLarge(bytesMax: number): Refusal {
+  return refuse('body_too_large', { close: true, detail: `at most ${bytesMax} bytes are taken` });
+}
+
+export function isRefusal(outcome: object): outcome is Refusal {
+  return 'code' in outcome;
+}
+
+function statusClass(status: number): string {
+  // 0: the client went away before there was an answer; 499 is what nginx made known for it.
+  return status === 0 ? '499' : `${Math.floor(status / 100)}xx`;
+}

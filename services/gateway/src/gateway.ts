@@ -1,0 +1,202 @@
+// The gateway put together: an engine over the shared life of a request, with its admin port, log and metrics.
+import { invalidField } from '@burgage/contracts';
+import {
+  type AdminRouteKey,
+  type Clock,
+  type Component,
+  createAdminServer,
+  type Logger,
+  type Metrics,
+  type Random,
+  type Readiness,
+} from '@burgage/runtime';
+import { type AccessLog, createAccessLog } from './adapters/access-log.ts';
+import { createContextTokens } from './adapters/context-tokens.ts';
+import type { Limits, Timeouts } from './defaults.ts';
+import { Admission } from './domain/admission.ts';
+import { explain } from './domain/explain.ts';
+import { RandomPool } from './domain/random-pool.ts';
+import type { RouteFollower } from './domain/route-follower.ts';
+import type { RouteStatus } from './domain/route-status.ts';
+import { TenantLabels } from './domain/tenant-labels.ts';
+import { Upstreams } from './domain/upstreams.ts';
+import type { CreateEngine } from './engine/engine.ts';
+import { Traffic, type TrafficOptions } from './engine/traffic.ts';
+import type { GatewayMetrics } from './metrics.ts';
+
+/** Where a gateway's routes come from. */
+export interface RouteOrigin {
+  readonly follower: RouteFollower;
+  readonly onMiss: TrafficOptions['onMiss'];
+  status(): RouteStatus;
+  /** Accepts a held snapshot; false where none is held. */
+  acceptSnapshot(): boolean;
+  /** Started before the engine listens, in this order. */
+  readonly before: readonly Component[];
+  /** Started when the admin port is bound. */
+  readonly after: readonly Component[];
+}
+
+export interface GatewayParts {
+  readonly host: string;
+  readonly port: number;
+  readonly adminHost: string;
+  readonly adminPort: number;
+  /** Needed for explain, status and accept; without it the admin port offers only what is public. */
+  readonly internalToken?: string | undefined;
+  readonly contextKeysFile?: string | undefined;
+  /** A file, or `-` for standard output; absent: no access log. */
+  readonly accessLog?: string | undefined;
+  /** Cookies of tenants for this domain are dropped; empty: none are. */
+  readonly baseDomain: string;
+  readonly createEngine: CreateEngine;
+  readonly timeouts: Timeouts;
+  readonly limits: Limits;
+  readonly metrics: Metrics;
+  readonly gatewayMetrics: GatewayMetrics;
+  readonly readiness: Readiness;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly origin: RouteOrigin;
+}
+
+export interface Gateway extends Component {
+  drain(): Promise<void>;
+  /** host:port of the listener. */
+  address(): string;
+  /** host:port of the admin port. */
+  adminAddress(): string;
+  /** What the origin says of its routes is another than a moment ago: shown at once, and not at the next turn. */
+  routesChanged(): void;
+}
+
+/** How often forgotten tenants and upstreams are cleared away and what is shown is brought up to date. */
+const houseworkMs = 1_000;
+/** Every so many turns the metric labels go to the tenants that are busiest now. */
+const labelTurns = 60;
+
+export function createGateway(parts: GatewayParts): Gateway {
+  const { origin, clock, logger, gatewayMetrics, readiness, timeouts, limits } = parts;
+  const { follower } = origin;
+  const random = new RandomPool(parts.random);
+  const admission = new Admission(limits);
+  const upstreams = new Upstreams((address) => engine.forget(address));
+  const labels = new TenantLabels();
+  const tokens = createContextTokens({ keysFile: parts.contextKeysFile, clock, logger });
+  const accessLog: AccessLog | undefined =
+    parts.accessLog === undefined
+      ? undefined
+      : createAccessLog({ destination: parts.accessLog, clock, logger, onDropped: (lines) => gatewayMetrics.logLinesDropped.inc(lines) });
+  const traffic = new Traffic({
+    table: () => follower.table,
+    onMiss: origin.onMiss,
+    admission,
+    upstreams,
+    contextFor: tokens.tokenFor,
+    labels,
+    metrics: gatewayMetrics,
+    log: (record) => accessLog?.write(record),
+    clock,
+    random,
+    limits,
+    baseDomain: parts.baseDomain,
+  });
+  const engine = parts.createEngine({ host: parts.host, port: parts.port, traffic, timeouts, limits, metrics: gatewayMetrics, logger });
+  const admin = createAdmin();
+  const housework = createHousework();
+  const components = [...(accessLog ? [accessLog] : []), tokens, ...origin.before, engine, admin, housework, ...origin.after];
+  const started: Component[] = [];
+
+  function createAdmin(): ReturnType<typeof createAdminServer> {
+    const guarded: Parameters<typeof createAdminServer>[0]['routes'] = {
+      'GET /explain': async ({ url }) => {
+        const asked = url.searchParams.get('url');
+        if (asked === null || asked === '') throw invalidField('url', 'nothing came, expected an address as ?url=');
+        const { source, inSync } = origin.status();
+        const facts = { table: follower.table, position: follower.position, inSync, source, admission, upstreams };
+        return { status: 200, body: explain(asked, { ...facts, nowMs: clock.monotonicMs(), draw: () => random.float() }) };
+      },
+      'GET /routes/status': async () => ({ status: 200, body: origin.status() }),
+      'POST /snapshot/accept': async () => ({ status: 200, body: { accepted: origin.acceptSnapshot(), ...origin.status() } }),
+    };
+    const publicRoutes: AdminRouteKey[] = ['GET /jwks.json'];
+    return createAdminServer({
+      host: parts.adminHost,
+      port: parts.adminPort,
+      metrics: parts.metrics,
+      readiness,
+      logger,
+      routes: { 'GET /jwks.json': async () => ({ status: 200, body: tokens.jwks() }), ...(parts.internalToken !== undefined && guarded) },
+      publicRoutes,
+      ...(parts.internalToken !== undefined && { token: parts.internalToken }),
+    });
+  }
+
+  function createHousework(): Component {
+    const stopping = new AbortController();
+    let running: Promise<void> = Promise.resolve();
+    async function keepHouse(): Promise<void> {
+      for (let turn = 1; !stopping.signal.aborted; turn++) {
+        await clock.sleep(houseworkMs, stopping.signal);
+        admission.sweep(clock.monotonicMs());
+        upstreams.sweep((upstream) => follower.table.endpoints(upstream));
+        showRoutes();
+        if (turn % labelTurns === 0) for (const tenant of labels.roll()) forgetTenant(gatewayMetrics, tenant);
+      }
+    }
+    return {
+      name: 'housework',
+      start: async () => {
+        showRoutes();
+        running = keepHouse();
+      },
+      stop: async () => {
+        stopping.abort();
+        await running;
+      },
+    };
+  }
+
+  function showRoutes(): void {
+    const status = origin.status();
+    gatewayMetrics.hosts.set(status.hosts);
+    gatewayMetrics.tenants.set(status.tenants);
+    gatewayMetrics.revision.set(status.revision);
+    gatewayMetrics.inSync.set(status.inSync ? 1 : 0);
+    gatewayMetrics.snapshotHeld.set(status.snapshotHeld ? 1 : 0);
+    readiness.set('routes', status.source !== 'none', status.sentence);
+  }
+
+  return {
+    name: 'gateway',
+    start: async () => {
+      try {
+        for (const component of components) {
+          await component.start();
+          started.push(component);
+        }
+      } catch (error) {
+        for (const component of started.splice(0).reverse()) await component.stop();
+        throw error;
+      }
+      readiness.set('traffic', true);
+    },
+    drain: async () => {
+      readiness.set('traffic', false, 'draining');
+      await engine.drain();
+    },
+    stop: async () => {
+      for (const component of started.splice(0).reverse()) await component.stop();
+    },
+    address: () => engine.address(),
+    adminAddress: () => admin.address(),
+    routesChanged: showRoutes,
+  };
+}
+
+/** Takes the series of a tenant out, that no longer has a label of its own. */
+function forgetTenant({ requests, duration }: GatewayMetrics, tenant: string): void {
+  duration.remove({ tenant });
+  for (const status of ['1xx', '2xx', '3xx', '4xx', '5xx', '499']) requests.remove({ tenant, status });
+}

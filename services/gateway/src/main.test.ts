@@ -1,0 +1,171 @@
+// The gateway as a process: alone on a route file, and beside a registry that is not there.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { deadAddress, eventually, onTestEnd, RawClient, sendRaw, startApp, temporaryFolder } from './testing/fixture.ts';
+
+const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+interface Ran {
+  readonly child: ChildProcess;
+  out: string;
+  err: string;
+}
+
+function runMain(...argv: string[]): Ran {
+  const child = spawn(process.execPath, [main, ...argv], { stdio: ['ignore', 'pipe', 'pipe'], env: {} });
+  const ran: Ran = { child, out: '', err: '' };
+  child.stdout?.on('data', (text: Buffer) => {
+    ran.out += text;
+  });
+  child.stderr?.on('data', (text: Buffer) => {
+    ran.err += text;
+  });
+  onTestEnd(async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+  });
+  return ran;
+}
+
+async function ready(ran: Ran): Promise<{ port: number; admin: string }> {
+  await eventually(() => {
+    if (ran.child.exitCode !== null) throw new Error(`the gateway ended: ${ran.err}${ran.out}`);
+    return /^ready gateway/m.test(ran.out);
+  });
+  const [, port, admin] = /^ready gateway http:\/\/[\d.]+:(\d+) admin (\S+)/m.exec(ran.out) ?? [];
+  return { port: Number(port), admin: admin ?? '' };
+}
+
+const get = 'GET /secret?token=hush HTTP/1.1\r\nHost: t1.example.com\r\nConnection: close\r\n\r\n';
+
+describe('the gateway alone', () => {
+  it('serves the hosts of its file, writes its access log, and drains at SIGTERM', async () => {
+    const folder = await temporaryFolder();
+    const waiting: (() => void)[] = [];
+    const app = await startApp((request, response) => {
+      if (request.url === '/slow') waiting.push(() => response.end('slow'));
+      else response.end('app');
+    });
+    const routes = join(folder, 'routes.ndjson');
+    const log = join(folder, 'access.log');
+    await writeFile(
+      routes,
+      `{"host":"t1.example.com","tenant":"ten_1","plan":"starter","state":"active","backends":["${app.address}"],"limits":{"requestsPerSecond":1000,"concurrency":100}}\n`,
+    );
+    const ran = runMain(
+      '--routes',
+      routes,
+      '--port',
+      '0',
+      '--workers',
+      '1',
+      '--admin-port',
+      '0',
+      '--access-log',
+      log,
+      '--log-level',
+      'warn',
+    );
+    const { port, admin } = await ready(ran);
+    expect(await sendRaw(port, get)).toMatch(/^HTTP\/1\.1 200 [\s\S]*app/);
+    expect(await sendRaw(port, get.replace('t1', 't2'))).toMatch(/^HTTP\/1\.1 404 /);
+    expect(await (await fetch(`${admin}/metrics`)).text()).toContain('burgage_gateway_requests_total{tenant="ten_1",status="2xx"} 1');
+    expect(await (await fetch(`${admin}/readyz`)).json()).toMatchObject({ ready: true });
+    expect(await (await fetch(`${admin}/jwks.json`)).json()).toEqual({ keys: [] });
+    expect((await fetch(`${admin}/explain?url=x`)).status).toBe(404);
+
+    const slow = await RawClient.connect(port);
+    slow.send('GET /slow HTTP/1.1\r\nHost: t1.example.com\r\n\r\n');
+    await eventually(() => waiting.length === 1);
+    const ended = once(ran.child, 'exit');
+    ran.child.kill('SIGTERM');
+    await eventually(() =>
+      RawClient.connect(port).then(
+        () => false,
+        () => true,
+      ),
+    );
+    waiting[0]?.();
+    expect(await slow.all()).toMatch(/^HTTP\/1\.1 200 [\s\S]*slow/);
+    expect(await ended).toEqual([0, null]);
+
+    const text = await readFile(log, 'utf8');
+    expect((await stat(log)).mode & 0o777).toBe(0o600);
+    expect(text).not.toContain('hush');
+    const [first, second, third] = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(first).toMatchObject({
+      method: 'GET',
+      host: 't1.example.com',
+      path: '/secret',
+      tenant: 'ten_1',
+      endpoint: app.address,
+      status: 200,
+      termination: 'completed',
+      client: '127.0.0.1',
+    });
+    expect(second).toMatchObject({ host: 't2.example.com', status: 404, code: 'host_unknown', termination: 'refused' });
+    expect(third).toMatchObject({ path: '/slow', termination: 'completed' });
+  });
+
+  it.each([
+    ['a bad route file', '{"host":"a.test"}\n', [], /routes\.ndjson:1: .*\[route_file_invalid\]/],
+    [
+      'more workers than this version has',
+      '',
+      ['--workers', '2'],
+      /--workers: "2" is not valid: this version runs with 1 worker.*\[config_invalid\]/,
+    ],
+    ['an unknown flag', '', ['--prot', '1'], /--prot: is not known; did you mean --port\?.*\[config_invalid\]/],
+  ])('does not start with %s', async (_, text, argv, message) => {
+    const folder = await temporaryFolder();
+    const routes = join(folder, 'routes.ndjson');
+    await writeFile(routes, text);
+    const ran = runMain('--routes', routes, '--port', '0', ...argv);
+    const [code] = await once(ran.child, 'close');
+    expect(code).toBe(1);
+    expect(ran.err).toMatch(message);
+  });
+
+  it('does not start on a port that is taken', async () => {
+    const app = await startApp((_, response) => response.end());
+    const routes = join(await temporaryFolder(), 'routes.ndjson');
+    await writeFile(routes, '');
+    const ran = runMain('--routes', routes, '--port', app.address.split(':')[1] ?? '');
+    expect((await once(ran.child, 'close'))[0]).toBe(1);
+    expect(ran.err).toMatch(/is in use by another program\. \[port_taken\]/);
+  });
+});
+
+describe('the gateway beside a registry', () => {
+  it('starts without it, says that it has no routes, and ends at SIGINT', async () => {
+    const folder = await temporaryFolder();
+    const tokenFile = join(folder, 'token');
+    await writeFile(tokenFile, 'internal\n');
+    const ran = runMain(
+      '--registry',
+      await deadAddress(),
+      '--port',
+      '0',
+      '--table',
+      join(folder, 'routes.table'),
+      '--internal-token-file',
+      tokenFile,
+    );
+    const { port, admin } = await ready(ran);
+    expect(await sendRaw(port, get)).toMatch(/^HTTP\/1\.1 503 [\s\S]*routes_unavailable/);
+    const status = await fetch(`${admin}/routes/status`, { headers: { authorization: 'Bearer internal' } });
+    expect(await status.json()).toMatchObject({ source: 'none', sentence: 'No routes yet: the registry has not been reached.' });
+    ran.child.kill('SIGINT');
+    expect(await once(ran.child, 'exit')).toEqual([0, null]);
+    expect(ran.out).not.toContain('"internal"');
+  });
+});

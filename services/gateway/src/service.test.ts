@@ -1,0 +1,304 @@
+// The gateway beside a registry: it follows, it outlives it, and it says what it serves from.
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createContextVerifier, generateContextKey } from '@burgage/app-kit';
+import { Readiness } from '@burgage/runtime';
+import { describe, expect, it } from 'vitest';
+import type { Gateway } from './gateway.ts';
+import { createGatewayService, type Explanation, type GatewayServiceOptions, type RouteStatus } from './service.ts';
+import { eventually, onTestEnd, RawClient, sendRaw, silent, startApp, temporaryFolder } from './testing/fixture.ts';
+import { removal, routeOf, TestRegistry, upstreamOf } from './testing/registry.ts';
+
+const token = 'internal-token';
+
+interface Started {
+  readonly gateway: Gateway;
+  readonly port: number;
+  readonly admin: string;
+  status(): Promise<RouteStatus>;
+  explain(url: string): Promise<Explanation>;
+}
+
+async function startService(registry: TestRegistry, options: Partial<GatewayServiceOptions> = {}): Promise<Started> {
+  const gateway = createGatewayService({
+    port: 0,
+    adminPort: 0,
+    registry: registry.address,
+    internalToken: token,
+    gatewayId: 'gateway-1',
+    baseDomain: 'test',
+    logger: silent,
+    ...options,
+  });
+  await gateway.start();
+  onTestEnd(() => gateway.stop());
+  const admin = `http://${gateway.adminAddress()}`;
+  const ask = async (path: string) => {
+    const answer = await fetch(admin + path, { headers: { authorization: `Bearer ${token}` } });
+    expect(answer.status).toBe(200);
+    return answer.json();
+  };
+  return {
+    gateway,
+    port: Number(gateway.address().split(':').at(-1)),
+    admin,
+    status: async () => (await ask('/routes/status')) as RouteStatus,
+    explain: async (url) => (await ask(`/explain?url=${encodeURIComponent(url)}`)) as Explanation,
+  };
+}
+
+const get = (port: number, host: string) => sendRaw(port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+
+async function startWorld(): Promise<{ registry: TestRegistry; folder: string; appAddress: string }> {
+  const folder = await temporaryFolder();
+  const app = await startApp((request, response) => response.end(`app for ${request.headers.host}`));
+  const registry = new TestRegistry(folder);
+  registry.append(upstreamOf(app.address), ...routeOf('acme.test'));
+  return { registry, folder, appAddress: app.address };
+}
+
+describe('a gateway that follows a registry', () => {
+  it('serves what the registry says, takes changes over, and says at once how far it is', async () => {
+    const { registry } = await startWorld();
+    await registry.start();
+    const { port, admin, status } = await startService(registry);
+    await eventually(async () => (await status()).inSync);
+    expect(await get(port, 'acme.test')).toMatch(/^HTTP\/1\.1 200 [\s\S]*app for acme\.test/);
+    expect(await get(port, 'later.test')).toMatch(/^HTTP\/1\.1 404 /);
+    expect(registry.resolved).toEqual([]);
+    registry.append(...routeOf('later.test'));
+    await eventually(() => registry.acks.at(-1)?.revision === 5);
+    expect(await get(port, 'later.test')).toMatch(/^HTTP\/1\.1 200 /);
+    registry.append(removal('host', 'acme.test', 2));
+    await eventually(() => registry.acks.at(-1)?.revision === 6);
+    expect(await get(port, 'acme.test')).toMatch(/^HTTP\/1\.1 404 /);
+    expect(registry.hellos).toEqual([{ gatewayId: 'gateway-1', adminAddress: admin.slice('http://'.length), epoch: '', revision: 0 }]);
+  });
+
+  it('closes no connection and loses no request while routes change', async () => {
+    const { registry, appAddress } = await startWorld();
+    await registry.start();
+    const { port, status } = await startService(registry);
+    await eventually(async () => (await status()).inSync);
+    const client = await RawClient.connect(port);
+    for (let version = 2; version < 40; version++) {
+      registry.append(upstreamOf(appAddress, { version }), ...routeOf('acme.test', { version }));
+      client.received = '';
+      client.send('GET / HTTP/1.1\r\nHost: acme.test\r\n\r\n');
+      expect(await client.until(({ received }) => received.endsWith('0\r\n\r\n') || received.includes('app for'))).toMatch(
+        /^HTTP\/1\.1 200 /,
+      );
+    }
+  });
+
+  it('serves on while the registry is gone, says so, and catches up when it is back', async () => {
+    const { registry } = await startWorld();
+    await registry.start();
+    const { port, admin, status } = await startService(registry);
+    await eventually(async () => (await status()).inSync);
+    await registry.stop();
+    await eventually(async () => !(await status()).inSync);
+    expect(await get(port, 'acme.test')).toMatch(/^HTTP\/1\.1 200 /);
+    const readiness = await (await fetch(`${admin}/readyz`)).json();
+    expect(readiness).toMatchObject({ ready: true });
+    expect((await status()).sentence).toMatch(/^The registry has not been reached for \d+ s; revision 3 is served\.$/);
+    registry.append(...routeOf('later.test'));
+    await registry.start();
+    await eventually(async () => (await status()).inSync);
+    expect(await get(port, 'later.test')).toMatch(/^HTTP\/1\.1 200 /);
+    expect(registry.hellos.at(-1)).toMatchObject({ epoch: 'e1', revision: 3 });
+  });
+});
+
+describe('a gateway without its registry at the start', () => {
+  it('serves from disk, says so with revision and age, and resumes from there', async () => {
+    const { registry, folder } = await startWorld();
+    const tableFile = join(folder, 'gateway', 'routes.table');
+    await registry.start();
+    const first = await startService(registry, { tableFile });
+    await eventually(async () => (await first.status()).inSync);
+    await first.gateway.stop();
+    await registry.stop();
+    expect((await stat(tableFile)).mode & 0o777).toBe(0o600);
+
+    const readiness = new Readiness();
+    const second = await startService(registry, { tableFile, readiness });
+    expect(await get(second.port, 'acme.test')).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await second.status()).toMatchObject({ source: 'disk', epoch: 'e1', revision: 3, inSync: false, hosts: 1 });
+    expect(readiness.report().checks.routes).toEqual({
+      ready: true,
+      reason: expect.stringMatching(/^Serving from disk: revision 3, saved \d+ s ago; the registry has not been reached\.$/),
+    });
+    await registry.start();
+    await eventually(async () => (await second.status()).inSync);
+    expect((await second.status()).source).toBe('registry');
+    expect(registry.hellos.at(-1)).toMatchObject({ epoch: 'e1', revision: 3 });
+  });
+
+  it('that has no table answers 503 to everybody and is not ready', async () => {
+    const { registry } = await startWorld();
+    const { port, admin } = await startService(registry);
+    expect(await get(port, 'acme.test')).toMatch(/^HTTP\/1\.1 503 [\s\S]*routes_unavailable/);
+    expect((await fetch(`${admin}/readyz`)).status).toBe(503);
+  });
+
+  it.each(['cut off', 'of a later version'])('sets a table aside that is %s, and asks for a new one', async (what) => {
+    const { registry, folder } = await startWorld();
+    const tableFile = join(folder, 'routes.table');
+    await registry.start();
+    const first = await startService(registry, { tableFile });
+    await eventually(async () => (await first.status()).inSync);
+    await first.gateway.stop();
+    const whole = await readFile(tableFile);
+    await writeFile(tableFile, what === 'cut off' ? whole.subarray(0, -5) : whole.toString().replace('"version":1', '"version":9'));
+
+    const second = await startService(registry, { tableFile });
+    expect((await readdir(folder)).some((name) => name.startsWith('routes.table.corrupt-'))).toBe(true);
+    await eventually(async () => (await second.status()).inSync);
+    expect(registry.hellos.at(-1)).toMatchObject({ epoch: '', revision: 0 });
+    expect(await get(second.port, 'acme.test')).toMatch(/^HTTP\/1\.1 200 /);
+    await second.gateway.stop();
+    expect(await readFile(tableFile, 'utf8')).toContain('acme.test');
+  });
+});
+
+describe('a suspicious snapshot', () => {
+  it('is held, the old routes are served, and an operator accepts it', async () => {
+    const { registry } = await startWorld();
+    for (let i = 0; i < 12; i++) registry.append(...routeOf(`h${i}.test`));
+    await registry.start();
+    const { port, admin, status } = await startService(registry);
+    await eventually(async () => (await status()).inSync);
+    await registry.stop();
+    registry.epoch = 'e2';
+    registry.journal = registry.journal.slice(0, 3);
+    await registry.start();
+    await eventually(async () => (await status()).snapshotHeld);
+    expect(await status()).toMatchObject({ epoch: 'e1', inSync: false, hosts: 13, heldRemoval: 12 });
+    expect(await get(port, 'h3.test')).toMatch(/^HTTP\/1\.1 200 /);
+    await eventually(() => registry.acks.at(-1)?.snapshotHeld === true);
+    expect(registry.acks.at(-1)).toMatchObject({ epoch: 'e1' });
+
+    expect((await fetch(`${admin}/snapshot/accept`, { method: 'POST' })).status).toBe(401);
+    const accepted = await fetch(`${admin}/snapshot/accept`, { method: 'POST', headers: { authorization: `Bearer ${token}` } });
+    expect(await accepted.json()).toMatchObject({ accepted: true, epoch: 'e2', hosts: 1 });
+    expect(await get(port, 'h3.test')).toMatch(/^HTTP\/1\.1 404 /);
+    await eventually(() => registry.acks.at(-1)?.epoch === 'e2');
+  });
+});
+
+describe('a host that is not known while the routes are not in sync', () => {
+  it('is asked for once for everybody, and a no is remembered', async () => {
+    const { registry } = await startWorld();
+    await registry.start();
+    registry.headAhead = 5;
+    const { port, status } = await startService(registry);
+    await eventually(async () => (await status()).source === 'registry');
+    expect((await status()).inSync).toBe(false);
+    const answers = await Promise.all(Array.from({ length: 8 }, () => get(port, 'unknown.test')));
+    for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 404 /);
+    expect(await get(port, 'unknown.test')).toMatch(/^HTTP\/1\.1 404 /);
+    expect(registry.resolved).toEqual(['unknown.test']);
+  });
+});
+
+describe('the tenant context', () => {
+  it('is signed for the tenant and its upstream, verifiable by the published keys, and the same within a minute', async () => {
+    const folder = await temporaryFolder();
+    const keysFile = join(folder, 'keys.json');
+    const tokens: (string | undefined)[] = [];
+    const app = await startApp((request, response) => {
+      tokens.push(request.headers['burgage-context']?.toString());
+      response.end('app');
+    });
+    await writeFile(keysFile, JSON.stringify({ keys: [await generateContextKey()] }), { mode: 0o600 });
+    const registry = new TestRegistry(folder);
+    const api = routeOf('api.test', { tenantId: 'api' }).map((entry) =>
+      entry.entity?.kind === 'tenant' ? { ...entry, entity: { ...entry.entity, platform: true, isolation: '' as const } } : entry,
+    );
+    registry.append(upstreamOf(app.address), ...routeOf('acme.test'), ...api);
+    await registry.start();
+    const { port, admin, status } = await startService(registry, { contextKeysFile: keysFile });
+    await eventually(async () => (await status()).inSync);
+
+    const verifier = createContextVerifier({ jwksUrl: `${admin}/jwks.json`, audience: 'shared' });
+    await sendRaw(port, 'GET / HTTP/1.1\r\nHost: acme.test\r\nBurgage-Context: forged\r\nConnection: close\r\n\r\n');
+    await get(port, 'acme.test');
+    expect(tokens[1]).toBe(tokens[0]);
+    expect(await verifier.tenant(tokens[0] ?? '')).toMatchObject({
+      tenantId: 'ten_acme.test',
+      name: 'Größe',
+      color: '#336699',
+      features: ['export'],
+      limits: { requestsPerSecond: 1_000, concurrency: 100 },
+      entitlementVersion: 1,
+    });
+    // A part of the platform gets none, and nobody else's either.
+    await sendRaw(port, 'GET / HTTP/1.1\r\nHost: api.test\r\nBurgage-Context: forged\r\nConnection: close\r\n\r\n');
+    expect(tokens[2]).toBeUndefined();
+    // A new entitlement makes a new token at once.
+    registry.append(...routeOf('acme.test', { version: 2 }));
+    await eventually(() => registry.acks.at(-1)?.revision === registry.journal.length);
+    await get(port, 'acme.test');
+    expect(await verifier.tenant(tokens[3] ?? '')).toMatchObject({ entitlementVersion: 2 });
+    // New keys are taken up without a restart; a file that cannot be read is not.
+    const keyIds = async () => ((await (await fetch(`${admin}/jwks.json`)).json()) as { keys: { kid: string; d?: string }[] }).keys;
+    const [before] = await keyIds();
+    expect(before?.d).toBeUndefined();
+    const next = await generateContextKey();
+    await writeFile(keysFile, JSON.stringify({ keys: [next] }));
+    await eventually(async () => (await keyIds())[0]?.kid === next.kid);
+    await writeFile(keysFile, '{');
+    await get(port, 'acme.test');
+    expect((await keyIds())[0]?.kid).toBe(next.kid);
+  });
+});
+
+describe('explain', () => {
+  it('says what matched, whose it is, where it would go and what would be answered', async () => {
+    const { registry, appAddress } = await startWorld();
+    await registry.start();
+    const { admin, status, explain } = await startService(registry);
+    await eventually(async () => (await status()).inSync);
+    expect(await explain('http://ACME.test:8080/path?x')).toEqual({
+      url: 'http://ACME.test:8080/path?x',
+      host: 'ACME.test:8080',
+      normalizedHost: 'acme.test',
+      epoch: 'e1',
+      revision: 3,
+      inSync: true,
+      source: 'registry',
+      match: { kind: 'exact', pattern: 'acme.test', tried: ['acme.test'] },
+      tenant: {
+        id: 'ten_acme.test',
+        slug: 'acme',
+        name: 'Größe',
+        plan: 'trial',
+        isolation: 'pool',
+        state: 'active',
+        holds: [],
+        limits: { requestsPerSecond: 1_000, concurrency: 100, bodyBytesMax: 0 },
+        features: ['export'],
+        entitlementVersion: 1,
+        platform: false,
+        inflight: 0,
+      },
+      upstream: { name: 'shared', endpoints: [{ address: appAddress, healthy: true, inflight: 0, weight: 1, zone: '' }] },
+      endpoint: appAddress,
+      answer: { status: 200, sentence: `The application at ${appAddress} answers.` },
+    });
+    expect(await explain('nobody.example.test')).toMatchObject({
+      match: { kind: 'none', tried: ['nobody.example.test', '*.example.test', '**.example.test', '**.test'] },
+      answer: { status: 404, code: 'host_unknown' },
+    });
+    expect(await explain('http://a..b/')).toMatchObject({ normalizedHost: '', answer: { status: 400, code: 'bad_request' } });
+    registry.append(...routeOf('lost.test', { upstream: 'nowhere' }));
+    await eventually(async () => (await status()).revision === 5);
+    expect(await explain('lost.test')).toMatchObject({
+      upstream: { name: 'nowhere', endpoints: [] },
+      answer: { status: 503, code: 'no_endpoint' },
+    });
+    expect((await fetch(`${admin}/explain?url=x`)).status).toBe(401);
+    expect((await fetch(`${admin}/explain`, { headers: { authorization: `Bearer ${token}` } })).status).toBe(422);
+  });
+});

@@ -1,0 +1,169 @@
+// The gateway as a service: it follows a registry, keeps the last good table on disk, and serves what it knows.
+import { randomUUID } from 'node:crypto';
+import { RegistryService } from '@burgage/contracts';
+import { createRpcClient } from '@burgage/rpc';
+import { type Clock, createMetrics, type Logger, type Metrics, type Random, Readiness, systemClock, systemRandom } from '@burgage/runtime';
+import { createHostResolver } from './adapters/host-resolver.ts';
+import { createRouteWatch } from './adapters/route-watch.ts';
+import { createTableFile, loadTable, type TableFile } from './adapters/table-file.ts';
+import { defaultLimits, defaultTimeouts, type Limits, type Timeouts } from './defaults.ts';
+import type { RouteSource } from './domain/explain.ts';
+import { RouteFollower } from './domain/route-follower.ts';
+import { routeStatus } from './domain/route-status.ts';
+import type { CreateEngine } from './engine/engine.ts';
+import { createOracle } from './engine/oracle/oracle.ts';
+import { createGateway, type Gateway, type RouteOrigin } from './gateway.ts';
+import { gatewayMetrics } from './metrics.ts';
+
+export { runGatewayAlone } from './alone.ts';
+export type { Explanation, RouteSource } from './domain/explain.ts';
+export type { RouteStatus } from './domain/route-status.ts';
+
+export interface GatewayServiceOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Default 127.0.0.1. */
+  readonly adminHost?: string;
+  readonly adminPort: number;
+  /** The registry: `unix:/path` or `host:port`. */
+  readonly registry: string;
+  /** The last good table; absent: none is kept. */
+  readonly tableFile?: string | undefined;
+  /** `{"keys": [private Ed25519 JWK, …]}`; absent: apps get no tenant context. */
+  readonly contextKeysFile?: string | undefined;
+  /** For explain, status and accepting snapshots; absent: the admin port does not offer them. */
+  readonly internalToken?: string | undefined;
+  /** The same after a restart. */
+  readonly gatewayId: string;
+  /** A file, or `-` for standard output; absent: no access log. */
+  readonly accessLog?: string | undefined;
+  /** What all tenants' subdomains share; cookies of tenants for it are dropped. */
+  readonly baseDomain: string;
+  readonly logger: Logger;
+  readonly metrics?: Metrics;
+  readonly readiness?: Readiness;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly timeouts?: Partial<Timeouts>;
+  readonly limits?: Partial<Limits>;
+  readonly createEngine?: CreateEngine;
+}
+
+/** A gateway that follows a registry. Starts, and serves from disk, whether the registry can be reached or not. */
+export function createGatewayService(options: GatewayServiceOptions): Gateway {
+  const { logger, clock = systemClock, random = systemRandom, readiness = new Readiness(), metrics = createMetrics() } = options;
+  const timeouts = { ...defaultTimeouts, ...options.timeouts };
+  const own = gatewayMetrics(metrics);
+  const client = createRpcClient(RegistryService, { address: options.registry, logger, metrics, clock, random });
+  const follower = new RouteFollower();
+  const resolver = createHostResolver({ client, timeoutMs: timeouts.resolveMs, clock, logger, metrics: own });
+  let source: RouteSource = 'none';
+  let savedAt: Date | undefined;
+  let wasCaughtUp = false;
+
+  const tableFile: TableFile | undefined =
+    options.tableFile === undefined
+      ? undefined
+      : createTableFile({
+          file: options.tableFile,
+          current: () => ({ table: follower.table, position: follower.position }),
+          clock,
+          logger,
+        });
+
+  const watch = createRouteWatch({
+    client,
+    follower,
+    gatewayId: options.gatewayId,
+    bootId: randomUUID(),
+    adminAddress: () => gateway.adminAddress(),
+    logger,
+    clock,
+    random,
+    onChange: (change) => {
+      if (follower.caughtUp || change === 'swapped') source = 'registry';
+      if (change === 'advanced' || change === 'swapped') tableFile?.changed();
+      if (follower.caughtUp === wasCaughtUp && (change === 'none' || change === 'advanced')) return;
+      if (follower.caughtUp && !wasCaughtUp) logger.info({ ...follower.position, hosts: follower.table.hostCount }, 'routes in sync');
+      wasCaughtUp = follower.caughtUp;
+      gateway.routesChanged();
+    },
+  });
+
+  async function loadFromDisk(): Promise<void> {
+    if (options.tableFile === undefined) return;
+    const loaded = await loadTable(options.tableFile, clock);
+    switch (loaded.kind) {
+      case 'none':
+        return;
+      case 'set-aside':
+        logger.error(
+          { err: loaded.error, file: options.tableFile, movedTo: loaded.movedTo },
+          'route table set aside; the registry will be asked for a new one',
+        );
+        return;
+      case 'loaded': {
+        const { table, heading } = loaded;
+        follower.restore(table, { epoch: heading.epoch, revision: heading.revision });
+        source = 'disk';
+        savedAt = new Date(heading.savedAt);
+        logger.info(
+          { epoch: heading.epoch, revision: heading.revision, savedAt: heading.savedAt, hosts: table.hostCount },
+          'serving from disk until the registry is reached',
+        );
+        return;
+      }
+      default:
+        throw new TypeError(`unknown outcome ${String(loaded satisfies never)}`);
+    }
+  }
+
+  const origin: RouteOrigin = {
+    follower,
+    onMiss: (host) => {
+      if (follower.caughtUp) return 'final';
+      // With no table at all nobody can be called unknown, unless the registry says so.
+      return source === 'none' && watch.disconnectedSinceMs() !== undefined ? 'no-table' : resolver.resolve(host);
+    },
+    status: () => {
+      const sinceMs = watch.disconnectedSinceMs();
+      const disconnectedMs = sinceMs === undefined ? undefined : clock.monotonicMs() - sinceMs;
+      return routeStatus({ follower, source, savedAt, now: clock.now(), disconnectedMs });
+    },
+    acceptSnapshot: () => {
+      if (!follower.acceptSnapshot()) return false;
+      source = 'registry';
+      logger.warn({ ...follower.position, hosts: follower.table.hostCount }, 'held snapshot accepted by an operator');
+      tableFile?.changed();
+      watch.ack();
+      gateway.routesChanged();
+      return true;
+    },
+    before: [{ name: 'routes from disk', start: loadFromDisk, stop: () => client.close() }, ...(tableFile ? [tableFile] : [])],
+    after: [watch],
+  };
+
+  const gateway = createGateway({
+    host: options.host ?? '127.0.0.1',
+    port: options.port,
+    adminHost: options.adminHost ?? '127.0.0.1',
+    adminPort: options.adminPort,
+    internalToken: options.internalToken,
+    contextKeysFile: options.contextKeysFile,
+    accessLog: options.accessLog,
+    baseDomain: options.baseDomain,
+    createEngine: options.createEngine ?? createOracle,
+    timeouts,
+    limits: { ...defaultLimits, ...options.limits },
+    metrics,
+    gatewayMetrics: own,
+    readiness,
+    logger,
+    clock,
+    random,
+    origin,
+  });
+  return gateway;
+}

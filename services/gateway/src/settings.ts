@@ -1,0 +1,112 @@
+// The gateway's settings, for both ways it runs.
+import { readFile } from 'node:fs/promises';
+import { BurgageError } from '@burgage/contracts';
+import { defineSettings } from '@burgage/runtime';
+import { normalizeHost } from '@burgage/tenancy';
+import { z } from 'zod';
+
+const port = z.coerce.number('expected a port from 0 to 65535').int().min(0).max(65535);
+const text = z.string().min(1);
+const optionalText = text.optional();
+const level = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);
+
+const listening = defineSettings({
+  host: { flag: 'host', env: 'BURGAGE_GATEWAY_HOST', schema: text, default: '127.0.0.1', description: 'Address to listen on' },
+  port: { flag: 'port', env: 'BURGAGE_GATEWAY_PORT', schema: port, default: '8080', description: 'Port to listen on; 0 takes a free one' },
+  adminHost: {
+    flag: 'admin-host',
+    env: 'BURGAGE_GATEWAY_ADMIN_HOST',
+    schema: text,
+    default: '127.0.0.1',
+    description: 'Address of the admin port',
+  },
+  adminPort: {
+    flag: 'admin-port',
+    env: 'BURGAGE_GATEWAY_ADMIN_PORT',
+    schema: port,
+    default: '0',
+    description: 'Port for metrics, health, keys, explain',
+  },
+  internalTokenFile: {
+    flag: 'internal-token-file',
+    env: 'BURGAGE_INTERNAL_TOKEN_FILE',
+    schema: optionalText,
+    description: 'File with the token for explain and status',
+  },
+  contextKeysFile: {
+    flag: 'context-keys',
+    env: 'BURGAGE_CONTEXT_KEYS',
+    schema: optionalText,
+    description: 'File with the keys that sign tenant contexts',
+  },
+  accessLog: {
+    flag: 'access-log',
+    env: 'BURGAGE_ACCESS_LOG',
+    schema: optionalText,
+    description: 'File for the access log; - is standard output',
+  },
+  logFile: { flag: 'log-file', env: 'BURGAGE_LOG_FILE', schema: optionalText, description: 'File for the log; standard output without it' },
+  logLevel: { flag: 'log-level', env: 'BURGAGE_LOG_LEVEL', schema: level, default: 'info', description: 'Least level that is logged' },
+});
+
+/** The gateway as a service beside a registry. */
+export const serviceSettings = defineSettings({
+  ...listening,
+  registry: { flag: 'registry', env: 'BURGAGE_REGISTRY', schema: text, description: 'The registry, as unix:/path or host:port' },
+  tableFile: { flag: 'table', env: 'BURGAGE_GATEWAY_TABLE', schema: optionalText, description: 'File that keeps the last good routes' },
+  gatewayId: {
+    flag: 'gateway-id',
+    env: 'BURGAGE_GATEWAY_ID',
+    schema: z.string().regex(/^[A-Za-z0-9._-]{1,63}$/, 'expected 1 to 63 letters, digits, dots, hyphens'),
+    default: 'gateway',
+    description: 'Name of this gateway, the same after a restart',
+  },
+  baseDomain: {
+    flag: 'base-domain',
+    env: 'BURGAGE_BASE_DOMAIN',
+    schema: domain(),
+    default: 'localhost',
+    description: 'Domain that all tenants share',
+  },
+});
+
+/** The gateway alone, with its routes in a file. */
+export const aloneSettings = defineSettings({
+  ...listening,
+  routes: { flag: 'routes', schema: text, description: 'File with the routes, one JSON object a line' },
+  workers: {
+    flag: 'workers',
+    schema: z.literal('1', 'this version runs with 1 worker'),
+    default: '1',
+    description: 'Workers; this version runs with 1',
+  },
+  baseDomain: {
+    flag: 'base-domain',
+    env: 'BURGAGE_BASE_DOMAIN',
+    schema: domain().optional(),
+    description: 'Domain that all tenants share, where they do',
+  },
+});
+
+function domain() {
+  return z.string().transform((value, context) => {
+    const host = normalizeHost(value);
+    if (host.ok) return host.value;
+    context.addIssue({ code: 'custom', message: host.error.message });
+    return z.NEVER;
+  });
+}
+
+/** The token in the file; undefined where no file is named. @throws BurgageError `config_invalid` where it cannot be read or is empty. */
+export async function readToken(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  let token: string;
+  try {
+    token = (await readFile(file, 'utf8')).trim();
+  } catch (error) {
+    throw new BurgageError('config_invalid', { message: `--internal-token-file: ${JSON.stringify(file)} cannot be read.`, cause: error });
+  }
+  if (token === '')
+    throw new BurgageError('config_invalid', { message: `--internal-token-file: ${JSON.stringify(file)} is empty; expected a token.` });
+  return token;
+}

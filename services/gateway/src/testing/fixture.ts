@@ -1,0 +1,214 @@
+// What the gateway's tests start: a gateway on given routes, apps behind it, and clients that send bytes.
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLogger, createMetrics, type Metrics, Readiness, seededRandom, systemClock } from '@burgage/runtime';
+import { unwrap } from '@burgage/tenancy';
+import { afterEach } from 'vitest';
+import { defaultLimits, defaultTimeouts, type Limits, type Timeouts } from '../defaults.ts';
+import { parseRouteFile } from '../domain/route-file.ts';
+import { RouteFollower } from '../domain/route-follower.ts';
+import { routeStatus } from '../domain/route-status.ts';
+import { createOracle } from '../engine/oracle/oracle.ts';
+import { createGateway, type Gateway, type GatewayParts } from '../gateway.ts';
+import { gatewayMetrics } from '../metrics.ts';
+
+const closers: (() => Promise<unknown>)[] = [];
+
+/** Runs after the test, in reverse order. */
+export function onTestEnd(close: () => Promise<unknown>): void {
+  closers.push(close);
+}
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+export const silent = createLogger({ service: 'test', level: 'silent' });
+
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'burgage-gateway-'));
+  onTestEnd(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export interface RouteLine {
+  readonly host: string;
+  readonly tenant?: string;
+  readonly backends?: readonly string[];
+  readonly [field: string]: unknown;
+}
+
+export interface StartedGateway {
+  readonly gateway: Gateway;
+  readonly address: string;
+  readonly port: number;
+  readonly admin: string;
+  readonly metrics: Metrics;
+  readonly follower: RouteFollower;
+  readonly readiness: Readiness;
+}
+
+/** A gateway whose routes are these lines of a route file. */
+export async function startGateway(
+  lines: readonly RouteLine[],
+  options: { timeouts?: Partial<Timeouts>; limits?: Partial<Limits> } & Partial<Omit<GatewayParts, 'timeouts' | 'limits'>> = {},
+): Promise<StartedGateway> {
+  const text = lines.map((line) => JSON.stringify({ tenant: `ten_${line.host}`, backends: [], ...line })).join('\n');
+  const follower = new RouteFollower(unwrap(parseRouteFile(text, 'routes.ndjson')), { epoch: 'file', revision: 1 });
+  const metrics = createMetrics();
+  const readiness = new Readiness();
+  const { timeouts, limits, ...rest } = options;
+  const gateway = createGateway({
+    host: '127.0.0.1',
+    port: 0,
+    adminHost: '127.0.0.1',
+    adminPort: 0,
+    baseDomain: 'test',
+    createEngine: createOracle,
+    timeouts: { ...defaultTimeouts, ...timeouts },
+    limits: { ...defaultLimits, ...limits },
+    metrics,
+    gatewayMetrics: gatewayMetrics(metrics),
+    readiness,
+    logger: silent,
+    clock: systemClock,
+    random: seededRandom(1),
+    origin: {
+      follower,
+      onMiss: () => 'final',
+      status: () => routeStatus({ follower, source: 'file', savedAt: undefined, now: systemClock.now(), disconnectedMs: undefined }),
+      acceptSnapshot: () => false,
+      before: [],
+      after: [],
+    },
+    ...rest,
+  });
+  await gateway.start();
+  onTestEnd(() => gateway.stop());
+  const port = Number(gateway.address().split(':').at(-1));
+  return { gateway, address: gateway.address(), port, admin: `http://${gateway.adminAddress()}`, metrics, follower, readiness };
+}
+
+/** An app behind the gateway. */
+export async function startApp(listener: RequestListener): Promise<{ address: string; server: Server }> {
+  const server = createServer(listener);
+  return { address: await listenOn(server), server };
+}
+
+/** An app that speaks bytes. */
+export async function startTcp(onConnection: (socket: Socket) => void): Promise<{ address: string; server: TcpServer }> {
+  const sockets = new Set<Socket>();
+  const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.once('close', () => sockets.delete(socket));
+    onConnection(socket);
+  });
+  onTestEnd(async () => {
+    for (const socket of sockets) socket.destroy();
+  });
+  return { address: await listenOn(server), server };
+}
+
+async function listenOn(server: TcpServer | Server): Promise<string> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestEnd(async () => {
+    if ('closeAllConnections' in server) server.closeAllConnections();
+    server.close();
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** An address where nobody listens. */
+export async function deadAddress(): Promise<string> {
+  const server = createTcpServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return `127.0.0.1:${port}`;
+}
+
+/** A connection that sends bytes and keeps what comes. */
+export class RawClient {
+  readonly socket: Socket;
+  received = '';
+  ended = false;
+  closed = false;
+  #wake: (() => void)[] = [];
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.setEncoding('latin1');
+    const wake = () => {
+      for (const waiting of this.#wake.splice(0)) waiting();
+    };
+    socket.on('data', (chunk: string) => {
+      this.received += chunk;
+      wake();
+    });
+    socket.on('end', () => {
+      this.ended = true;
+      wake();
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      this.closed = true;
+      wake();
+    });
+  }
+
+  static async connect(port: number): Promise<RawClient> {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    await once(socket, 'connect');
+    onTestEnd(async () => socket.destroy());
+    return new RawClient(socket);
+  }
+
+  send(text: string): this {
+    this.socket.write(text, 'latin1');
+    return this;
+  }
+
+  /** Resolves once what came satisfies `condition`; the test's own timeout is the bound. */
+  async until(condition: (client: this) => boolean): Promise<string> {
+    while (!condition(this)) {
+      if (this.closed) throw new Error(`the connection closed; received: ${JSON.stringify(this.received)}`);
+      await new Promise<void>((resolve) => this.#wake.push(resolve));
+    }
+    return this.received;
+  }
+
+  untilText(text: string): Promise<string> {
+    return this.until((client) => client.received.includes(text));
+  }
+
+  /** Everything up to the end of the connection. */
+  async all(): Promise<string> {
+    while (!this.ended && !this.closed) await new Promise<void>((resolve) => this.#wake.push(resolve));
+    return this.received;
+  }
+}
+
+/** Sends bytes on a new connection and gives everything that comes back until the gateway ends it. */
+export async function sendRaw(port: number, text: string): Promise<string> {
+  const client = await RawClient.connect(port);
+  return client.send(text).all();
+}
+
+/** Waits for something that has no event; the test's own timeout is the bound. */
+export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** The value of a counter or gauge with these labels; 0 where it was never touched. */
+export async function metricValue(metrics: Metrics, name: string, labels: Record<string, string> = {}): Promise<number> {
+  const metric = await metrics.registry.getSingleMetric(name)?.get();
+  const found = metric?.values.filter((value) => Object.entries(labels).every(([key, label]) => value.labels[key] === label)) ?? [];
+  return found.reduce((sum, { value }) => sum + value, 0);
+}
