@@ -1,7 +1,7 @@
 // What a command fails with, how that is told, and the exit code that goes with it.
 
 import type { Problem } from '@burgage/api';
-import { BurgageError, type ErrorCode, type ErrorDetails, isBurgageError } from '@burgage/contracts';
+import { BurgageError, type ErrorCode, type ErrorDetails, isBurgageError } from '@burgage/contracts/errors';
 import { paint, plainText } from './render.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,6 +1,6 @@
 // Follows an operation before the user's eyes and says how it ended.
 import type { Operation, Tenant } from '@burgage/api';
-import { isErrorCode } from '@burgage/contracts';
+import { isErrorCode } from '@burgage/contracts/errors';
 import type { Client } from './client.ts';
 import { type CommandFailure, exitCodes, failure } from './failure.ts';
 import { followOperation } from './follow.ts';

@@ -57,16 +57,14 @@ export class GroupCommit {
 
   async #commit(batch: readonly Write[]): Promise<readonly Outcome[]> {
     try {
-      return await this.#database.patiently(() => this.#database.transaction(() => batch.map((write) => this.#attempt(write, batch.length === 1))));
+      return await this.#database.patiently(() => this.#database.transaction(() => batch.map((write) => this.#attempt(write))));
     } catch (error) {
       // Also for those whose work was refused: they were refused because of something that is not there.
       return batch.map(() => ({ done: false, error }));
     }
   }
 
-  #attempt(write: Write, isAlone: boolean): Outcome {
-    // What fails alone takes nothing else along: the transaction itself undoes it.
-    if (isAlone) return { done: true, result: write.work() };
+  #attempt(write: Write): Outcome {
     this.#database.run('SAVEPOINT one_write');
     try {
       const result = write.work();
