@@ -1,8 +1,7 @@
 // `npm start`: Burgage on one machine. Takes the data folder, starts every process, says where, and stops them in order.
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { isBurgageError } from '@burgage/contracts';
-import { type Component, createLogger, type LogLevel, readSettings, runProcess, systemClock, usageOf } from '@burgage/runtime';
+import { type Component, createLogger, type LogLevel, readSettings, runMain, runProcess, systemClock, usageOf } from '@burgage/runtime';
 import { type Catalog, loadCatalog } from '@burgage/tenancy';
 import { type DataFolder, openDataFolder } from './data-folder.ts';
 import { assertPortFree, freePort } from './ports.ts';
@@ -26,10 +25,6 @@ interface Settings {
 }
 
 async function main(argv: readonly string[]): Promise<void> {
-  if (argv.includes('--help')) {
-    say(`npm start -- [OPTION …]\n\n${usageOf(startSettings)}`);
-    return;
-  }
   const settings = readSettings(startSettings, { argv: [...argv], env: process.env });
   const catalogsFolder = join(repository, 'catalogs');
   // Names and paths mean what they mean where the user stands.
@@ -137,11 +132,4 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  const sentence = error instanceof Error ? error.message : String(error);
-  const advice = isBurgageError(error) ? `\n  ${error.definition.advice} [${error.code}]` : '';
-  process.stderr.write(`error: ${sentence}${advice}\n`);
-  process.exitCode = 1;
-}
+await runMain(`npm start -- [OPTION …]\n\n${usageOf(startSettings)}`, main);

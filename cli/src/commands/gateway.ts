@@ -2,15 +2,6 @@
 import type { Command } from 'commander';
 import { examples } from '../session.ts';
 
-/** The flags that every gateway alone is started with; it refuses those that it does not know. */
-const flagHelp = `
-Flags of the gateway:
-  --routes <file>          the routes, one JSON object a line
-  --port <port>            where to listen (default 8080)
-  --admin-port <port>      where metrics and health are
-  --workers <count>        how many threads serve
-`;
-
 export function addGateway(program: Command): void {
   program
     .command('gateway')
@@ -18,9 +9,16 @@ export function addGateway(program: Command): void {
     .usage('--routes <file> [flags]')
     .argument('[flags...]')
     .allowUnknownOption()
-    .addHelpText('after', `${flagHelp}${examples('burgage gateway --routes routes.ndjson --port 9301 --workers 1 --admin-port 9302')}`)
+    .helpOption(false)
     .action(async (flags: readonly string[]) => {
-      const { runGatewayAlone } = await import('@burgage/gateway');
+      const { aloneUsage, runGatewayAlone } = await import('@burgage/gateway');
+      if (flags.includes('--help') || flags.includes('-h')) {
+        const example = examples('burgage gateway --routes routes.ndjson --port 9301 --workers 1 --admin-port 9302');
+        process.stdout.write(
+          `Usage: burgage gateway --routes <file> [flags]\n\nRun the gateway alone, on routes from a file.\n\n${aloneUsage}${example}`,
+        );
+        return;
+      }
       const running = await runGatewayAlone([...flags]);
       await running.stopped;
     });

@@ -9,6 +9,7 @@ export * from './nearest.ts';
 export * from './process.ts';
 export * from './random.ts';
 export * from './readiness.ts';
+export * from './service-main.ts';
 export * from './settings.ts';
 export * from './traceparent.ts';
 export * from './tracing.ts';

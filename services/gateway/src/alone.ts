@@ -12,7 +12,7 @@ import {
   systemRandom,
 } from '@burgage/runtime';
 import { unwrap } from '@burgage/tenancy';
-import { defaultLimits, defaultTimeouts } from './defaults.ts';
+import { defaultLimits, defaultTimeouts, processDrainMs } from './defaults.ts';
 import { parseRouteFile } from './domain/route-file.ts';
 import { RouteFollower } from './domain/route-follower.ts';
 import { routeStatus } from './domain/route-status.ts';
@@ -59,7 +59,7 @@ export async function runGatewayAlone(argv: readonly string[]): Promise<RunningP
     random: systemRandom,
     origin,
   });
-  const running = await runProcess({ name: 'gateway', logger, components: [gateway] });
+  const running = await runProcess({ name: 'gateway', logger, components: [gateway], drainTimeoutMs: processDrainMs });
   process.stdout.write(`ready gateway http://${gateway.address()} admin http://${gateway.adminAddress()} hosts ${table.hostCount}\n`);
   return running;
 }

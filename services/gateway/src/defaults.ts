@@ -57,3 +57,6 @@ export const defaultLimits: Limits = {
   tunnelsPerTenantMax: 1_000,
   lingerBytesMax: 1024 * 1024,
 };
+
+/** What a process gives its drain: as long as the engine waits for what is in flight, and a little for the rest. */
+export const processDrainMs: number = defaultTimeouts.drainMs + 5_000;

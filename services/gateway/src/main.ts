@@ -1,8 +1,8 @@
 // Runs the gateway as a process of its own: beside a registry, or, where --routes is given, alone.
-import { isBurgageError } from '@burgage/contracts';
-import { createLogger, describeSettings, readSettings, runProcess } from '@burgage/runtime';
+import { createLogger, describeSettings, readSettings, runMain, runProcess, usageOf } from '@burgage/runtime';
+import { processDrainMs } from './defaults.ts';
 import { createGatewayService, runGatewayAlone } from './service.ts';
-import { readToken, serviceSettings } from './settings.ts';
+import { aloneUsage, readToken, serviceSettings } from './settings.ts';
 
 async function run(argv: readonly string[]): Promise<void> {
   if (argv.some((argument) => argument === '--routes' || argument.startsWith('--routes='))) {
@@ -18,13 +18,9 @@ async function run(argv: readonly string[]): Promise<void> {
   });
   logger.info({ settings: describeSettings(serviceSettings, settings) }, 'settings');
   const gateway = createGatewayService({ ...settings, internalToken, logger });
-  await runProcess({ name: 'gateway', logger, components: [gateway] });
+  await runProcess({ name: 'gateway', logger, components: [gateway], drainTimeoutMs: processDrainMs });
   process.stdout.write(`ready gateway http://${gateway.address()} admin http://${gateway.adminAddress()}\n`);
 }
 
-run(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(
-    isBurgageError(error) ? `${error.message} [${error.code}]\n` : `${error instanceof Error ? error.stack : String(error)}\n`,
-  );
-  process.exitCode = 1;
-});
+const usage = `${usageOf(serviceSettings)}\n\nAlone, on routes from a file:\n${aloneUsage}`;
+await runMain(usage, run);

@@ -18,6 +18,7 @@ import { gatewayMetrics } from './metrics.ts';
 export { runGatewayAlone } from './alone.ts';
 export type { Explanation, RouteSource } from './domain/explain.ts';
 export type { RouteStatus } from './domain/route-status.ts';
+export { aloneUsage } from './settings.ts';
 
 export interface GatewayServiceOptions {
   /** Default 127.0.0.1. */

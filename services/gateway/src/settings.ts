@@ -1,7 +1,7 @@
 // The gateway's settings, for both ways it runs.
 import { readFile } from 'node:fs/promises';
 import { BurgageError } from '@burgage/contracts';
-import { defineSettings } from '@burgage/runtime';
+import { defineSettings, usageOf } from '@burgage/runtime';
 import { normalizeHost } from '@burgage/tenancy';
 import { z } from 'zod';
 
@@ -110,3 +110,6 @@ export async function readToken(file: string | undefined): Promise<string | unde
     throw new BurgageError('config_invalid', { message: `--internal-token-file: ${JSON.stringify(file)} is empty; expected a token.` });
   return token;
 }
+
+/** The flags of the gateway alone, for people. */
+export const aloneUsage = usageOf(aloneSettings);

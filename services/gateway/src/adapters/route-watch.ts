@@ -11,8 +11,8 @@ type Said = MessageInitShape<typeof WatchRoutesRequestSchema>;
 
 /** How often the gateway says what it applied. */
 const ackMs = 1_000;
-/** The registry says its head every second; after this long without a word it is taken for gone. */
-const silenceMs = 5_000;
+/** The registry says its head every second, a replica that is behind us waits 5 s for itself; after this it is taken for gone. */
+const silenceMs = 8_000;
 const backoffMinMs = 100;
 const backoffMaxMs = 5_000;
 

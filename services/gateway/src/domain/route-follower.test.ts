@@ -2,7 +2,7 @@
 import type { RouteEntry } from '@burgage/tenancy';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { entries, newest } from './route-arbitraries.ts';
+import { entries, newest } from '../testing/route-arbitraries.ts';
 import { RouteFollower } from './route-follower.ts';
 import { RouteTable } from './route-table.ts';
 

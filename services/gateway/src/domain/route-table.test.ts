@@ -2,7 +2,7 @@
 import { wildcardCandidates } from '@burgage/tenancy';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { entries, lookUps, newest } from './route-arbitraries.ts';
+import { entries, lookUps, newest } from '../testing/route-arbitraries.ts';
 import { RouteTable } from './route-table.ts';
 
 describe('RouteTable', () => {

@@ -2,7 +2,7 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { entries } from './route-arbitraries.ts';
+import { entries } from '../testing/route-arbitraries.ts';
 import { RouteTable } from './route-table.ts';
 import { endLine, entryLine, headingLine, readTable } from './table-format.ts';
 

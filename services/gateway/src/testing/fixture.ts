@@ -57,7 +57,7 @@ export async function startGateway(
   lines: readonly RouteLine[],
   options: { timeouts?: Partial<Timeouts>; limits?: Partial<Limits> } & Partial<Omit<GatewayParts, 'timeouts' | 'limits'>> = {},
 ): Promise<StartedGateway> {
-  const text = lines.map((line) => JSON.stringify({ tenant: `ten_${line.host}`, backends: [], ...line })).join('\n');
+  const text = lines.map((line) => JSON.stringify({ tenant: `ten_${line.host.replaceAll('*', 'any')}`, backends: [], ...line })).join('\n');
   const follower = new RouteFollower(unwrap(parseRouteFile(text, 'routes.ndjson')), { epoch: 'file', revision: 1 });
   const metrics = createMetrics();
   const readiness = new Readiness();

@@ -243,4 +243,33 @@ describe('a request that cannot have been acted on', () => {
     expect(await sendRaw(port, `GET / HTTP/1.1\r\n${close}\r\n`)).toMatch(/^HTTP\/1\.1 502 [\s\S]*upstream_failed/);
     expect(seen).toBe(1);
   });
+
+  it('goes to another endpoint when a reused connection dies before a byte came back, but only if it may be done twice', async () => {
+    const killed: string[] = [];
+    const app = await startTcp((socket) => {
+      let requests = 0;
+      socket.on('data', (head) => {
+        requests += 1;
+        if (requests === 1) {
+          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+          return;
+        }
+        killed.push(head.toString().split(' ')[0] ?? '');
+        socket.destroy();
+      });
+    });
+    const other = await startApp((_, response) => response.end('ok'));
+    const { port } = await startGateway([{ host: 'acme.test', backends: [app.address, other.address] }]);
+    const statuses: Record<string, Set<string>> = { GET: new Set(), POST: new Set() };
+    for (const method of ['GET', 'POST']) {
+      const before = killed.length;
+      for (let i = 0; i < 200 && killed.length < before + 2; i++) {
+        const answer = await sendRaw(port, `${method} / HTTP/1.1\r\n${close}\r\n`);
+        statuses[method]?.add(answer.slice(9, 12));
+      }
+    }
+    expect(killed).toEqual(['GET', 'GET', 'POST', 'POST']);
+    expect([...(statuses.GET ?? [])]).toEqual(['200']);
+    expect([...(statuses.POST ?? [])].sort()).toEqual(['200', '502']);
+  });
 });

@@ -1,0 +1,99 @@
+// What the main.ts of every service has in common: help, settings, log, metrics, admin endpoints, readiness, the last word on errors.
+import { isBurgageError } from '@burgage/contracts';
+import { z } from 'zod';
+import { createAdminServer } from './admin-server.ts';
+import { createLogger, type Logger } from './logger.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { type Component, runProcess } from './process.ts';
+import { Readiness } from './readiness.ts';
+import { defineSettings, describeSettings, readSettings, type SettingsDefinition, type SettingsOf, usageOf } from './settings.ts';
+import { startTracing } from './tracing.ts';
+
+export const portSchema = z.coerce.number().int().min(0).max(65_535);
+
+/** Settings that every service has; `runService` adds them to its own. */
+export const commonSettings = defineSettings({
+  adminPort: {
+    flag: 'admin-port',
+    env: 'BURGAGE_ADMIN_PORT',
+    schema: portSchema,
+    default: '0',
+    description: 'Loopback port of /metrics, /healthz and /readyz; 0 takes a free one',
+  },
+  logLevel: {
+    flag: 'log-level',
+    env: 'BURGAGE_LOG_LEVEL',
+    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error']),
+    default: 'info',
+    description: 'Least level that is logged: trace, debug, info, warn or error',
+  },
+});
+
+/** What `build` may use, and where it says what must be closed when the service has stopped, or did not start. */
+export interface ServiceParts {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly opened: AsyncDisposableStack;
+}
+
+export interface ServiceMain<D extends SettingsDefinition> {
+  readonly name: string;
+  readonly settings: D;
+  build(settings: SettingsOf<D>, parts: ServiceParts): Promise<Component & { address(): string }>;
+}
+
+/** Runs one service as a process until SIGINT or SIGTERM. Never rejects: what goes wrong at the start is said on stderr, exit code 1. */
+export async function runService<const D extends SettingsDefinition>({ name, settings: own, build }: ServiceMain<D>): Promise<void> {
+  const definition = { ...own, ...commonSettings };
+  await runMain(usageOf(definition), async (argv) => {
+    const settings = readSettings(definition, { argv });
+    const logger = createLogger({ service: name, level: settings.logLevel });
+    logger.info({ settings: describeSettings(definition, settings) }, 'settings');
+    const metrics = createMetrics();
+    const readiness = new Readiness();
+    readiness.set(name, false, 'starting');
+    const opened = new AsyncDisposableStack();
+    try {
+      const service = await build(settings, { logger, metrics, opened });
+      const tracing = await startTracing({ service: name, env: process.env });
+      const admin = createAdminServer({ port: settings.adminPort, metrics, readiness, logger });
+      // From here on whoever runs the components closes what is open.
+      const closing = opened.move();
+      await runProcess({
+        name,
+        logger,
+        components: [
+          { name: 'what is open', start: async () => {}, stop: () => closing.disposeAsync() },
+          tracing,
+          admin,
+          service,
+          {
+            name: 'readiness',
+            start: async () => readiness.set(name, true),
+            drain: async () => readiness.set(name, false, 'draining'),
+            stop: async () => {},
+          },
+        ],
+      });
+      logger.info({ address: service.address(), admin: admin.address() }, `${name} serves`);
+    } finally {
+      await opened.disposeAsync();
+    }
+  });
+}
+
+/** Runs `main` with this process's arguments, or shows `usage` for --help. An error is said as a sentence with its advice; exit code 1. */
+export async function runMain(usage: string, main: (argv: readonly string[]) => Promise<void>): Promise<void> {
+  const argv = process.argv.slice(2);
+  if (argv.includes('--help')) {
+    process.stdout.write(usage.endsWith('\n') ? usage : `${usage}\n`);
+    return;
+  }
+  try {
+    await main(argv);
+  } catch (error) {
+    const advice = isBurgageError(error) ? `\n  ${error.definition.advice} [${error.code}]` : '';
+    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}${advice}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,66 @@
+// The access log never holds anybody up.
+import { readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemClock } from '@burgage/runtime';
+import { describe, expect, it } from 'vitest';
+import type { AccessRecord } from '../domain/exchange.ts';
+import { silent, temporaryFolder } from '../testing/fixture.ts';
+import { createAccessLog } from './access-log.ts';
+
+const record: AccessRecord = {
+  time: '2026-01-01T00:00:00.000Z',
+  requestId: 'r',
+  client: '127.0.0.1',
+  method: 'GET',
+  host: 'acme.test',
+  path: '/',
+  status: 200,
+  bytesIn: 0,
+  bytesOut: 0,
+  durationMs: 1,
+  termination: 'completed',
+};
+
+describe('the access log', () => {
+  it('appends whole lines to a file that only its owner reads', async () => {
+    const file = join(await temporaryFolder(), 'logs', 'access.log');
+    for (const path of ['/first', '/second']) {
+      const log = createAccessLog({ destination: file, clock: systemClock, logger: silent, onDropped: () => {} });
+      await log.start();
+      for (let i = 0; i < 500; i++) log.write({ ...record, path });
+      await log.stop();
+    }
+    const lines = (await readFile(file, 'utf8')).trim().split('\n');
+    expect(lines).toHaveLength(1_000);
+    expect(JSON.parse(lines[999] ?? '')).toEqual({ ...record, path: '/second' });
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+  });
+
+  it('drops and counts what finds no room, and keeps the rest', async () => {
+    const file = join(await temporaryFolder(), 'access.log');
+    let dropped = 0;
+    const log = createAccessLog({
+      destination: file,
+      clock: systemClock,
+      logger: silent,
+      onDropped: (lines) => {
+        dropped += lines;
+      },
+    });
+    await log.start();
+    const path = `/${'x'.repeat(100_000)}`;
+    for (let i = 0; i < 100; i++) log.write({ ...record, path });
+    await log.stop();
+    expect(dropped).toBeGreaterThan(0);
+    expect((await readFile(file, 'utf8')).trim().split('\n')).toHaveLength(100 - dropped);
+  });
+
+  it('is not led into another file by a link in its place', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'precious'), 'mine');
+    await symlink(join(folder, 'precious'), join(folder, 'access.log'));
+    const log = createAccessLog({ destination: join(folder, 'access.log'), clock: systemClock, logger: silent, onDropped: () => {} });
+    await expect(log.start()).rejects.toMatchObject({ code: 'config_invalid' });
+    expect(await readFile(join(folder, 'precious'), 'utf8')).toBe('mine');
+  });
+});
