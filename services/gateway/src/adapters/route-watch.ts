@@ -46,7 +46,7 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
   let disconnectedSinceMs: number | undefined;
 
   async function* said(signal: AbortSignal): AsyncGenerator<Said> {
-    const { epoch, revision } = follower.position;
+    const { epoch, revision } = follower.hello();
     yield { message: { case: 'hello', value: { gatewayId, bootId, adminAddress: adminAddress(), epoch, revision: BigInt(revision) } } };
     while (!signal.aborted) {
       await bell.wait(ackMs, signal);
@@ -96,7 +96,7 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     const effect = apply(message);
     switch (effect.kind) {
       case 'broken':
-        throw new Error(`the registry broke the conversation: ${effect.reason}`);
+        throw new Error(`the conversation cannot go on: ${effect.reason}`);
       case 'held':
         logger.error(
           { removed: effect.removed, hosts: effect.hosts },

@@ -90,14 +90,22 @@ function parseLine(text: string): Result<Line, string> {
     return err(`is not JSON (${error instanceof Error ? error.message : String(error)})`);
   }
   const parsed = lineSchema.safeParse(content);
-  if (!parsed.success)
-    return err(parsed.error.issues.map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message)).join(', '));
+  if (!parsed.success) return err(parsed.error.issues.map((issue) => inWords(issue, content)).join(', '));
   const host = normalizeHostPattern(parsed.data.host);
   if (!host.ok) return err(`host: ${host.error.message}`);
   for (const [index, backend] of parsed.data.backends.entries()) {
-    if (!isAddress(backend)) return err(`backends.${index}: ${JSON.stringify(backend)} came, expected host:port`);
+    if (!isAddress(backend)) return err(`backends.${index}: got ${JSON.stringify(backend)}, expected host:port`);
   }
   return ok({ ...parsed.data, host: host.value });
+}
+
+/** What came at the place of an issue, and what was expected there. */
+function inWords(issue: z.core.$ZodIssue, content: unknown): string {
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${[...issue.path, key].join('.')}: is not known`).join(', ');
+  const came = issue.path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], content);
+  const expected = issue.code === 'invalid_type' ? `expected ${issue.expected}` : issue.message.replace(/^[^:]*: /, '').toLowerCase();
+  const field = issue.path.length > 0 ? issue.path.join('.') : 'the line';
+  return came === undefined ? `${field}: is missing, ${expected}` : `${field}: got ${JSON.stringify(came)}, ${expected}`;
 }
 
 function isAddress(text: string): boolean {

@@ -16,12 +16,20 @@ export interface Position {
 /**
  * What the stream is in the middle of.
  * `following`: entries apply to the table that is served · `staging`: a snapshot is being received, into a table beside it ·
- * `holding`: that snapshot is complete and suspicious; entries go on into it, and the old table is served.
+ * `holding`: that snapshot is complete and suspicious, and the old table is served; entries go on into it while the stream that
+ * brought it lasts.
  */
 type Phase =
   | { readonly kind: 'following' }
   | { readonly kind: 'staging'; readonly table: RouteTable; readonly epoch: string; readonly revision: number; received: number }
-  | { readonly kind: 'holding'; readonly table: RouteTable; readonly epoch: string; revision: number; readonly removed: number };
+  | {
+      readonly kind: 'holding';
+      readonly table: RouteTable;
+      readonly epoch: string;
+      revision: number;
+      readonly removed: number;
+      followed: boolean;
+    };
 
 /** What an input did. */
 export type Effect =
@@ -33,7 +41,7 @@ export type Effect =
   | { readonly kind: 'swapped' }
   /** A complete snapshot is held back. */
   | { readonly kind: 'held'; readonly removed: number; readonly hosts: number }
-  /** The registry broke the conversation's rules; only a new one helps. */
+  /** The conversation cannot go on, mostly because the registry broke its rules; only a new one helps. */
   | { readonly kind: 'broken'; readonly reason: string };
 
 const none: Effect = { kind: 'none' };
@@ -43,12 +51,15 @@ export class RouteFollower {
   #table: RouteTable;
   #position: Position;
   #phase: Phase = { kind: 'following' };
+  /** Of the entries that come. */
+  #streamEpoch: string;
   #connected = false;
   #head: Position | undefined;
 
   constructor(table: RouteTable = new RouteTable(), position: Position = { epoch: '', revision: 0 }) {
     this.#table = table;
     this.#position = position;
+    this.#streamEpoch = position.epoch;
   }
 
   /** The table to answer by. */
@@ -90,6 +101,14 @@ export class RouteFollower {
   restore(table: RouteTable, position: Position): void {
     this.#table = table;
     this.#position = position;
+    this.#streamEpoch = position.epoch;
+  }
+
+  /** What a new conversation begins with: entries that no snapshot precedes go on from there. */
+  hello(): Position {
+    this.#streamEpoch = this.#position.epoch;
+    if (this.#phase.kind === 'holding') this.#phase.followed = false;
+    return this.#position;
   }
 
   connected(): void {
@@ -114,25 +133,38 @@ export class RouteFollower {
   batch(entries: readonly RouteEntry[], revision: number, skipped = 0): Effect {
     const phase = this.#phase;
     switch (phase.kind) {
-      case 'staging':
+      case 'staging': {
         if (revision !== 0) return { kind: 'broken', reason: `entries of revision ${revision} came within a snapshot` };
-        for (const entry of entries) phase.table.apply(entry);
+        // The replica that scans may be behind the one that was followed before.
+        const known = phase.epoch === this.#position.epoch ? this.#table : undefined;
+        for (const entry of entries) phase.table.apply(known?.newest(entry) ?? entry);
         phase.received += entries.length + skipped;
         return none;
+      }
       case 'holding':
+        if (!phase.followed) {
+          // The registry goes on from what is served: nothing has to take its place any more.
+          this.#phase = { kind: 'following' };
+          return this.#advance(entries, revision);
+        }
         for (const entry of entries) phase.table.apply(entry);
         phase.revision = Math.max(phase.revision, revision);
         return none;
-      case 'following': {
-        if (revision === 0) return { kind: 'broken', reason: 'entries of a snapshot came before it began' };
-        if (this.#position.epoch === '') return { kind: 'broken', reason: 'entries came before any snapshot' };
-        for (const entry of entries) this.#table.apply(entry);
-        if (revision > this.#position.revision) this.#position = { epoch: this.#position.epoch, revision };
-        return { kind: 'advanced' };
-      }
+      case 'following':
+        return this.#advance(entries, revision);
       default:
         throw new TypeError(`unknown phase ${String(phase satisfies never)}`);
     }
+  }
+
+  #advance(entries: readonly RouteEntry[], revision: number): Effect {
+    const { epoch } = this.#position;
+    if (revision === 0) return { kind: 'broken', reason: 'entries of a snapshot came before it began' };
+    if (epoch === '') return { kind: 'broken', reason: 'entries came before any snapshot' };
+    if (epoch !== this.#streamEpoch) return { kind: 'broken', reason: 'a snapshot of another epoch was accepted since hello' };
+    for (const entry of entries) this.#table.apply(entry);
+    if (revision > this.#position.revision) this.#position = { epoch, revision };
+    return { kind: 'advanced' };
   }
 
   /** `entries`: how many the snapshot carried, by the registry's count. */
@@ -142,10 +174,11 @@ export class RouteFollower {
     this.#phase = { kind: 'following' };
     if (revision !== phase.revision) return { kind: 'broken', reason: `a snapshot of ${phase.revision} ended as one of ${revision}` };
     if (entries !== phase.received) return { kind: 'broken', reason: `a snapshot of ${entries} entries brought ${phase.received}` };
+    this.#streamEpoch = phase.epoch;
     const hosts = this.#table.hostCount;
     const removed = removedHosts(this.#table, phase.table);
     if (hosts >= hostsToGuardMin && removed > hosts * removedShareMax) {
-      this.#phase = { kind: 'holding', table: phase.table, epoch: phase.epoch, revision, removed };
+      this.#phase = { kind: 'holding', table: phase.table, epoch: phase.epoch, revision, removed, followed: true };
       return { kind: 'held', removed, hosts };
     }
     this.#swap(phase.table, phase);

@@ -214,22 +214,28 @@ export class RouteTable {
 
   /** Every entry, removals included, upstreams and tenants before the hosts that need them. */
   *entries(): Generator<RouteEntry> {
-    for (const [name, { version, endpoints }] of this.#upstreams) {
-      if (version === 0) continue;
-      yield endpoints === undefined
-        ? { kind: 'upstream', key: name, version, removed: true }
-        : { kind: 'upstream', key: name, version, removed: false, entity: { kind: 'upstream', name, endpoints } };
-    }
-    for (const [tenantId, row] of this.#tenants) {
-      if (row.version === 0) continue;
-      yield row.removed
-        ? { kind: 'tenant', key: tenantId, version: row.version, removed: true }
-        : { kind: 'tenant', key: tenantId, version: row.version, removed: false, entity: row.entity() };
-    }
-    for (const [host, { version, tenant }] of this.#hosts) {
-      yield tenant === undefined
-        ? { kind: 'host', key: host, version, removed: true }
-        : { kind: 'host', key: host, version, removed: false, entity: { kind: 'host', host, tenantId: tenant.tenantId } };
+    for (const row of this.#upstreams.values()) if (row.version > 0) yield upstreamEntry(row);
+    for (const row of this.#tenants.values()) if (row.version > 0) yield tenantEntry(row);
+    for (const [host, row] of this.#hosts) yield hostEntry(host, row);
+  }
+
+  /** `entry`, or what is held of its entity where that is newer. */
+  newest(entry: RouteEntry): RouteEntry {
+    switch (entry.kind) {
+      case 'host': {
+        const row = this.#hosts.get(entry.key);
+        return row !== undefined && row.version > entry.version ? hostEntry(entry.key, row) : entry;
+      }
+      case 'tenant': {
+        const row = this.#tenants.get(entry.key);
+        return row !== undefined && row.version > entry.version ? tenantEntry(row) : entry;
+      }
+      case 'upstream': {
+        const row = this.#upstreams.get(entry.key);
+        return row !== undefined && row.version > entry.version ? upstreamEntry(row) : entry;
+      }
+      default:
+        throw new TypeError(`unknown kind of route ${String(entry.kind satisfies never)}`);
     }
   }
 
@@ -308,4 +314,21 @@ export class RouteTable {
     }
     return terms;
   }
+}
+
+function upstreamEntry({ name, version, endpoints }: UpstreamRow): RouteEntry {
+  if (endpoints === undefined) return { kind: 'upstream', key: name, version, removed: true };
+  return { kind: 'upstream', key: name, version, removed: false, entity: { kind: 'upstream', name, endpoints } };
+}
+
+function tenantEntry(row: TenantRow): RouteEntry {
+  const { tenantId: key, version } = row;
+  return row.removed
+    ? { kind: 'tenant', key, version, removed: true }
+    : { kind: 'tenant', key, version, removed: false, entity: row.entity() };
+}
+
+function hostEntry(host: string, { version, tenant }: HostRow): RouteEntry {
+  if (tenant === undefined) return { kind: 'host', key: host, version, removed: true };
+  return { kind: 'host', key: host, version, removed: false, entity: { kind: 'host', host, tenantId: tenant.tenantId } };
 }
