@@ -124,7 +124,9 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
 
 /** An exclusive transaction that is never ended: no other process can begin one on the file. */
 async function takeLock(paths: DataPaths): Promise<DatabaseSync> {
-  const lock = new DatabaseSync(join(paths.root, 'lock'));
+  const file = join(paths.root, 'lock');
+  const lock = new DatabaseSync(file);
+  await chmod(file, 0o600);
   try {
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return lock;
@@ -150,7 +152,7 @@ async function checkFormat(paths: DataPaths): Promise<void> {
   }
   let version: unknown;
   try {
-    version = JSON.parse(text).version;
+    version = JSON.parse(text)?.version;
   } catch {
     version = undefined;
   }
