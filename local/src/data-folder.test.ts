@@ -1,5 +1,5 @@
 // The data folder: one user at a time, no newer format, secrets for their owner alone.
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -42,11 +42,16 @@ describe('a data folder', () => {
     await writeFile(join(folder, 'format.json'), JSON.stringify({ version: dataFormatVersion + 1 }));
     await expect(openDataFolder(folder)).rejects.toMatchObject({ code: 'data_folder_newer' });
     expect(JSON.parse(await readFile(join(folder, 'format.json'), 'utf8'))).toEqual({ version: dataFormatVersion + 1 });
-    await expect(stat(join(folder, 'secrets', 'admin-token'))).rejects.toThrow();
+    expect(await readdir(folder)).toEqual(['format.json']);
   });
 
   test.each(['', '{', '[]', '{"version":"1"}', 'null'])('whose format file says %j is refused as corrupt', async (text) => {
     await writeFile(join(folder, 'format.json'), text);
+    await expect(openDataFolder(folder)).rejects.toMatchObject({ code: 'data_corrupt' });
+  });
+
+  test('whose lock is not one is said to be corrupt, not in use', async () => {
+    await writeFile(join(folder, 'lock'), 'not a lock '.repeat(100));
     await expect(openDataFolder(folder)).rejects.toMatchObject({ code: 'data_corrupt' });
   });
 

@@ -31,6 +31,7 @@ export interface DataPaths {
   readonly internalToken: string;
   readonly contextKeys: string;
   readonly runtimeFile: string;
+  readonly format: string;
   readonly sockets: string;
   readonly store: string;
   readonly events: string;
@@ -58,6 +59,7 @@ export function dataPaths(folder: string): DataPaths {
     internalToken: at('secrets', 'internal-token'),
     contextKeys: at('secrets', 'context-keys.json'),
     runtimeFile: at('runtime.json'),
+    format: at('format.json'),
     sockets: at('run'),
     store: at('store'),
     events: at('events.sqlite'),
@@ -81,6 +83,8 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
       message: `--data: ${paths.root} is too long for the sockets in it, expected a path of at most ${socketPathBytesMax - 21} bytes.`,
     });
   }
+  // Before anything is made in it: a folder that is refused stays as it is.
+  await checkFormat(paths);
   try {
     await mkdir(paths.root, { recursive: true, mode: 0o700 });
     for (const path of [
@@ -104,7 +108,8 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   }
   const lock = await takeLock(paths);
   try {
-    await checkFormat(paths);
+    // Again, as another version may have had the folder meanwhile.
+    if ((await checkFormat(paths)) === undefined) await writeWhole(paths.format, `${JSON.stringify({ version: dataFormatVersion })}\n`);
     await createOnce(paths.adminToken, () => `bur_${randomBytes(32).toString('base64url')}\n`);
     await createOnce(paths.internalToken, () => `${randomBytes(32).toString('base64url')}\n`);
     await createOnce(paths.contextKeys, async () => `${JSON.stringify({ keys: [await generateContextKey()] }, undefined, 2)}\n`);
@@ -122,33 +127,49 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   };
 }
 
+/** SQLite's result code for a file that another process has locked. */
+const sqliteBusy = 5;
+
 /** An exclusive transaction that is never ended: no other process can begin one on the file. */
 async function takeLock(paths: DataPaths): Promise<DatabaseSync> {
   const file = join(paths.root, 'lock');
   const lock = new DatabaseSync(file);
-  await chmod(file, 0o600);
   try {
+    await chmod(file, 0o600);
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return lock;
   } catch (error) {
     lock.close();
-    const owner = await readFile(paths.runtimeFile, 'utf8').then(
-      (text) => ` (process ${JSON.parse(text).pid})`,
-      () => '',
-    );
-    throw new BurgageError('data_folder_in_use', { message: `Another Burgage${owner} runs on ${paths.root}.`, cause: error });
+    if (!(error instanceof Error && 'errcode' in error && error.errcode === sqliteBusy)) {
+      throw new BurgageError('data_corrupt', {
+        message: `${file} cannot be locked; remove it if no Burgage runs on this folder.`,
+        cause: error,
+      });
+    }
+    throw new BurgageError('data_folder_in_use', {
+      message: `Another Burgage${await ownerOf(paths)} runs on ${paths.root}.`,
+      cause: error,
+    });
   }
 }
 
-async function checkFormat(paths: DataPaths): Promise<void> {
-  const file = join(paths.root, 'format.json');
-  const text = await readFile(file, 'utf8').catch((error) => {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (text === undefined) {
-    await writeWhole(file, `${JSON.stringify({ version: dataFormatVersion })}\n`);
-    return;
+/** The process that said it runs here, in words; nothing where it has not said so. */
+async function ownerOf(paths: DataPaths): Promise<string> {
+  try {
+    return ` (process ${JSON.parse(await readFile(paths.runtimeFile, 'utf8')).pid})`;
+  } catch {
+    return '';
+  }
+}
+
+/** The format's version, or undefined where there is none yet. Changes nothing. */
+async function checkFormat(paths: DataPaths): Promise<number | undefined> {
+  let text: string;
+  try {
+    text = await readFile(paths.format, 'utf8');
+  } catch {
+    // No such file, or no such folder: what keeps the folder from being used shows when it is made.
+    return undefined;
   }
   let version: unknown;
   try {
@@ -157,13 +178,16 @@ async function checkFormat(paths: DataPaths): Promise<void> {
     version = undefined;
   }
   if (typeof version !== 'number') {
-    throw new BurgageError('data_corrupt', { message: `${file} is not {"version": number}; restore it, or use another data folder.` });
+    throw new BurgageError('data_corrupt', {
+      message: `${paths.format}: got ${JSON.stringify(text.slice(0, 40))}, expected {"version": number}.`,
+    });
   }
   if (version > dataFormatVersion) {
     throw new BurgageError('data_folder_newer', {
       message: `${paths.root} has the data format ${version}; this version of Burgage knows formats up to ${dataFormatVersion}.`,
     });
   }
+  return version;
 }
 
 async function createOnce(file: string, content: () => string | Promise<string>): Promise<void> {

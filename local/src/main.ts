@@ -22,6 +22,8 @@ interface Settings {
   readonly port: number;
   readonly catalog: string;
   readonly logLevel: LogLevel;
+  /** How the command line is called for this data folder. */
+  readonly cli: string;
 }
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -34,7 +36,8 @@ async function main(argv: readonly string[]): Promise<void> {
   const data = await openDataFolder(resolve(here, settings.data));
   try {
     await assertPortFree(settings.host, settings.port);
-    await run({ ...settings, catalog: catalogName }, catalog, data);
+    const cli = settings.data === '.burgage' ? 'npx burgage' : `npx burgage --data ${data.paths.root}`;
+    await run({ ...settings, catalog: catalogName, cli }, catalog, data);
   } finally {
     await data.release();
   }
@@ -61,26 +64,9 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
       readyTimeoutMs,
       stopTimeoutMs,
     });
-  const running = await runProcess({
-    name: 'burgage',
-    logger,
-    // Stopped in reverse: the gateway first, so that what is in flight still finds the app.
-    components: [together([supervised(specs.app), supervised(specs.control)], supervised(specs.gateway))],
-    drainTimeoutMs: 2 * stopTimeoutMs,
-  });
   const api = `http://${loopback}:${ports.api}`;
-  process.once('SIGINT', () => say('\nstopping: requests in flight are finished first …'));
-  await gatewayShowsEverything(api, paths.adminToken);
   const shownPort = port === 80 ? '' : `:${port}`;
-  await data.writeRuntimeFile({
-    pid: process.pid,
-    api,
-    gateway: `http://${loopback}:${port}`,
-    baseDomain,
-    publicPort: port,
-    tokenFile: paths.adminToken,
-  });
-  say(
+  const announcement = (): string =>
     [
       `ready in ${((systemClock.monotonicMs() - startedMs) / 1_000).toFixed(1)} s: ${catalog.title}`,
       `  tenants      http://<slug>.${baseDomain}${shownPort}`,
@@ -88,9 +74,28 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
       `  admin token  ${paths.adminToken}`,
       `  logs         ${paths.logs}`,
       '',
-      'In another terminal: npx burgage --help      Ctrl-C stops everything.',
-    ].join('\n'),
-  );
+      `In another terminal: ${settings.cli} --help      Ctrl-C stops everything.`,
+    ].join('\n');
+  const running = await runProcess({
+    name: 'burgage',
+    logger,
+    // Stopped in reverse: the gateway first, so that what is in flight still finds the app.
+    components: [
+      together([supervised(specs.app), supervised(specs.control)], supervised(specs.gateway)),
+      { name: 'routes', start: () => gatewayShowsEverything(api, paths.adminToken), stop: async () => {} },
+      {
+        name: 'announcement',
+        async start() {
+          const gateway = `http://${loopback}:${port}`;
+          await data.writeRuntimeFile({ pid: process.pid, api, gateway, baseDomain, publicPort: port, tokenFile: paths.adminToken });
+          say(announcement());
+        },
+        drain: async () => say('\nstopping: requests in flight are finished first …'),
+        stop: async () => {},
+      },
+    ],
+    drainTimeoutMs: 2 * stopTimeoutMs,
+  });
   await running.stopped;
   say('stopped');
 }
@@ -100,10 +105,23 @@ async function gatewayShowsEverything(api: string, tokenFile: string): Promise<v
   const token = (await readFile(tokenFile, 'utf8')).trim();
   const giveUpAtMs = systemClock.monotonicMs() + readyTimeoutMs;
   while (systemClock.monotonicMs() < giveUpAtMs) {
-    const response = await fetch(`${api}/v1/gateways`, { headers: { authorization: `Bearer ${token}` } });
-    const { items } = (await response.json()) as { readonly items?: readonly { readonly inSync: boolean }[] };
-    if (items?.length && items.every(({ inSync }) => inSync)) return;
+    const items = await connectedGateways(api, token);
+    if (items.length > 0 && items.every(({ inSync }) => inSync)) return;
     await systemClock.sleep(gatewayPollMs);
+  }
+}
+
+/** None while the API does not answer: the supervisor brings it back. */
+async function connectedGateways(api: string, token: string): Promise<readonly { readonly inSync: boolean }[]> {
+  try {
+    const response = await fetch(`${api}/v1/gateways`, {
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(1_000),
+    });
+    const { items } = (await response.json()) as { readonly items?: readonly { readonly inSync: boolean }[] };
+    return items ?? [];
+  } catch {
+    return [];
   }
 }
 

@@ -27,6 +27,8 @@ export async function assertPortFree(host: string, port: number): Promise<void> 
         message: `--port: this user may not listen on port ${port}, expected one from 1024 on.`,
         cause: error,
       });
+    if (code === 'EADDRNOTAVAIL')
+      throw new BurgageError('config_invalid', { message: `--host: got ${host}, expected an address of this machine.`, cause: error });
     throw error;
   }
 }

@@ -2,15 +2,16 @@
 import { defineSettings } from '@burgage/runtime';
 import { z } from 'zod';
 
-const port = z.coerce.number().int().min(1).max(65_535);
+const portError = 'expected a port from 1 to 65535';
+const port = z.coerce.number({ error: portError }).int({ error: portError }).min(1, { error: portError }).max(65_535, { error: portError });
 const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error']);
 
 export const startSettings = defineSettings({
-  port: { flag: 'port', env: 'BURGAGE_PORT', schema: port, default: '8080', description: 'where tenants are served: 1 to 65535' },
+  port: { flag: 'port', env: 'BURGAGE_PORT', schema: port, default: '8080', description: 'where tenants are served' },
   host: {
     flag: 'host',
     env: 'BURGAGE_HOST',
-    schema: z.union([z.ipv4(), z.ipv6()]),
+    schema: z.union([z.ipv4(), z.ipv6()], { error: 'expected an IP address of this machine, such as 127.0.0.1 or 0.0.0.0' }),
     default: '127.0.0.1',
     description: 'the address to listen on; 0.0.0.0 lets other machines in',
   },

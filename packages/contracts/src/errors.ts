@@ -109,7 +109,7 @@ export const errorCatalogue = {
   unavailable: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'A service that this needs is not reachable.', advice: 'Try again in a few seconds.' },
   deadline_exceeded: { ...platform, retry: true, grpc: 'DEADLINE_EXCEEDED', http: 504, sentence: 'It took longer than the caller was ready to wait.', advice: 'Try again; a change that was begun is not made twice.' },
   cancelled: { grpc: 'CANCELLED', http: 499, retry: false, blame: 'caller', sentence: 'The caller went away.', advice: 'Nothing.' },
-  data_corrupt: { ...platform, retry: false, grpc: 'DATA_LOSS', http: 500, sentence: 'Stored data does not match its checksum.', advice: 'Restore it from a backup.' },
+  data_corrupt: { ...platform, retry: false, grpc: 'DATA_LOSS', http: 500, sentence: 'Stored data is damaged.', advice: 'Restore it from a backup; the message names the file.' },
   internal: { ...platform, retry: false, grpc: 'INTERNAL', http: 500, sentence: 'Something went wrong inside Burgage.', advice: 'Report it with the request id.' },
 } as const satisfies Record<string, ErrorDefinition>;
 

@@ -1,4 +1,5 @@
 // The life of one process: components start in order, drain, and stop in reverse.
+import { isatty } from 'node:tty';
 import { BurgageError } from '@burgage/contracts';
 import type { Logger } from './logger.ts';
 
@@ -20,7 +21,7 @@ export interface ProcessOptions {
   readonly components: readonly Component[];
   /** For all drains together; default 30,000. */
   readonly drainTimeoutMs?: number;
-  /** Whether SIGINT and SIGTERM stop the process; default true. */
+  /** Whether SIGINT, SIGTERM and the end of its terminal stop the process; default true. */
   readonly signals?: boolean;
 }
 
@@ -95,6 +96,8 @@ export async function runProcess({
   if (signals) {
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
+    // A terminal that is closed; what nohup started has no terminal, and goes on.
+    if (isatty(0)) process.on('SIGHUP', onSignal);
     process.on('uncaughtExceptionMonitor', onCrash);
   }
 

@@ -9,7 +9,12 @@ import { Readiness } from './readiness.ts';
 import { defineSettings, describeSettings, readSettings, type SettingsDefinition, type SettingsOf, usageOf } from './settings.ts';
 import { startTracing } from './tracing.ts';
 
-export const portSchema = z.coerce.number().int().min(0).max(65_535);
+const portError = 'expected a port from 0 to 65535';
+export const portSchema = z.coerce
+  .number({ error: portError })
+  .int({ error: portError })
+  .min(0, { error: portError })
+  .max(65_535, { error: portError });
 
 /** Settings that every service has; `runService` adds them to its own. */
 export const commonSettings = defineSettings({
@@ -82,10 +87,12 @@ export async function runService<const D extends SettingsDefinition>({ name, set
   });
 }
 
-/** Runs `main` with this process's arguments, or shows `usage` for --help. An error is said as a sentence with its advice; exit code 1. */
+/** Runs `main` with this process's arguments, or shows `usage` for --help or -h. An error is said as a sentence with its advice; exit code 1. */
 export async function runMain(usage: string, main: (argv: readonly string[]) => Promise<void>): Promise<void> {
   const argv = process.argv.slice(2);
-  if (argv.includes('--help')) {
+  // Nobody may be reading any more, as behind `| head -1`: that is no reason to end.
+  process.stdout.on('error', () => undefined);
+  if (argv.includes('--help') || argv.includes('-h')) {
     process.stdout.write(usage.endsWith('\n') ? usage : `${usage}\n`);
     return;
   }

@@ -33,6 +33,12 @@ describe('files', () => {
   });
 });
 
+/** The subject of a message, decoded. */
+function subjectOf(text: string): string {
+  const folded = text.match(/^Subject: (.*(?:\r\n .*)*)/m)?.[1] ?? '';
+  return [...folded.matchAll(/=\?utf-8\?B\?(.*?)\?=/g)].map((match) => Buffer.from(match[1] ?? '', 'base64').toString()).join('');
+}
+
 describe('mail', () => {
   const send = (to: string, subject: string) =>
     createFolderMail(folder, new ManualClock()).send('op_1', { to, subject, text: 'Line\nLine' });
@@ -49,7 +55,14 @@ describe('mail', () => {
     await send('a@b.test', 'Größe\r\nBcc: everyone@b.test');
     const text = await readFile(join(folder, 'op_1.eml'), 'utf8');
     expect(text).not.toMatch(/^Bcc:/m);
-    const encoded = text.match(/^Subject: =\?utf-8\?B\?(.*)\?=\r$/m)?.[1] ?? '';
-    expect(Buffer.from(encoded, 'base64').toString()).toBe('Größe Bcc: everyone@b.test');
+    expect(subjectOf(text)).toBe('Größe Bcc: everyone@b.test');
+  });
+
+  test('folds a long name into lines that every mail server takes', async () => {
+    const name = '有限会社'.repeat(50);
+    await send('a@b.test', name);
+    const text = await readFile(join(folder, 'op_1.eml'), 'utf8');
+    expect(subjectOf(text)).toBe(name);
+    expect(Math.max(...text.split('\r\n').map((line) => line.length))).toBeLessThanOrEqual(78 + 'Subject: '.length);
   });
 });

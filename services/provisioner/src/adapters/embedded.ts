@@ -102,8 +102,18 @@ export function createFolderMail(folder: string, clock: Clock, from = 'Burgage <
   };
 }
 
-/** A header's value: other than ASCII as an encoded word (RFC 2047); a line break cannot start another header. */
+/** An encoded word has at most 75 characters (RFC 2047), 45 bytes as base64 with what is around them. */
+const encodedWordBytesMax = 45;
+
+/** A header's value: other than printable ASCII as folded encoded words; a line break cannot start another header. */
 function headerText(text: string): string {
   const line = text.replaceAll(/[\r\n]+/g, ' ');
-  return /[^\x20-\x7e]/.test(line) ? `=?utf-8?B?${Buffer.from(line).toString('base64')}?=` : line;
+  if (/^[\x20-\x7e]*$/.test(line)) return line;
+  const words: string[] = [''];
+  for (const character of line) {
+    const last = words.at(-1) ?? '';
+    if (Buffer.byteLength(last + character) > encodedWordBytesMax) words.push(character);
+    else words[words.length - 1] = last + character;
+  }
+  return words.map((word) => `=?utf-8?B?${Buffer.from(word).toString('base64')}?=`).join('\r\n ');
 }

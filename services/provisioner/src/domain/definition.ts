@@ -9,6 +9,8 @@ export interface StepContext<Input> {
   /** Grows each time another worker takes the tenant; what changes shared truth sends it along. */
   readonly fencingToken: number;
   readonly attempt: number;
+  /** Why the operation is undone, for a person; only given to `undo`. */
+  readonly reason?: string;
   /** Aborted at the step's timeout, and when the lease is lost. */
   readonly signal: AbortSignal;
 }

@@ -46,7 +46,7 @@ function drive(operation: Operation, outcomes: Iterator<Outcome>): Trace {
     const { step } = action;
     move({ type: action.type === 'run' ? 'run_started' : 'undo_started', step });
     effects.push(`${action.type} ${step}`);
-    const attempts = current.steps[step]?.attempts ?? 0;
+    const attempts = (action.type === 'run' ? current.steps[step]?.attempts : current.steps[step]?.undoAttempts) ?? 0;
     const wanted = outcomes.next().value ?? 'done';
     const outcome = wanted === 'retry' && attempts >= attemptsMax ? 'fail' : wanted;
     if (outcome === 'crash') continue;

@@ -12,13 +12,16 @@ export type StepState = 'pending' | 'running' | 'retrying' | 'done' | 'not_neede
 export interface StepRecord {
   readonly name: string;
   readonly state: StepState;
-  /** How often its run, and since it is being undone its undo, was begun. */
+  /** How often its run was begun. */
   readonly attempts: number;
+  /** How often its undo was begun. */
+  readonly undoAttempts: number;
   /** In a few words, for people; empty until it is known. */
   readonly detail: string;
   readonly startedAt?: string;
+  /** When its run had its result; an undo leaves it as it is. */
   readonly endedAt?: string;
-  /** The last error of a run or an undo. */
+  /** The last error of a run or an undo; it stays on a step that failed and was undone. */
   readonly error?: Failure;
 }
 
@@ -54,6 +57,8 @@ export interface Operation {
   readonly endedAt?: string;
   /** The failure that it ends with, or is being undone for. */
   readonly error?: Failure;
+  /** The step that `error` is of. */
+  readonly failedStep?: string;
   /** What a person should do; only when `needs_attention`. */
   readonly attention?: string;
   /** When its next attempt is due. */
@@ -99,7 +104,7 @@ export function createOperation(from: NewOperation, at: string): Operation {
     tenantSlug: from.tenantSlug,
     input: from.input,
     state: 'queued',
-    steps: from.steps.map((name) => ({ name, state: 'pending', attempts: 0, detail: '' })),
+    steps: from.steps.map((name) => ({ name, state: 'pending', attempts: 0, undoAttempts: 0, detail: '' })),
     pointOfNoReturn: from.pointOfNoReturn,
     createdAt: at,
     dueAt: at,
@@ -166,20 +171,19 @@ export function transition(operation: Operation, event: OperationEvent, at: stri
       return move(operation, at, event.step, { ...step, state: 'retrying', error: event.error }, { dueAt: event.dueAt });
     case 'run_failed': {
       const failed: StepRecord = { ...step, state: 'failed', error: event.error, endedAt: at };
+      const failure = { error: event.error, failedStep: step.name };
       if (isPastReturn(operation)) {
         return end(move(operation, at, event.step, failed, {}), 'needs_attention', at, {
-          error: event.error,
+          ...failure,
           attention: `Step ${step.name} failed after the point of no return: ${event.error.message} Mend the cause; the operation can then be tried again.`,
         });
       }
-      return move(operation, at, event.step, failed, { state: 'undoing', error: event.error, dueAt: at });
+      return move(operation, at, event.step, failed, { ...failure, state: 'undoing', dueAt: at });
     }
-    case 'undo_started': {
-      const attempts = step.state === 'undoing' ? step.attempts + 1 : 1;
-      return move(operation, at, event.step, { ...step, state: 'undoing', attempts }, {});
-    }
+    case 'undo_started':
+      return move(operation, at, event.step, { ...step, state: 'undoing', undoAttempts: step.undoAttempts + 1 }, {});
     case 'undo_done': {
-      const undone = move(operation, at, event.step, { ...step, state: 'undone', endedAt: at }, {});
+      const undone = move(operation, at, event.step, { ...step, state: 'undone' }, {});
       return undone.steps.some(mayHaveEffect) ? undone : end(undone, 'failed', at, {});
     }
     case 'undo_retry':
@@ -207,7 +211,7 @@ function move(operation: Operation, at: string, index: number, step: StepRecord,
   return log(next, {
     at,
     step: step.name,
-    attempt: step.attempts,
+    attempt: step.undoAttempts > 0 ? step.undoAttempts : step.attempts,
     stepState: step.state,
     detail: step.detail,
     ...(step.error ? { error: step.error } : {}),

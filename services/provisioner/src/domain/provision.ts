@@ -56,7 +56,8 @@ export function provisionDefinition(infrastructure: Infrastructure, clock: Clock
         return done(context.input.tenant.slug);
       },
       async undo(context) {
-        await tenants.fail(context.input.tenant.id, 'The tenant could not be provisioned.', fenceOf(context), context.signal);
+        const reason = context.reason ?? 'The tenant could not be provisioned.';
+        await tenants.fail(context.input.tenant.id, reason, fenceOf(context), context.signal);
       },
     },
     {

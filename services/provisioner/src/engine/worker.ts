@@ -190,7 +190,8 @@ export class Worker implements Component {
     const intent: OperationEvent =
       action.type === 'run' ? { type: 'run_started', step: action.step } : { type: 'undo_started', step: action.step };
     const begun = await this.#record(claim, operation.id, intent);
-    const attempt = begun.steps[action.step]?.attempts ?? 1;
+    const record = begun.steps[action.step];
+    const attempt = (action.type === 'run' ? record?.attempts : record?.undoAttempts) ?? 1;
     const outcome = await this.#effect(claim, begun, step, action.type, attempt);
     return await this.#record(claim, operation.id, this.#eventOf(action, step, attempt, outcome));
   }
@@ -218,6 +219,7 @@ export class Worker implements Component {
       operationId: operation.id,
       fencingToken: claim.fencingToken,
       attempt,
+      ...(direction === 'undo' && operation.error ? { reason: `Step ${operation.failedStep} failed: ${operation.error.message}` } : {}),
       signal: attemptOver.signal,
     };
     let outcome: StepResult | BurgageError;

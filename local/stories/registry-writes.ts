@@ -1,0 +1,186 @@
+// Writes through the registry's own calls, in order for each entity, each answer held against what was committed.
+import { asBurgageError, type Tenant, TenantState } from '@burgage/contracts';
+import type { Random } from '@burgage/runtime';
+import type { Newest } from './route-log.ts';
+import type { WatchedRegistry } from './watched-registry.ts';
+
+const fence = { operationId: 'op_model', token: 1n };
+/** Tenants are signed up to the first; the last may not be there when a tenant is to move to it. */
+export const upstreamNames = ['pool-a', 'pool-b', 'pool-c', 'pool-d'] as const;
+const platformLabels = ['api', 'console'] as const;
+
+/** What a call may be refused with while processes end, stores are put back and slugs are taken. */
+const refusals: ReadonlySet<string> = new Set([
+  'already_exists',
+  'cancelled',
+  'deadline_exceeded',
+  'draining',
+  'slug_taken',
+  'tenant_not_found',
+  'transition_not_allowed',
+  'unavailable',
+  'upstream_not_found',
+]);
+
+export class RegistryWrites {
+  readonly #registry: WatchedRegistry;
+  readonly #random: Random;
+  readonly #violated: (sentence: string) => void;
+  /** The last write of each entity. */
+  readonly #last = new Map<string, Promise<void>>();
+  /** How many tenants have had each slug. */
+  readonly #generations = new Map<string, number>();
+
+  constructor(registry: WatchedRegistry, random: Random, violated: (sentence: string) => void) {
+    this.#registry = registry;
+    this.#random = random;
+    this.#violated = violated;
+  }
+
+  /** Resolves when no write is under way. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#last.values());
+  }
+
+  /** The store is an older one: who had which slug has to be found out again. */
+  forget(): void {
+    this.#generations.clear();
+  }
+
+  /** Signs up the next tenant with this slug and places it. */
+  signUp(slug: string, upstream: string = upstreamNames[0]): Promise<void> {
+    return this.#inOrder(slug, async () => {
+      const tenant = await this.#tenant(slug);
+      if (tenant.upstream === '') await this.#place(tenant, upstream);
+    });
+  }
+
+  /** Moves the tenant with this slug one step on, whatever that is where it is now. */
+  moveOn(slug: string): Promise<void> {
+    return this.#inOrder(slug, async () => {
+      const tenant = await this.#tenant(slug);
+      switch (tenant.state) {
+        case TenantState.REQUESTED:
+          return this.#transition(tenant, TenantState.PROVISIONING);
+        case TenantState.PROVISIONING:
+          if (tenant.upstream === '') return this.#place(tenant);
+          return this.#transition(tenant, this.#random.float() < 0.7 ? TenantState.ACTIVE : TenantState.FAILED);
+        case TenantState.ACTIVE:
+          if (this.#random.float() < 0.6) return this.#place(tenant);
+          return this.#transition(tenant, TenantState.TERMINATING);
+        case TenantState.FAILED:
+          // Its slug is free again: the next tenant takes the host over.
+          this.#generations.set(slug, this.#generation(slug) + 1);
+          return this.#place(await this.#tenant(slug));
+        case TenantState.TERMINATING:
+          if (tenant.upstream !== '') return this.#unplace(tenant);
+          return this.#transition(tenant, TenantState.TERMINATED);
+        default:
+          return undefined;
+      }
+    });
+  }
+
+  /** Takes the tenant with this slug off the routes. */
+  unplace(slug: string): Promise<void> {
+    return this.#inOrder(slug, async () => this.#unplace(await this.#tenant(slug)));
+  }
+
+  putUpstream(name: string, endpointCount: number): Promise<void> {
+    return this.#inOrder(name, async () => {
+      const first = 1 + Math.floor(this.#random.float() * 60_000);
+      const endpoints = Array.from({ length: endpointCount }, (_, index) => ({ address: `127.0.0.1:${first + index}` }));
+      const { epoch } = this.#registry.log;
+      const { revision } = await this.#registry.client.putUpstream({ name, endpoints });
+      const entity = this.#shownBy(epoch, Number(revision))?.get(`upstream ${name}`)?.entity;
+      if (entity === undefined) return;
+      const shown = new Set(entity.kind === 'upstream' ? entity.endpoints.map(({ address }) => address) : []);
+      if (shown.size !== endpoints.length || endpoints.some(({ address }) => !shown.has(address)))
+        this.#violated(`upstream ${name} is not shown at revision ${revision}, which was answered`);
+    });
+  }
+
+  putPlatformRoute(): Promise<void> {
+    const label = this.#one(platformLabels);
+    return this.#inOrder(label, async () => {
+      await this.#registry.client.putPlatformRoute({ label, upstream: this.#one(upstreamNames) });
+    });
+  }
+
+  #inOrder(entity: string, write: () => Promise<void>): Promise<void> {
+    const before = this.#last.get(entity) ?? Promise.resolve();
+    const now = before.then(write).catch((error: unknown) => {
+      const { code, message } = asBurgageError(error);
+      if (!refusals.has(code)) this.#violated(`the registry refused a write to ${entity}: ${code}: ${message}`);
+    });
+    this.#last.set(entity, now);
+    return now;
+  }
+
+  #generation(slug: string): number {
+    return this.#generations.get(slug) ?? 0;
+  }
+
+  /** Created where there is none. */
+  async #tenant(slug: string): Promise<Tenant> {
+    const idempotencyKey = `${slug}-${this.#generation(slug)}`;
+    const { tenant } = await this.#registry.client.createTenant({
+      idempotencyKey,
+      company: slug,
+      plan: 'trial',
+      ownerEmail: 'owner@model.test',
+      slug,
+    });
+    if (tenant === undefined) throw new Error('the registry answered without a tenant');
+    return tenant;
+  }
+
+  async #transition({ id }: Tenant, state: TenantState): Promise<void> {
+    const { epoch } = this.#registry.log;
+    const { tenant, revision } = await this.#registry.client.transitionTenant({ tenantId: id, state, fence, reason: 'the model says so' });
+    if (tenant !== undefined && revision > 0n) this.#showsTenant(tenant, this.#shownBy(epoch, Number(revision)), revision);
+  }
+
+  async #place({ id }: Tenant, upstream: string = this.#one(upstreamNames)): Promise<void> {
+    const { epoch } = this.#registry.log;
+    const { tenant, revision } = await this.#registry.client.putTenantRoute({ tenantId: id, upstream, isolation: 'pool', fence });
+    const shown = this.#shownBy(epoch, Number(revision));
+    if (tenant !== undefined) this.#showsPlace(tenant, shown, revision);
+    if (shown !== undefined && !shown.has(`upstream ${upstream}`))
+      this.#violated(`${id} is placed at revision ${revision}, which does not show its upstream`);
+  }
+
+  async #unplace({ id }: Tenant): Promise<void> {
+    const { epoch } = this.#registry.log;
+    const { tenant, revision } = await this.#registry.client.removeTenantRoute({ tenantId: id, fence });
+    if (tenant !== undefined) this.#showsPlace(tenant, this.#shownBy(epoch, Number(revision)), revision);
+  }
+
+  /** What a gateway shows at least that has applied `revision`; undefined where the epoch changed during the call. */
+  #shownBy(epoch: string, revision: number): Newest | undefined {
+    const { log } = this.#registry;
+    return log.epoch === epoch ? log.newestAt(epoch, revision) : undefined;
+  }
+
+  /** Nobody else writes to this tenant or its host meanwhile. */
+  #showsTenant({ id, upstream, state }: Tenant, shown: Newest | undefined, revision: bigint): void {
+    if (shown === undefined) return;
+    const entity = shown.get(`tenant ${id}`)?.entity;
+    const tenant = entity?.kind === 'tenant' ? entity : undefined;
+    if ((tenant?.upstream ?? '') !== upstream || (tenant !== undefined && tenant.state !== TenantState[state]?.toLowerCase()))
+      this.#violated(`${id} is not shown at revision ${revision}, which was answered: ${JSON.stringify(tenant)}`);
+  }
+
+  #showsPlace(tenant: Tenant, shown: Newest | undefined, revision: bigint): void {
+    this.#showsTenant(tenant, shown, revision);
+    const { id, slug, formerSlug, upstream } = tenant;
+    const host = shown?.get(`host ${slug || formerSlug}.test`)?.entity;
+    const leadsTo = host?.kind === 'host' ? host.tenantId : undefined;
+    if (shown !== undefined && leadsTo !== (upstream === '' ? undefined : id))
+      this.#violated(`the host of ${id} is not shown at revision ${revision}, which was answered: ${JSON.stringify(host)}`);
+  }
+
+  #one<T>(choices: readonly [T, ...T[]]): T {
+    return choices[Math.floor(this.#random.float() * choices.length)] ?? choices[0];
+  }
+}

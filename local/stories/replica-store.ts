@@ -1,0 +1,105 @@
+// The store as one replica of the registry has it: with faults between a commit and its relay, slow scans, and a view that may be behind.
+import { BurgageError } from '@burgage/contracts';
+import type { Clock } from '@burgage/runtime';
+import type { Documents, DocumentType, Journal, JournalHead, Json, Store } from '@burgage/store';
+
+/** What goes wrong in every replica until it is set otherwise. */
+export interface StoreFaults {
+  /** The process ends after a commit and before its relay, or after the append and before the outbox is emptied. */
+  relay: 'works' | 'ends before append' | 'ends before pull';
+  /** Waited for before each page of a scan and each read of the journal: the type of the documents, or the journal's name. */
+  beforeRead: (what: string) => Promise<void>;
+}
+
+/** What a replica sees: the store as it is, or as it was. */
+export class View {
+  #store: Store | undefined;
+  #changed = new AbortController();
+
+  /** What reads are answered from; undefined: the live store. */
+  get store(): Store | undefined {
+    return this.#store;
+  }
+
+  /** Aborted when the view is moved. */
+  get changed(): AbortSignal {
+    return this.#changed.signal;
+  }
+
+  show(store: Store | undefined): void {
+    this.#store = store;
+    const before = this.#changed;
+    this.#changed = new AbortController();
+    before.abort();
+  }
+}
+
+export interface ReplicaStoreOptions {
+  readonly live: Store;
+  readonly faults: StoreFaults;
+  readonly view: View;
+  readonly clock: Clock;
+  /** Told of every append in the turn of its commit. */
+  readonly appended: (head: JournalHead, values: readonly Json[]) => void;
+}
+
+/** Small, so that much can happen between two pages. */
+const scanPageSize = 6;
+
+/** Scans and the journal are read from the view; what decides a write, and every write, is the live store's. */
+export function replicaStore({ live, faults, view, clock, appended }: ReplicaStoreOptions): Store {
+  const seen = (): Store => view.store ?? live;
+
+  function journal(name: string): Journal {
+    const real = live.journal(name);
+    const now = (): Journal => (view.store === undefined ? real : seen().journal(name));
+    return {
+      head: () => now().head(),
+      async readAfter(revision, limit) {
+        await faults.beforeRead(name);
+        return await now().readAfter(revision, limit);
+      },
+      async waitBeyond(revision, timeoutMs, signal) {
+        const endsAtMs = clock.monotonicMs() + timeoutMs;
+        for (;;) {
+          const over = AbortSignal.any([view.changed, ...(signal ? [signal] : [])]);
+          if (await now().waitBeyond(revision, endsAtMs - clock.monotonicMs(), over)) return true;
+          if (signal?.aborted || clock.monotonicMs() >= endsAtMs) return false;
+        }
+      },
+      async append(values) {
+        if (faults.relay === 'ends before append') throw new BurgageError('unavailable', { message: 'ended before the append' });
+        const head = await real.append(values);
+        appended(head, values);
+        return head;
+      },
+      trim: (revision) => real.trim(revision),
+      reset: () => real.reset(),
+    };
+  }
+
+  function documents<T>(type: DocumentType<T>): Documents<T> {
+    const real = live.documents(type);
+    return {
+      get: (id) => real.get(id),
+      findByKey: (key, value) => real.findByKey(key, value),
+      insert: (...args) => real.insert(...args),
+      replace: (...args) => real.replace(...args),
+      remove: (...args) => real.remove(...args),
+      async list(query = {}) {
+        if (query.where !== undefined) return await real.list(query);
+        await faults.beforeRead(type.name);
+        return await seen()
+          .documents(type)
+          .list({ ...query, pageSize: scanPageSize });
+      },
+      pendingOutbox: (...args) => real.pendingOutbox(...args),
+      async pullOutbox(id, itemIds) {
+        if (faults.relay === 'ends before pull') throw new BurgageError('unavailable', { message: 'ended before the pull' });
+        await real.pullOutbox(id, itemIds);
+      },
+    };
+  }
+
+  return { documents, journal, ping: () => live.ping(), close: () => live.close() };
+}
