@@ -1,6 +1,7 @@
 // The gateways that are connected to this registry, and how far each is.
 import { invalidField, type WatchRoutesApplied, type WatchRoutesHello } from '@burgage/contracts';
 import { err, ok, type Result } from '@burgage/tenancy';
+import { parseAddress } from './domain/upstream.ts';
 import type { RoutePosition } from './route-feed.ts';
 
 /** What a gateway last said of itself. */
@@ -76,5 +77,10 @@ export function checkHello(hello: WatchRoutesHello): Result<WatchRoutesHello> {
     if (!idPattern.test(text))
       return err(invalidField(field, `${JSON.stringify(text.slice(0, 100))} came, expected 1 to 100 visible ASCII characters`));
   }
+  // The api asks gateways at this address and shows them the internal token: nothing but an address may stand there.
+  if (hello.adminAddress !== '' && parseAddress(hello.adminAddress) === undefined)
+    return err(
+      invalidField('hello.admin_address', `got ${JSON.stringify(hello.adminAddress.slice(0, 100))}, expected host:port or nothing`),
+    );
   return ok(hello);
 }

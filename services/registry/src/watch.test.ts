@@ -93,6 +93,7 @@ describe('WatchRoutes', () => {
     ['says hello twice', [hello('gw'), hello('gw')], 'message'],
     ['has no id', [hello('')], 'hello.gateway_id'],
     ['has no boot id', [hello('gw', { bootId: '' })], 'hello.boot_id'],
+    ['says more than an address', [hello('gw', { adminAddress: '127.0.0.1:80/path?x=' })], 'hello.admin_address'],
     ['is at an impossible revision', [hello('gw', { revision: 2n ** 63n })], 'hello.revision'],
     ['applied an impossible revision', [hello('gw'), { message: { case: 'applied', value: { revision: 2n ** 63n } } }], 'applied.revision'],
   ] as const)('refuses a gateway that %s', async (_, said, field) => {

@@ -35,7 +35,7 @@ function revisionFrom(pageToken: string, epoch: string, head: number): number {
   const [ofEpoch, text = ''] = Buffer.from(pageToken, 'base64url').toString().split(' ');
   const revision = /^\d{1,15}$/.test(text) ? Number(text) : 0;
   if (ofEpoch !== epoch || revision < 1 || revision > head) {
-    throw new BurgageError('invalid_page_token', { fields: [{ field: 'pageToken', description: 'is not one that this list gave' }] });
+    throw new BurgageError('invalid_page_token');
   }
   return revision;
 }

@@ -10,9 +10,13 @@ export interface GatewayAdmin {
 
 /** One gateway is asked for no longer than this. */
 const timeoutMs = 3_000;
+const answerBytesMax = 1_048_576;
 
 export function createGatewayAdmin(internalToken: string): GatewayAdmin {
   async function call(method: 'GET' | 'POST', address: string, path: string): Promise<Record<string, unknown>> {
+    // A gateway says its address itself: what is more than an address would choose who gets the token, and the path.
+    if (!isAddress(address))
+      throw new BurgageError('unavailable', { message: `The gateway's admin address is not host:port: ${JSON.stringify(address)}.` });
     let response: Response;
     let body: unknown;
     try {
@@ -22,7 +26,7 @@ export function createGatewayAdmin(internalToken: string): GatewayAdmin {
         redirect: 'error',
         signal: AbortSignal.timeout(timeoutMs),
       });
-      body = parsed(await response.text());
+      body = parsed(await textOf(response));
     } catch (cause) {
       throw new BurgageError('unavailable', { message: 'The gateway did not answer on its admin address.', cause });
     }
@@ -47,6 +51,23 @@ function refusal(status: number, answer: Record<string, unknown>): BurgageError 
     message: 'The gateway refused the question.',
     cause: new Error(`it answered ${status}: ${JSON.stringify(answer).slice(0, 500)}`),
   });
+}
+
+/** True for host:port and nothing else. */
+function isAddress(text: string): boolean {
+  return /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/.test(text) && URL.canParse(`http://${text}`);
+}
+
+/** The body, up to a bound: a gateway's answer is small. */
+async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > answerBytesMax) throw new Error(`it answered more than ${answerBytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parsed(text: string): unknown {
