@@ -17,7 +17,9 @@ const modeOf = async (...parts: string[]): Promise<number> => (await stat(join(f
 
 describe('a data folder', () => {
   test('is made with secrets that only their owner can read, and keeps them', async () => {
+    await chmod(folder, 0o755);
     const first = await openDataFolder(folder);
+    expect(await modeOf()).toBe(0o700);
     const token = await readFile(first.paths.adminToken, 'utf8');
     expect(token.trim()).toMatch(/^bur_[\w-]{43}$/);
     for (const name of ['admin-token', 'internal-token', 'context-keys.json']) expect(await modeOf('secrets', name)).toBe(0o600);
@@ -36,6 +38,13 @@ describe('a data folder', () => {
     await expect(openDataFolder(folder)).rejects.toMatchObject({ code: 'data_folder_in_use', message: expect.stringContaining('4711') });
     await first.release();
     await (await openDataFolder(folder)).release();
+  });
+
+  test('sends nobody to where an earlier process was', async () => {
+    await writeFile(join(folder, 'runtime.json'), '{"pid":4711,"api":"http://127.0.0.1:1"}');
+    const data = await openDataFolder(folder);
+    await expect(stat(join(folder, 'runtime.json'))).rejects.toMatchObject({ code: 'ENOENT' });
+    await data.release();
   });
 
   test('of a newer version is refused and left as it is', async () => {

@@ -88,6 +88,7 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   try {
     await mkdir(paths.root, { recursive: true, mode: 0o700 });
     for (const path of [
+      paths.root,
       paths.sockets,
       paths.store,
       paths.gateway,
@@ -108,6 +109,8 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   }
   const lock = await takeLock(paths);
   try {
+    // What a process that was killed has left would send others to a port that may be anybody's by now.
+    await rm(paths.runtimeFile, { force: true });
     // Again, as another version may have had the folder meanwhile.
     if ((await checkFormat(paths)) === undefined) await writeWhole(paths.format, `${JSON.stringify({ version: dataFormatVersion })}\n`);
     await createOnce(paths.adminToken, () => `bur_${randomBytes(32).toString('base64url')}\n`);

@@ -82,7 +82,7 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
     // Stopped in reverse: the gateway first, so that what is in flight still finds the app.
     components: [
       together([supervised(specs.app), supervised(specs.control)], supervised(specs.gateway)),
-      { name: 'routes', start: () => gatewayShowsEverything(api, paths.adminToken), stop: async () => {} },
+      { name: 'routes', start: (signal) => gatewayShowsEverything(api, paths.adminToken, signal), stop: async () => {} },
       {
         name: 'announcement',
         async start() {
@@ -101,10 +101,10 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
 }
 
 /** Waits, within bounds, until the gateway has applied all that the registry has: an older table may name old endpoints. */
-async function gatewayShowsEverything(api: string, tokenFile: string): Promise<void> {
+async function gatewayShowsEverything(api: string, tokenFile: string, signal?: AbortSignal): Promise<void> {
   const token = (await readFile(tokenFile, 'utf8')).trim();
   const giveUpAtMs = systemClock.monotonicMs() + readyTimeoutMs;
-  while (systemClock.monotonicMs() < giveUpAtMs) {
+  while (systemClock.monotonicMs() < giveUpAtMs && !signal?.aborted) {
     const items = await connectedGateways(api, token);
     if (items.length > 0 && items.every(({ inSync }) => inSync)) return;
     await systemClock.sleep(gatewayPollMs);
@@ -125,7 +125,7 @@ async function connectedGateways(api: string, token: string): Promise<readonly {
   }
 }
 
-/** Starts all at once; stops `front` before `rest`. If one does not start, none is left. */
+/** Starts all at once; stops `front` before `rest`. */
 function together(rest: readonly SupervisedProcess[], front: SupervisedProcess): Component {
   const all = [front, ...rest];
   const stopAll = async (): Promise<void> => {
@@ -134,12 +134,10 @@ function together(rest: readonly SupervisedProcess[], front: SupervisedProcess):
   };
   return {
     name: 'processes',
-    async start() {
-      const outcomes = await Promise.allSettled(all.map((one) => one.start()));
+    async start(signal) {
+      const outcomes = await Promise.allSettled(all.map((one) => one.start(signal)));
       const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-      if (!failure) return;
-      await stopAll();
-      throw failure.reason;
+      if (failure) throw failure.reason;
     },
     drain: stopAll,
     stop: stopAll,

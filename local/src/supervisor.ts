@@ -57,8 +57,8 @@ export class SupervisedProcess implements Component {
     return this.#child?.pid;
   }
 
-  /** Resolves when the process answers at its ready URL; throws when it ends before, or takes too long. */
-  async start(): Promise<void> {
+  /** Resolves when the process answers at its ready URL; throws when it ends before, takes too long, or `signal` says to give up. */
+  async start(signal?: AbortSignal): Promise<void> {
     const { spec, clock, readyTimeoutMs } = this.#options;
     this.#spawn();
     let ended: string | undefined;
@@ -66,13 +66,15 @@ export class SupervisedProcess implements Component {
       ended = how;
     });
     const giveUpAtMs = clock.monotonicMs() + readyTimeoutMs;
-    while (!(await answers(spec.readyUrl))) {
+    for (;;) {
+      // Asked before it is looked at: another program may answer at an address that this one could not have.
+      const ready = await answers(spec.readyUrl);
       if (ended) throw new Error(`${spec.name} ${ended} before it was ready; ${spec.logFile} says why`);
-      if (clock.monotonicMs() > giveUpAtMs) {
-        await this.stop();
+      if (ready) break;
+      if (signal?.aborted) throw new Error(`${spec.name} was told to stop before it was ready`);
+      if (clock.monotonicMs() > giveUpAtMs)
         throw new Error(`${spec.name} was not ready within ${readyTimeoutMs} ms; ${spec.logFile} says why`);
-      }
-      await clock.sleep(readyPollMs);
+      await clock.sleep(readyPollMs, signal);
     }
     this.#keeping = this.#keep();
   }
@@ -96,9 +98,17 @@ export class SupervisedProcess implements Component {
     await this.#keeping;
   }
 
+  /** Never throws: a process that cannot be started has ended, and is tried again as any other. */
   #spawn(): void {
     const { spec, logger } = this.#options;
-    const log = openSync(spec.logFile, 'a', 0o600);
+    let log: number;
+    try {
+      log = openSync(spec.logFile, 'a', 0o600);
+    } catch (error) {
+      this.#child = undefined;
+      this.#exited = Promise.resolve(`could not be started: ${error instanceof Error ? error.message : error}`);
+      return;
+    }
     try {
       const child = spawn(process.execPath, spec.args, { cwd: spec.cwd, env: { ...spec.env }, stdio: ['pipe', log, log], detached: true });
       child.stdin?.on('error', () => undefined);

@@ -34,7 +34,7 @@ test('a start that fails stops what had started, and says why', async () => {
   await expect(
     runProcess({ name: 'p', logger, signals: false, components: [component('a', story), failing, component('c', story)] }),
   ).rejects.toThrow('no disk');
-  expect(story).toEqual(['start a', 'drain a', 'stop a']);
+  expect(story).toEqual(['start a', 'stop b', 'drain a', 'stop a']);
 });
 
 test('a drain that never ends, or fails, does not keep the rest from stopping', async () => {

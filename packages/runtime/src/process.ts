@@ -6,8 +6,8 @@ import type { Logger } from './logger.ts';
 /** A part of a process that is started and stopped. */
 export interface Component {
   readonly name: string;
-  /** Resolves when it does its work. */
-  start(): Promise<void>;
+  /** Resolves when it does its work. `signal` is aborted when the process is to stop before that. */
+  start(signal?: AbortSignal): Promise<void>;
   /** Takes no new work and resolves when the work in hand is done. */
   drain?(): Promise<void>;
   /** Lets everything go, whatever is still in hand. */
@@ -54,6 +54,7 @@ export async function runProcess({
 }: ProcessOptions): Promise<RunningProcess> {
   const started: Component[] = [];
   const stopped = Promise.withResolvers<void>();
+  const stopWanted = new AbortController();
   let starting = true;
   let stopReason: string | undefined;
 
@@ -74,6 +75,7 @@ export async function runProcess({
     if (stopReason === undefined) {
       stopReason = reason;
       logger.info({ process: name, reason }, 'stopping');
+      stopWanted.abort();
       if (!starting) void windDown();
     }
     return stopped.promise;
@@ -104,11 +106,15 @@ export async function runProcess({
   for (const component of components) {
     if (stopReason !== undefined) break;
     try {
-      await component.start();
+      await component.start(stopWanted.signal);
       started.push(component);
     } catch (error) {
+      // What a start left half-done is let go as well.
+      await bounded(logger, `stopping ${component.name}`, stopTimeoutMs, () => component.stop());
+      // A start that was told to give up has not failed.
+      if (stopReason !== undefined) break;
       logger.error({ err: error, component: component.name }, 'start failed');
-      stopReason ??= `${component.name} did not start`;
+      stopReason = `${component.name} did not start`;
       await windDown();
       throw error;
     }

@@ -6,7 +6,7 @@ import type { Clock, Component, Logger, Metrics, Random } from '@burgage/runtime
 import type { Store } from '@burgage/store';
 import { operationIdFor } from '@burgage/tenancy';
 import { createRegistryTenants } from './adapters/registry-tenants.ts';
-import type { OperationDefinition } from './domain/definition.ts';
+import { type OperationDefinition, pointOfNoReturnOf } from './domain/definition.ts';
 import { createOperation, type Operation } from './domain/operation.ts';
 import type { Infrastructure } from './domain/ports.ts';
 import { type ProvisionInput, provisionDefinition } from './domain/provision.ts';
@@ -69,6 +69,9 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
     if (known) return known;
     const tenant = await tenants.get(tenantId);
     if (tenant.state !== 'requested') {
+      // The sweep may have been faster between the two looks.
+      const started = await repository.get(id);
+      if (started) return started;
       throw new BurgageError('transition_not_allowed', {
         message: `tenant ${tenantId} is ${tenant.state}, expected requested: only then can it be provisioned.`,
         metadata: { state: tenant.state },
@@ -85,7 +88,7 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
           tenantSlug: tenant.slug,
           input,
           steps: definition.steps.map((step) => step.name),
-          pointOfNoReturn: definition.steps.findIndex((step) => step.name === definition.pointOfNoReturn),
+          pointOfNoReturn: pointOfNoReturnOf(definition),
         },
         clock.now().toISOString(),
       ),

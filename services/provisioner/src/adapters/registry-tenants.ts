@@ -38,12 +38,13 @@ export function createRegistryTenants(registry: RpcClient<typeof RegistryService
       const { tenant } = await registry.getTenant({ tenant: tenantId }, signal ? { signal } : {});
       return summaryOf(present(tenant, 'GetTenant'));
     },
-    async requested(limit, signal) {
-      const page = await registry.listTenants(
-        { state: TenantState.REQUESTED, pageSize: limit, oldestFirst: true },
-        signal ? { signal } : {},
-      );
-      return page.tenants.map((tenant) => tenant.id);
+    async *requested(signal) {
+      let pageToken = '';
+      do {
+        const page = await registry.listTenants({ state: TenantState.REQUESTED, oldestFirst: true, pageToken }, { signal });
+        for (const tenant of page.tenants) yield tenant.id;
+        pageToken = page.nextPageToken;
+      } while (pageToken !== '');
     },
     async beginProvisioning(tenantId, fence, signal) {
       await registry.transitionTenant({ tenantId, state: TenantState.PROVISIONING, fence: fenceInit(fence) }, { signal });

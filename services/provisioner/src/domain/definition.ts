@@ -2,11 +2,11 @@
 import type { Json } from '@burgage/store';
 import type { OperationKind } from './operation.ts';
 
-/** What a step is given. The same at every attempt but for `signal` and `attempt`. */
+/** What a step is given. The same at every attempt but for `signal`, `attempt` and `fencingToken`. */
 export interface StepContext<Input> {
   readonly input: Input;
   readonly operationId: string;
-  /** Grows each time another worker takes the tenant; what changes shared truth sends it along. */
+  /** Higher than that of every attempt before, at any step and by any worker; what changes shared truth sends it along. */
   readonly fencingToken: number;
   readonly attempt: number;
   /** Why the operation is undone, for a person; only given to `undo`. */
@@ -49,4 +49,11 @@ export interface OperationDefinition<Input extends Json = Json> {
   readonly steps: readonly Step<Input>[];
   /** The step from whose intent on the operation only goes forward. */
   readonly pointOfNoReturn: string;
+}
+
+/** The index of the point of no return. */
+export function pointOfNoReturnOf(definition: OperationDefinition<never>): number {
+  const index = definition.steps.findIndex((step) => step.name === definition.pointOfNoReturn);
+  if (index === -1) throw new Error(`${definition.kind} has no step ${definition.pointOfNoReturn}`);
+  return index;
 }

@@ -127,4 +127,22 @@ describe('an operation', () => {
     const again = transition(begun, { type: 'run_started', step: 0 }, at);
     expect(again.steps[0]?.attempts).toBe(2);
   });
+
+  test('takes no event that its state does not allow', () => {
+    const started = transition(newOperation(2, 1), { type: 'run_started', step: 0 }, at);
+    const undoing = transition(started, { type: 'run_failed', step: 0, error }, at);
+    expect(undoing.state).toBe('undoing');
+    for (const event of [
+      { type: 'run_started', step: 0 },
+      { type: 'run_started', step: 1 },
+      { type: 'run_done', step: 0, detail: '' },
+      { type: 'undo_done', step: 0 },
+      { type: 'undo_started', step: 1 },
+    ] as const) {
+      expect(() => transition(undoing, event, at)).toThrow(/not allowed/);
+    }
+    const failed = transition(transition(undoing, { type: 'undo_started', step: 0 }, at), { type: 'undo_done', step: 0 }, at);
+    expect(failed.state).toBe('failed');
+    expect(() => transition(failed, { type: 'stuck', step: 0, error }, at)).toThrow(/not allowed/);
+  });
 });

@@ -93,7 +93,9 @@ export type OperationEvent =
   | { readonly type: 'undo_started'; readonly step: number }
   | { readonly type: 'undo_done'; readonly step: number }
   | { readonly type: 'undo_retry'; readonly step: number; readonly error: Failure; readonly dueAt: string }
-  | { readonly type: 'undo_failed'; readonly step: number; readonly error: Failure };
+  | { readonly type: 'undo_failed'; readonly step: number; readonly error: Failure }
+  /** The worker cannot do what comes next, and will not be able to by trying again. */
+  | { readonly type: 'stuck'; readonly step: number; readonly error: Failure };
 
 export function createOperation(from: NewOperation, at: string): Operation {
   return {
@@ -158,7 +160,9 @@ function mayHaveEffect(step: StepRecord): boolean {
 /** Moves an operation: the only function that does. The entries it adds to the log follow the ones before without gaps. */
 export function transition(operation: Operation, event: OperationEvent, at: string): Operation {
   const step = operation.steps[event.step];
-  if (!step) throw new Error(`operation ${operation.id} has no step ${event.step}`);
+  if (!step || !isAllowed(operation, step, event)) {
+    throw new Error(`operation ${operation.id} is ${operation.state}, step ${event.step} is ${step?.state}: ${event.type} is not allowed`);
+  }
   const begun = { ...step, attempts: step.attempts + 1, startedAt: step.startedAt ?? at };
   switch (event.type) {
     case 'run_started':
@@ -192,6 +196,36 @@ export function transition(operation: Operation, event: OperationEvent, at: stri
       return end(move(operation, at, event.step, { ...step, error: event.error }, {}), 'needs_attention', at, {
         attention: `Step ${step.name} could not be undone: ${event.error.message} Remove by hand what it left, then try the operation again.`,
       });
+    case 'stuck':
+      return end(operation, 'needs_attention', at, {
+        error: event.error,
+        failedStep: step.name,
+        attention: `Step ${step.name} cannot be carried out by this version: ${event.error.message} The log of the provisioner says more.`,
+      });
+    default:
+      return event satisfies never;
+  }
+}
+
+/** Intents follow from what comes next, results from an intent: everything else is a worker's mistake. */
+function isAllowed(operation: Operation, step: StepRecord, event: OperationEvent): boolean {
+  switch (event.type) {
+    case 'run_started':
+    case 'undo_started': {
+      const next = nextAction(operation);
+      return next.type !== 'nothing' && `${next.type}_started` === event.type && next.step === event.step;
+    }
+    case 'run_done':
+    case 'run_not_needed':
+    case 'run_retry':
+    case 'run_failed':
+      return operation.state === 'running' && step.state === 'running';
+    case 'undo_done':
+    case 'undo_retry':
+    case 'undo_failed':
+      return operation.state === 'undoing' && step.state === 'undoing';
+    case 'stuck':
+      return !hasEnded(operation);
     default:
       return event satisfies never;
   }

@@ -21,7 +21,7 @@ export interface TenantSummary {
 export interface Tenants {
   get(tenantId: string, signal?: AbortSignal): Promise<TenantSummary>;
   /** Ids of tenants that wait for their first operation, oldest first. */
-  requested(limit: number, signal?: AbortSignal): Promise<readonly string[]>;
+  requested(signal: AbortSignal): AsyncIterable<string>;
   beginProvisioning(tenantId: string, fence: Fence, signal: AbortSignal): Promise<void>;
   /** Back from provisioning: the slug is free again. */
   fail(tenantId: string, reason: string, fence: Fence, signal: AbortSignal): Promise<void>;

@@ -4,7 +4,19 @@ import type { Random } from '@burgage/runtime';
 import type { RetryPolicy } from './definition.ts';
 import type { Failure } from './operation.ts';
 
-export type Verdict = { readonly type: 'retry'; readonly delayMs: number } | { readonly type: 'give_up' } | { readonly type: 'lost' };
+export type Verdict =
+  | { readonly type: 'retry'; readonly delayMs: number }
+  | { readonly type: 'give_up' }
+  /** `token`: the highest that was seen, where the error says so. */
+  | { readonly type: 'lost'; readonly token: number };
+
+/** For what has no way back, an undo or a step past the point of no return: most of an hour, before a person is asked. */
+const patience = { attemptsMax: 100, backoffMaxMs: 60_000 } as const;
+
+/** The policy of an attempt that must succeed in the end. */
+export function patiently(policy: RetryPolicy): RetryPolicy {
+  return { ...policy, ...patience };
+}
 
 /**
  * Exponential backoff with full jitter: a random delay below backoffMs × 2^(attempt − 1), capped, and never less than
@@ -20,7 +32,7 @@ export function backoffMs(policy: RetryPolicy, attempt: number, random: Random):
  * entry says that it may pass, or that nobody foresaw, is tried again while attempts remain; all else is final.
  */
 export function judge(error: BurgageError, attempt: number, policy: RetryPolicy, random: Random): Verdict {
-  if (error.code === 'fenced') return { type: 'lost' };
+  if (error.code === 'fenced') return { type: 'lost', token: Number(error.metadata.seen) || 0 };
   const mayPass = error.definition.retry || error.code === 'internal' || error.code === 'cancelled';
   if (!mayPass || attempt >= policy.attemptsMax) return { type: 'give_up' };
   return { type: 'retry', delayMs: Math.max(backoffMs(policy, attempt, random), error.retryAfterMs ?? 0) };

@@ -14,12 +14,12 @@ export interface Lease {
 
 export interface TenantOperations {
   readonly tenantId: string;
-  /** Operations that have not ended, oldest first; only the first is worked on. */
+  /** Operations that have not ended well or in failure, oldest first; only the first is worked on, and none behind one that needs a person. */
   readonly queue: readonly Operation[];
   /** The operation that ended last, until the next one ends. */
   readonly last?: Operation;
   readonly lease?: Lease;
-  /** Grows with every claim. */
+  /** Grows with every intent: what an earlier attempt still does carries a lower one. */
   readonly fencingToken: number;
 }
 
@@ -36,7 +36,8 @@ export const tenantOperationsType: DocumentType<TenantOperations> = {
     // When a worker may take it: the next attempt is due and no lease stands. Nothing to do: not in the index.
     claimableAt: (value) => {
       const [next] = value.queue;
-      return next && Math.max(timeOf(next.dueAt), value.lease ? timeOf(value.lease.until) : 0);
+      if (!next || hasEnded(next)) return undefined;
+      return Math.max(timeOf(next.dueAt), value.lease ? timeOf(value.lease.until) : 0);
     },
     leaseWorker: (value) => value.lease?.worker,
   },
@@ -65,10 +66,11 @@ export function operationIn(value: TenantOperations, operationId: string): Opera
   return [...value.queue, ...(value.last ? [value.last] : [])].find((operation) => operation.id === operationId);
 }
 
-/** The document with `operation` in the place of the one at the head of the queue; off the queue once it has ended. */
+/** The document with `operation` in the place of the one at the head of the queue; off the queue once nothing is left to do for it. */
 export function withHead(value: TenantOperations, operation: Operation): TenantOperations {
   const rest = value.queue.slice(1);
-  return hasEnded(operation) ? { ...value, queue: rest, last: operation } : { ...value, queue: [operation, ...rest] };
+  const isOver = operation.state === 'succeeded' || operation.state === 'failed';
+  return isOver ? { ...value, queue: rest, last: operation } : { ...value, queue: [operation, ...rest] };
 }
 
 export function withoutLease({ lease: _, ...value }: TenantOperations): TenantOperations {

@@ -4,7 +4,7 @@ import { type Clock, type Component, Doorbell, type Logger } from '@burgage/runt
 import type { Tenants } from '../domain/ports.ts';
 
 export interface SweeperOptions {
-  readonly tenants: Tenants;
+  readonly tenants: Pick<Tenants, 'requested'>;
   /** Starts the provision operation of a tenant, or finds it. */
   readonly provision: (tenantId: string) => Promise<unknown>;
   readonly clock: Clock;
@@ -13,18 +13,17 @@ export interface SweeperOptions {
   readonly intervalMs: number;
 }
 
-const batch = 100;
-
 /** Looks at start, whenever it is rung, and every `intervalMs`. */
 export class Sweeper implements Component {
   readonly name = 'sweeper of requested tenants';
   readonly #options: SweeperOptions;
-  readonly #bell = new Doorbell();
+  readonly #bell: Doorbell;
   readonly #stopping = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: SweeperOptions) {
     this.#options = options;
+    this.#bell = new Doorbell(options.clock);
   }
 
   async start(): Promise<void> {
@@ -62,7 +61,7 @@ export class Sweeper implements Component {
 
   async #sweep(signal: AbortSignal): Promise<void> {
     const { tenants, provision, logger } = this.#options;
-    for (const tenantId of await tenants.requested(batch, signal)) {
+    for await (const tenantId of tenants.requested(signal)) {
       try {
         await provision(tenantId);
       } catch (error) {

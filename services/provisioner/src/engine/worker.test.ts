@@ -208,7 +208,7 @@ describe('the worker', () => {
     const stuck = step('b', effects, {
       run: async (context: StepContext<Json>) => {
         effects.push(`run b by ${context.fencingToken}`);
-        if (context.fencingToken === 1) await new Promise<void>((resolve) => (release = resolve));
+        if (context.fencingToken === 2) await new Promise<void>((resolve) => (release = resolve));
         return done(`by ${context.fencingToken}`);
       },
     });
@@ -227,9 +227,9 @@ describe('the worker', () => {
     const operation = await endOf();
     release?.();
     await late?.stop();
-    expect(operation).toMatchObject({ state: 'succeeded', steps: [{ attempts: 1 }, { attempts: 2, detail: 'by 2' }, { attempts: 1 }] });
+    expect(operation).toMatchObject({ state: 'succeeded', steps: [{ attempts: 1 }, { attempts: 2, detail: 'by 3' }, { attempts: 1 }] });
     expect(await repository.get('op_provision_A')).toEqual(operation);
-    expect(effects).toEqual(['run a 1', 'run b by 1', 'run b by 2', 'run c 1']);
+    expect(effects).toEqual(['run a 1', 'run b by 2', 'run b by 3', 'run c 1']);
   });
 
   test('waits for the lease of another worker to run out before it takes the tenant', async () => {
@@ -246,6 +246,82 @@ describe('the worker', () => {
     expect(effects).toEqual([]);
     expect((await endOf()).state).toBe('succeeded');
     expect((await repository.tenants.get('ten_A'))?.value.fencingToken).toBe(6);
+  });
+
+  test('does not ask again at once when it cannot write what it wants', async () => {
+    const definition = definitionOf([step('a', [])]);
+    await enqueue(definition);
+    let writes = 0;
+    const replace = repository.tenants.replace;
+    repository.tenants.replace = async () => {
+      writes += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+      throw new BurgageError('unavailable');
+    };
+    await startWorker(definition);
+    await passUntil(() => clock.monotonicMs() >= 1_000);
+    expect(writes).toBeGreaterThan(0);
+    expect(writes).toBeLessThanOrEqual(1_000 / 50 + 1);
+    repository.tenants.replace = replace;
+    expect((await endOf()).state).toBe('succeeded');
+  });
+
+  test('ends an attempt before its lease does, where the lease cannot be renewed', async () => {
+    let signal: AbortSignal | undefined;
+    const long = step('a', [], {
+      timeoutMs: 600_000,
+      run: async (context) => {
+        signal ??= context.signal;
+        await clock.sleep(500_000, context.signal);
+        return done('');
+      },
+    });
+    const definition = definitionOf([long]);
+    await startWorker(definition, { leaseMs: 9_000 });
+    await enqueue(definition);
+    await passUntil(() => signal !== undefined);
+    const startedMs = clock.monotonicMs();
+    const replace = repository.tenants.replace;
+    repository.tenants.replace = () => Promise.reject(new BurgageError('unavailable'));
+    await passUntil(() => signal?.aborted === true, 500);
+    expect(clock.monotonicMs() - startedMs).toBeLessThan(9_000);
+    repository.tenants.replace = replace;
+  });
+
+  test('catches up at once with a token that somebody else has seen', async () => {
+    const behind = step('a', [], {
+      run: async ({ fencingToken }) => {
+        if (fencingToken <= 50) throw new BurgageError('fenced', { metadata: { seen: '50' } });
+        return done('');
+      },
+    });
+    const definition = definitionOf([behind]);
+    await startWorker(definition, { leaseMs: 3_600_000 });
+    await enqueue(definition);
+    expect((await endOf()).steps[0]).toMatchObject({ state: 'done', attempts: 2 });
+  });
+
+  test('puts an operation before a person whose step it does not know', async () => {
+    const effects: string[] = [];
+    await enqueue(definitionOf([step('a', effects), step('gone', effects)]));
+    await startWorker(definitionOf([step('a', effects)]));
+    const operation = await endOf();
+    expect(operation).toMatchObject({ state: 'needs_attention', failedStep: 'gone' });
+    expect(effects).toEqual(['run a 1']);
+  });
+
+  test('starts nothing on a tenant whose operation needs a person', async () => {
+    const effects: string[] = [];
+    const stays = step('a', effects, { undo: () => Promise.reject(new BurgageError('app_refused')) });
+    const fails = step('b', effects, { run: () => Promise.reject(new BurgageError('app_refused')) });
+    const definition = definitionOf([stays, fails, step('c', effects)]);
+    await startWorker(definition);
+    await enqueue(definition, 'op_provision_1');
+    await enqueue(definition, 'op_provision_2');
+    expect((await endOf('op_provision_1')).state).toBe('needs_attention');
+    await passUntil(() => clock.monotonicMs() >= 30_000, 500);
+    expect((await repository.get('op_provision_2'))?.state).toBe('queued');
+    expect(effects).toEqual(['run a 1', 'undo b 1']);
   });
 
   test('leaves an operation of a definition version that it does not know to others', async () => {

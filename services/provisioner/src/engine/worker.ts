@@ -3,8 +3,8 @@ import { asBurgageError, BurgageError } from '@burgage/contracts';
 import { type Clock, type Component, type Logger, newTraceparent, type Random, runInContext } from '@burgage/runtime';
 import type { Json } from '@burgage/store';
 import type { OperationDefinition, Step, StepContext, StepResult } from '../domain/definition.ts';
-import { hasEnded, nextAction, type Operation, type OperationEvent, transition } from '../domain/operation.ts';
-import { failureOf, judge } from '../domain/retry.ts';
+import { hasEnded, isPastReturn, nextAction, type Operation, type OperationEvent, transition } from '../domain/operation.ts';
+import { failureOf, judge, patiently } from '../domain/retry.ts';
 import { holdsLease, type TenantOperations, withHead, withoutLease } from '../domain/tenant-operations.ts';
 import type { ProvisionerMetrics } from '../metrics.ts';
 import type { OperationRepository } from './repository.ts';
@@ -29,12 +29,20 @@ export interface WorkerOptions {
 }
 
 /** Thrown inside a turn when another worker has the tenant: everything is dropped, nothing is written. */
-class LeaseLost extends Error {}
+class LeaseLost extends Error {
+  /** The highest token that somebody has seen; 0 where nobody said. */
+  readonly seenToken: number;
 
-/** A claimed tenant. */
+  constructor(seenToken = 0) {
+    super('another worker has the tenant');
+    this.seenToken = seenToken;
+  }
+}
+
+/** A claimed tenant. The token grows with each intent. */
 interface Claim {
   readonly tenantId: string;
-  readonly fencingToken: number;
+  fencingToken: number;
 }
 
 type AnyStep = Step<Json>;
@@ -127,17 +135,21 @@ export class Worker implements Component {
 
   /** One claim: works on the tenant's first operation until it has ended, waits, or the worker stops. */
   async #turn(tenantId: string): Promise<void> {
-    const { logger, metrics } = this.#options;
+    const { logger, metrics, clock, pollMs } = this.#options;
+    let claim: Claim | undefined;
     try {
-      const claim = await this.#claim(tenantId);
+      claim = await this.#claim(tenantId);
       if (claim) await this.#work(claim);
     } catch (error) {
       if (error instanceof LeaseLost) {
         metrics.leasesLost.inc();
-        logger.warn({ tenantId }, 'another worker has taken this tenant');
+        logger.warn({ tenantId, seenToken: error.seenToken }, 'another worker has taken this tenant');
       } else {
-        logger.error({ err: error, tenantId }, 'a turn ended unexpectedly; the lease runs out and the next one carries on');
+        logger.error({ err: error, tenantId }, 'a turn ended unexpectedly; trying again');
       }
+      // It keeps its place meanwhile: whatever is wrong is not asked again at once.
+      await clock.sleep(pollMs, this.#stopping.signal);
+      if (claim) await this.#release(claim, error instanceof LeaseLost ? error.seenToken : 0).catch(() => undefined);
     }
   }
 
@@ -149,10 +161,9 @@ export class Worker implements Component {
       const [next] = value.queue;
       const now = clock.now();
       const free = !value.lease || Date.parse(value.lease.until) <= now.getTime();
-      if (!next || !free || Date.parse(next.dueAt) > now.getTime() || !this.#definitionOf(next)) return undefined;
-      const fencingToken = value.fencingToken + 1;
-      claimed = { tenantId, fencingToken };
-      return { value: { ...value, fencingToken, lease: { worker: name, boot, until: this.#leaseEnd() } }, outbox: [] };
+      if (!next || hasEnded(next) || !free || Date.parse(next.dueAt) > now.getTime() || !this.#definitionOf(next)) return undefined;
+      claimed = { tenantId, fencingToken: value.fencingToken };
+      return { value: { ...value, lease: { worker: name, boot, until: this.#leaseEnd() } }, outbox: [] };
     });
     return claimed;
   }
@@ -168,7 +179,7 @@ export class Worker implements Component {
       metrics.claimDelay.observe(waitedMs / 1_000);
       while (operation && !hasEnded(operation) && !this.#stopping.signal.aborted) {
         if (Date.parse(operation.dueAt) > clock.now().getTime()) break;
-        operation = await this.#advance(claim, operation);
+        operation = await this.#advanceOrStick(claim, operation);
       }
       await this.#release(claim);
       if (operation && hasEnded(operation)) {
@@ -182,18 +193,34 @@ export class Worker implements Component {
     });
   }
 
+  /** What cannot be carried out by trying again, such as a step that this version does not know, is put before a person. */
+  async #advanceOrStick(claim: Claim, operation: Operation): Promise<Operation> {
+    try {
+      return await this.#advance(claim, operation);
+    } catch (error) {
+      if (error instanceof LeaseLost || error instanceof BurgageError) throw error;
+      this.#options.logger.error({ err: error }, 'the operation cannot go on');
+      return await this.#record(claim, operation.id, (newest) => {
+        const next = nextAction(newest);
+        return { type: 'stuck', step: next.type === 'nothing' ? 0 : next.step, error: failureOf(error) };
+      });
+    }
+  }
+
   /** One step forward or backward: intent, effect, result. */
   async #advance(claim: Claim, operation: Operation): Promise<Operation> {
-    const action = nextAction(operation);
-    if (action.type === 'nothing') throw new Error(`operation ${operation.id} is ${operation.state} and has nothing to do`);
-    const step = this.#stepOf(operation, action.step);
-    const intent: OperationEvent =
-      action.type === 'run' ? { type: 'run_started', step: action.step } : { type: 'undo_started', step: action.step };
-    const begun = await this.#record(claim, operation.id, intent);
+    const next = nextAction(operation);
+    if (next.type !== 'nothing') this.#stepOf(operation, next.step);
+    // Decided on the newest document, as somebody may have changed the operation meanwhile.
+    const begun = await this.#record(claim, operation.id, intentOf);
+    const action = nextAction(begun);
+    if (action.type === 'nothing') throw new Error(`operation ${operation.id} is ${begun.state} right after an intent`);
+    const step = this.#stepOf(begun, action.step);
     const record = begun.steps[action.step];
     const attempt = (action.type === 'run' ? record?.attempts : record?.undoAttempts) ?? 1;
     const outcome = await this.#effect(claim, begun, step, action.type, attempt);
-    return await this.#record(claim, operation.id, this.#eventOf(action, step, attempt, outcome));
+    const event = this.#eventOf(begun, action, step, attempt, outcome);
+    return await this.#record(claim, operation.id, () => event);
   }
 
   /** Runs or undoes a step within its timeout while the lease is renewed. A thrown value is the outcome, not an exception. */
@@ -244,19 +271,25 @@ export class Worker implements Component {
     return outcome;
   }
 
-  /** Renews the lease while an effect runs. Resolves with true when the lease is lost. */
+  /** Renews the lease while an effect runs. Resolves with true when the lease is lost, or may be over before it can be renewed. */
   async #heartbeat(claim: Claim, operationId: string, ended: AbortSignal, attemptOver: AbortController): Promise<boolean> {
     const { clock, leaseMs, repository, logger } = this.#options;
+    const intervalMs = leaseMs / 3;
+    let renewedMs = clock.monotonicMs();
     for (;;) {
-      await clock.sleep(leaseMs / 3, ended);
+      await clock.sleep(intervalMs, ended);
       if (ended.aborted) return false;
+      const askedMs = clock.monotonicMs();
       try {
         await repository.change(claim.tenantId, (value) => {
           this.#assertHolds(value, claim);
           return { value: this.#renewed(value), outbox: [] };
         });
+        renewedMs = askedMs;
       } catch (error) {
-        if (error instanceof LeaseLost) {
+        // The next chance would come after the end of the lease: by then another worker may act.
+        const isOver = error instanceof LeaseLost || clock.monotonicMs() + intervalMs >= renewedMs + leaseMs;
+        if (isOver) {
           attemptOver.abort();
           return true;
         }
@@ -266,7 +299,8 @@ export class Worker implements Component {
   }
 
   #eventOf(
-    action: { type: 'run' | 'undo'; step: number },
+    operation: Operation,
+    action: { readonly type: 'run' | 'undo'; readonly step: number },
     step: AnyStep,
     attempt: number,
     outcome: StepResult | BurgageError,
@@ -277,10 +311,12 @@ export class Worker implements Component {
     }
     const { clock, random } = this.#options;
     const error = failureOf(outcome);
-    const verdict = judge(outcome, attempt, step.retry, random);
+    // What has no way back is tried for long; a person is asked only then.
+    const policy = action.type === 'undo' || isPastReturn(operation) ? patiently(step.retry) : step.retry;
+    const verdict = judge(outcome, attempt, policy, random);
     switch (verdict.type) {
       case 'lost':
-        throw new LeaseLost();
+        throw new LeaseLost(verdict.token);
       case 'give_up':
         return action.type === 'run' ? { type: 'run_failed', step: action.step, error } : { type: 'undo_failed', step: action.step, error };
       case 'retry': {
@@ -294,27 +330,34 @@ export class Worker implements Component {
     }
   }
 
-  /** Writes one transition, under the lease. */
-  async #record(claim: Claim, operationId: string, event: OperationEvent): Promise<Operation> {
+  /** Writes one transition of the newest document, under the lease. An intent takes a token of its own. */
+  async #record(claim: Claim, operationId: string, decide: (newest: Operation) => OperationEvent): Promise<Operation> {
     const { repository, clock } = this.#options;
     let written: Operation | undefined;
+    let fencingToken = claim.fencingToken;
     await repository.change(claim.tenantId, (value) => {
       this.#assertHolds(value, claim);
       const [operation] = value.queue;
       if (operation?.id !== operationId) throw new Error(`operation ${operationId} is not the first of its tenant`);
+      const event = decide(operation);
       const next = transition(operation, event, clock.now().toISOString());
+      const isIntent = event.type === 'run_started' || event.type === 'undo_started';
+      fencingToken = value.fencingToken + (isIntent ? 1 : 0);
       written = next;
-      return { value: this.#renewed(withHead(value, next)), outbox: repository.consequencesOf(operation, next) };
+      return { value: this.#renewed({ ...withHead(value, next), fencingToken }), outbox: repository.consequencesOf(operation, next) };
     });
     if (!written) throw new Error(`the transition of operation ${operationId} was not written`);
+    claim.fencingToken = fencingToken;
     return written;
   }
 
-  async #release(claim: Claim): Promise<void> {
+  /** Gives the tenant back, where it is still held; its token then is `seenToken` at least, so that the next claim is not refused. */
+  async #release(claim: Claim, seenToken = 0): Promise<void> {
     const { name, boot, repository } = this.#options;
-    await repository.change(claim.tenantId, (value) =>
-      holdsLease(value, name, boot, claim.fencingToken) ? { value: withoutLease(value), outbox: [] } : undefined,
-    );
+    await repository.change(claim.tenantId, (value) => {
+      if (!holdsLease(value, name, boot, claim.fencingToken)) return undefined;
+      return { value: withoutLease({ ...value, fencingToken: Math.max(value.fencingToken, seenToken) }), outbox: [] };
+    });
   }
 
   #assertHolds(value: TenantOperations, claim: Claim): void {
@@ -342,6 +385,13 @@ export class Worker implements Component {
     if (!step) throw new Error(`${operation.kind} version ${operation.definitionVersion} has no step ${name}`);
     return step;
   }
+}
+
+/** The intent that comes next. */
+function intentOf(operation: Operation): OperationEvent {
+  const action = nextAction(operation);
+  if (action.type === 'nothing') throw new Error(`operation ${operation.id} is ${operation.state} and has nothing to do`);
+  return { type: action.type === 'run' ? 'run_started' : 'undo_started', step: action.step };
 }
 
 function secondsBetween(from: string, to: string | undefined): number {
