@@ -135,7 +135,7 @@ describe('flush', () => {
 });
 
 describe('items', () => {
-  it('come in their order, neighbours of one target together, each target to its handler', async () => {
+  it('come in their order, all of one target together, each target to its handler', async () => {
     const calls: string[] = [];
     const relaying = createRelay({
       event: async (items) => void calls.push(`event ${items.map(({ id }) => id).join('')}`),
@@ -143,10 +143,10 @@ describe('items', () => {
     });
     await documents.insert('a', { step: 1 }, [item('1'), item('2'), item('3', 'journal:routes'), item('4')]);
     await relaying.flush('a');
-    expect(calls).toEqual(['event 12', 'routes 3', 'event 4']);
+    expect(calls).toEqual(['event 124', 'routes 3']);
   });
 
-  it('are given again from the first that was not done, never out of order', async () => {
+  it('of a target that fails are given again, in order, and keep nothing of another target back', async () => {
     let refuse = true;
     const relaying = createRelay({
       event: handleAll,
@@ -155,12 +155,12 @@ describe('items', () => {
         await handleAll(items, document);
       },
     });
-    await documents.insert('a', { step: 1 }, [item('1'), item('2', 'other'), item('3')]);
+    await documents.insert('a', { step: 1 }, [item('1'), item('2', 'other'), item('3'), item('4', 'other')]);
     await relaying.flush('a');
-    expect(handled).toEqual(['a:1']);
+    expect(handled).toEqual(['a:1', 'a:3']);
     refuse = false;
     await relaying.flush('a');
-    expect(handled).toEqual(['a:1', 'a:2', 'a:3']);
+    expect(handled).toEqual(['a:1', 'a:3', 'a:2', 'a:4']);
   });
 
   it('of a target that nobody handles stay, and the log names the target', async () => {

@@ -4,7 +4,7 @@ import { type Clock, type Component, Doorbell, type Logger } from '@burgage/runt
 import type { Documents, OutboxItem, Stored } from './port.ts';
 
 /**
- * Does what `items` ask for: neighbours in the outbox of `document` with the same target, oldest first. Resolving means
+ * Does what `items` ask for: all in the outbox of `document` with the same target, oldest first. Resolving means
  * done for good; throwing has them given again, together with what has come behind them. The same item may come twice.
  */
 export type OutboxHandler = (items: readonly OutboxItem[], document: Stored<unknown>) => Promise<void>;
@@ -47,7 +47,7 @@ interface Backoff {
 
 /**
  * Several relays may work on the same documents: each item is handled at least once, and for the first time only after
- * all before it in its document.
+ * all before it in its document that have the same target.
  */
 export function createOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   return new Relay(options);
@@ -173,20 +173,27 @@ class Relay implements OutboxRelay {
     return run;
   }
 
+  /** Target by target, each in order: what one target cannot take now keeps nothing of another back. */
   async #relay({ documents, id }: Place): Promise<void> {
+    const failed = new Map<string, unknown>();
     for (;;) {
       // Read anew, as another relay may have been faster and more may have come.
       const document = await documents.get(id);
-      const [first] = document?.outbox ?? [];
-      if (document === undefined || first === undefined) return;
-      const next = document.outbox.findIndex((item) => item.target !== first.target);
-      const items = next === -1 ? document.outbox : document.outbox.slice(0, next);
-      await this.#handle(first.target, items, document);
+      const first = document?.outbox.find((item) => !failed.has(item.target));
+      if (document === undefined || first === undefined) break;
+      const items = document.outbox.filter((item) => item.target === first.target);
+      try {
+        await this.#handle(first.target, items, document);
+      } catch (error) {
+        failed.set(first.target, error);
+        continue;
+      }
       await documents.pullOutbox(
         id,
         items.map((item) => item.id),
       );
     }
+    for (const error of failed.values()) throw error;
   }
 
   async #handle(target: string, items: readonly OutboxItem[], document: Stored<unknown>): Promise<void> {

@@ -19,8 +19,8 @@ export interface RoutePublisher {
 }
 
 /**
- * The relay does it, so that nothing is appended twice without need. But it keeps the order of each outbox, and a route
- * must not wait behind an event that nobody takes: what is left over is put into the journal here.
+ * The relay does it, so that nothing is appended twice without need. It only logs what fails: what it has left over is put
+ * into the journal here, so that the caller hears of a journal that takes nothing.
  */
 export function createRoutePublisher(relay: Relay, routes: Journal): RoutePublisher {
   async function publishOne([documents, id]: Written): Promise<void> {
