@@ -32,7 +32,7 @@ async function main(argv: readonly string[]): Promise<void> {
   // Names and paths mean what they mean where the user stands.
   const here = process.env.INIT_CWD ?? process.cwd();
   const catalogName = /[./\\]/.test(settings.catalog) ? resolve(here, settings.catalog) : settings.catalog;
-  const catalog = await loadCatalog(catalogName, catalogsFolder);
+  const catalog = await loadCatalog(catalogName, catalogsFolder, { appEntry: true });
   const data = await openDataFolder(resolve(here, settings.data));
   try {
     await assertPortFree(settings.host, settings.port);

@@ -1,4 +1,5 @@
 // Writes through the registry's own calls, in order for each entity, each answer held against what was committed.
+import { isDeepStrictEqual } from 'node:util';
 import { asBurgageError, type Tenant, TenantState } from '@burgage/contracts';
 import type { Random } from '@burgage/runtime';
 import type { Newest } from './route-log.ts';
@@ -73,7 +74,7 @@ export class RegistryWrites {
           this.#generations.set(slug, this.#generation(slug) + 1);
           return this.#place(await this.#tenant(slug));
         case TenantState.TERMINATING:
-          if (tenant.upstream !== '') return this.#unplace(tenant);
+          if (tenant.hosts.length > 0) return this.#unplace(tenant);
           return this.#transition(tenant, TenantState.TERMINATED);
         default:
           return undefined;
@@ -138,14 +139,14 @@ export class RegistryWrites {
   async #transition({ id }: Tenant, state: TenantState): Promise<void> {
     const { epoch } = this.#registry.log;
     const { tenant, revision } = await this.#registry.client.transitionTenant({ tenantId: id, state, fence, reason: 'the model says so' });
-    if (tenant !== undefined && revision > 0n) this.#showsTenant(tenant, this.#shownBy(epoch, Number(revision)), revision);
+    if (tenant !== undefined && revision > 0n) this.#holdAgainst(tenant, this.#shownBy(epoch, Number(revision)), revision);
   }
 
   async #place({ id }: Tenant, upstream: string = this.#one(upstreamNames)): Promise<void> {
     const { epoch } = this.#registry.log;
     const { tenant, revision } = await this.#registry.client.putTenantRoute({ tenantId: id, upstream, isolation: 'pool', fence });
     const shown = this.#shownBy(epoch, Number(revision));
-    if (tenant !== undefined) this.#showsPlace(tenant, shown, revision);
+    if (tenant !== undefined) this.#holdAgainst(tenant, shown, revision);
     if (shown !== undefined && !shown.has(`upstream ${upstream}`))
       this.#violated(`${id} is placed at revision ${revision}, which does not show its upstream`);
   }
@@ -153,7 +154,7 @@ export class RegistryWrites {
   async #unplace({ id }: Tenant): Promise<void> {
     const { epoch } = this.#registry.log;
     const { tenant, revision } = await this.#registry.client.removeTenantRoute({ tenantId: id, fence });
-    if (tenant !== undefined) this.#showsPlace(tenant, this.#shownBy(epoch, Number(revision)), revision);
+    if (tenant !== undefined) this.#holdAgainst(tenant, this.#shownBy(epoch, Number(revision)), revision);
   }
 
   /** What a gateway shows at least that has applied `revision`; undefined where the epoch changed during the call. */
@@ -163,20 +164,16 @@ export class RegistryWrites {
   }
 
   /** Nobody else writes to this tenant or its host meanwhile. */
-  #showsTenant({ id, upstream, state }: Tenant, shown: Newest | undefined, revision: bigint): void {
+  #holdAgainst({ id, slug, formerSlug, hosts, upstream, state }: Tenant, shown: Newest | undefined, revision: bigint): void {
     if (shown === undefined) return;
-    const entity = shown.get(`tenant ${id}`)?.entity;
-    const tenant = entity?.kind === 'tenant' ? entity : undefined;
-    if ((tenant?.upstream ?? '') !== upstream || (tenant !== undefined && tenant.state !== TenantState[state]?.toLowerCase()))
-      this.#violated(`${id} is not shown at revision ${revision}, which was answered: ${JSON.stringify(tenant)}`);
-  }
-
-  #showsPlace(tenant: Tenant, shown: Newest | undefined, revision: bigint): void {
-    this.#showsTenant(tenant, shown, revision);
-    const { id, slug, formerSlug, upstream } = tenant;
-    const host = shown?.get(`host ${slug || formerSlug}.test`)?.entity;
+    const expected = hosts.length === 0 ? undefined : { upstream, state: TenantState[state]?.toLowerCase() };
+    const tenant = shown.get(`tenant ${id}`)?.entity;
+    const found = tenant?.kind === 'tenant' ? { upstream: tenant.upstream, state: tenant.state } : undefined;
+    if (!isDeepStrictEqual(found, expected))
+      this.#violated(`${id} is not shown at revision ${revision}, which was answered: ${JSON.stringify(found)}`);
+    const host = shown.get(`host ${slug || formerSlug}.test`)?.entity;
     const leadsTo = host?.kind === 'host' ? host.tenantId : undefined;
-    if (shown !== undefined && leadsTo !== (upstream === '' ? undefined : id))
+    if (leadsTo !== (hosts.length === 0 ? undefined : id))
       this.#violated(`the host of ${id} is not shown at revision ${revision}, which was answered: ${JSON.stringify(host)}`);
   }
 

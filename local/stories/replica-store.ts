@@ -11,13 +11,13 @@ export interface StoreFaults {
   beforeRead: (what: string) => Promise<void>;
 }
 
-/** What a replica sees: the store as it is, or as it was. */
+/** What a replica sees: the store as it is, or as it was. What it has seen it goes on seeing. */
 export class View {
-  #store: Store | undefined;
+  #store: Promise<Store> | undefined;
   #changed = new AbortController();
 
   /** What reads are answered from; undefined: the live store. */
-  get store(): Store | undefined {
+  get store(): Promise<Store> | undefined {
     return this.#store;
   }
 
@@ -26,7 +26,8 @@ export class View {
     return this.#changed.signal;
   }
 
-  show(store: Store | undefined): void {
+  /** From this turn on; reads wait for a store that is still being opened. */
+  show(store: Promise<Store> | undefined): void {
     this.#store = store;
     const before = this.#changed;
     this.#changed = new AbortController();
@@ -48,22 +49,20 @@ const scanPageSize = 6;
 
 /** Scans and the journal are read from the view; what decides a write, and every write, is the live store's. */
 export function replicaStore({ live, faults, view, clock, appended }: ReplicaStoreOptions): Store {
-  const seen = (): Store => view.store ?? live;
-
   function journal(name: string): Journal {
     const real = live.journal(name);
-    const now = (): Journal => (view.store === undefined ? real : seen().journal(name));
+    const seen = async (): Promise<Journal> => (view.store === undefined ? real : (await view.store).journal(name));
     return {
-      head: () => now().head(),
+      head: async () => await (await seen()).head(),
       async readAfter(revision, limit) {
         await faults.beforeRead(name);
-        return await now().readAfter(revision, limit);
+        return await (await seen()).readAfter(revision, limit);
       },
       async waitBeyond(revision, timeoutMs, signal) {
         const endsAtMs = clock.monotonicMs() + timeoutMs;
         for (;;) {
           const over = AbortSignal.any([view.changed, ...(signal ? [signal] : [])]);
-          if (await now().waitBeyond(revision, endsAtMs - clock.monotonicMs(), over)) return true;
+          if (await (await seen()).waitBeyond(revision, endsAtMs - clock.monotonicMs(), over)) return true;
           if (signal?.aborted || clock.monotonicMs() >= endsAtMs) return false;
         }
       },
@@ -89,9 +88,8 @@ export function replicaStore({ live, faults, view, clock, appended }: ReplicaSto
       async list(query = {}) {
         if (query.where !== undefined) return await real.list(query);
         await faults.beforeRead(type.name);
-        return await seen()
-          .documents(type)
-          .list({ ...query, pageSize: scanPageSize });
+        const seen = view.store === undefined ? real : (await view.store).documents(type);
+        return await seen.list({ ...query, pageSize: scanPageSize });
       },
       pendingOutbox: (...args) => real.pendingOutbox(...args),
       async pullOutbox(id, itemIds) {

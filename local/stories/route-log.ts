@@ -68,28 +68,28 @@ export function addNewer(newest: Map<string, RouteEntry>, entries: Iterable<Rout
 }
 
 /** What the documents say now, read without the code under test. */
-export async function truthOf({ upstreams, tenants, platformRoutes, hosts }: RegistryDocuments): Promise<Newest> {
+export async function truthOf(documents: RegistryDocuments): Promise<Newest> {
   const entries: RouteEntry[] = [];
-  for await (const { version, value } of all((cursor) => upstreams.list(pageAt(cursor)))) {
+  for await (const { version, value } of all((cursor) => documents.upstreams.list(pageAt(cursor)))) {
     const { name, endpoints } = value;
     entries.push({ kind: 'upstream', key: name, version, removed: false, entity: { kind: 'upstream', name, endpoints } });
   }
-  for await (const { id, version, value } of all((cursor) => tenants.list(pageAt(cursor)))) {
-    const { slug, plan, state, holds, limits, features, upstream, isolation, entitlementVersion, branding } = value;
+  for await (const { id, version, value } of all((cursor) => documents.tenants.list(pageAt(cursor)))) {
+    const { hosts, slug, plan, state, holds, limits, features, upstream, isolation, entitlementVersion, branding } = value;
     const route = { slug, plan, state, holds, limits, features, upstream, isolation, entitlementVersion, branding, platform: false };
     entries.push(
-      upstream === ''
+      hosts.length === 0
         ? { kind: 'tenant', key: id, version, removed: true }
         : { kind: 'tenant', key: id, version, removed: false, entity: { kind: 'tenant', tenantId: id, ...route } },
     );
   }
-  for await (const { id, version, value } of all((cursor) => platformRoutes.list(pageAt(cursor)))) {
+  for await (const { id, version, value } of all((cursor) => documents.platformRoutes.list(pageAt(cursor)))) {
     const { label, upstream } = value;
     const served = { plan: '', state: 'active', holds: [], features: [], isolation: '', entitlementVersion: 0, platform: true } as const;
     const entity = { kind: 'tenant', tenantId: id, slug: label, upstream, ...served, branding: { name: label, color: '#475569' } } as const;
     entries.push({ kind: 'tenant', key: id, version, removed: false, entity });
   }
-  for await (const { id, version, value } of all((cursor) => hosts.list(pageAt(cursor)))) {
+  for await (const { id, version, value } of all((cursor) => documents.hosts.list(pageAt(cursor)))) {
     const { tenantId } = value;
     entries.push(
       tenantId === null

@@ -8,10 +8,10 @@ import type { WatchedRegistry } from './watched-registry.ts';
 import { WatchedWorld } from './watched-world.ts';
 import type { Disk, WatchingGateway } from './watching-gateway.ts';
 
-const runs = Number(process.env.BURGAGE_MODEL_RUNS ?? 8);
+const runs = Number(process.env.BURGAGE_MODEL_RUNS ?? 6);
+/** The same steps in each run; what they meet differs, as sockets and disk do. */
 const seedAsked = process.env.BURGAGE_MODEL_SEED;
-const seeds =
-  seedAsked === undefined ? Array.from({ length: runs }, () => Math.floor(systemRandom.float() * 2 ** 31)) : [Number(seedAsked)];
+const seeds = Array.from({ length: runs }, () => Number(seedAsked ?? Math.floor(systemRandom.float() * 2 ** 31)));
 const stepsMin = 30;
 const stepsMax = 60;
 const gatewayCount = 3;
@@ -208,7 +208,7 @@ describe('in one situation after the other', () => {
   test.each(['before', 'after'])('a held snapshot accepted %s entries of the epoch before came is not mixed with them', async (when) => {
     await meanwhile(async () => {
       await unplace(0, 1);
-      await registry.fallBehind();
+      registry.fallBehind();
       await unplace(1, 6);
       await registry.reset();
     });
@@ -259,7 +259,7 @@ describe('in one situation after the other', () => {
     await begun.promise;
     await unplace(1, 2);
     await registry.trim(0);
-    await registry.fallBehind();
+    registry.fallBehind();
     await world.writes.putUpstream('pool-a', 3);
     goOn.first.resolve();
     await world.until('the snapshot is applied', async () => hosts() === 10);

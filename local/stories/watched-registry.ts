@@ -32,6 +32,9 @@ const catalog: Catalog = {
   },
 };
 
+/** By the registry's clock, which may be fast. A call that is given up goes on in the registry, beside the next one. */
+const timeoutMs = 100_000;
+
 export type ReplicaName = 'leading' | 'lagging';
 
 interface Replica {
@@ -55,7 +58,7 @@ export class WatchedRegistry {
   readonly #options: WatchedRegistryOptions;
   readonly #events: Events;
   readonly #replicas: Readonly<Record<ReplicaName, Replica>>;
-  readonly #oldViews: Store[] = [];
+  readonly #views: Promise<Store>[] = [];
   /** What was ever relayed into the store as it is now: all that can be relayed again. */
   #relayed: Json[] = [];
   #backup: { readonly file: string; readonly relayed: readonly Json[] } | undefined;
@@ -66,8 +69,8 @@ export class WatchedRegistry {
     this.#options = options;
     this.#events = events;
     this.#replicas = { leading: replica('leading'), lagging: replica('lagging') };
-    this.client = createRpcClient(RegistryService, { address: `unix:${this.#replicas.leading.socket}` });
-    this.#laggingClient = createRpcClient(RegistryService, { address: `unix:${this.#replicas.lagging.socket}` });
+    this.client = createRpcClient(RegistryService, { address: `unix:${this.#replicas.leading.socket}`, timeoutMs });
+    this.#laggingClient = createRpcClient(RegistryService, { address: `unix:${this.#replicas.lagging.socket}`, timeoutMs });
   }
 
   static async open(options: WatchedRegistryOptions): Promise<WatchedRegistry> {
@@ -84,7 +87,7 @@ export class WatchedRegistry {
     await this.#laggingClient.close();
     await this.#stop('leading');
     await this.#stop('lagging');
-    for (const store of this.#oldViews) await store.close();
+    for (const store of this.#views) await (await store).close();
     await this.#events.close();
   }
 
@@ -115,12 +118,15 @@ export class WatchedRegistry {
   }
 
   /** From now on the lagging replica shows the routes as they are at this moment. */
-  async fallBehind(): Promise<void> {
-    this.#look(await this.#open(this.#copy()));
+  fallBehind(): void {
+    const copy = this.#open(this.#copy());
+    // Closed at the end: streams may go on reading from it after it is shown no more.
+    this.#views.push(copy);
+    this.#replicas.lagging.view.show(copy);
   }
 
   catchUp(): void {
-    this.#look(undefined);
+    this.#replicas.lagging.view.show(undefined);
   }
 
   /** Puts some of what was relayed before into the journal once more. */
@@ -183,13 +189,6 @@ export class WatchedRegistry {
     using source = new DatabaseSync(this.#file);
     source.prepare('VACUUM INTO ?').run(copy);
     return copy;
-  }
-
-  #look(view: Store | undefined): void {
-    const replica = this.#replicas.lagging;
-    // Streams may still be reading from the old one.
-    if (replica.view.store !== undefined) this.#oldViews.push(replica.view.store);
-    replica.view.show(view);
   }
 
   #appended(head: JournalHead, values: readonly Json[]): void {

@@ -60,6 +60,7 @@ export const errorCatalogue = {
   operation_not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'There is no such operation.', advice: 'burgage operations list shows those that exist.' },
   upstream_not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'There is no such upstream.', advice: 'Check its name.' },
   gateway_not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'No such gateway is connected.', advice: 'burgage gateways list shows those that are.' },
+  snapshot_not_held: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'The gateway holds no snapshot back.', advice: 'Nothing: it goes on by itself; burgage gateways list shows how far it is.' },
   no_gateway: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'No gateway is connected to the registry.', advice: 'Start one, or wait until it has connected; burgage gateways list shows those that are.' },
   transition_not_allowed: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'The tenant is not in a state that allows this.', advice: 'The error names the state and what it allows.' },
   version_conflict: { grpc: 'ABORTED', http: 412, retry: true, blame: 'caller', sentence: 'Somebody else changed it in the meantime.', advice: 'Read it again and repeat the change.' },
@@ -71,6 +72,7 @@ export const errorCatalogue = {
 
   // What an operator configured.
   catalog_invalid: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The catalog has an error.', advice: 'Correct the file at the line that the error names.' },
+  command_invalid: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The command line is not valid.', advice: 'Add --help to see what is possible.' },
   config_invalid: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'A setting is not valid.', advice: 'Correct the flag or environment variable that the error names.' },
   route_file_invalid: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The route file has an error.', advice: 'Correct the line that the error names.' },
   data_folder_newer: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'The data folder was written by a newer version of Burgage.', advice: 'Start that version, or use another data folder.' },

@@ -32,7 +32,7 @@ export function decodeCursor(typeName: string, query: ListQuery, cursor: string)
   const sortedFits = bySortValue ? ['string', 'number', 'boolean'].includes(typeof sorted) : sorted === undefined;
   if (fingerprint !== listFingerprint(typeName, query) || typeof id !== 'string' || !sortedFits || rest.length > 0) {
     throw new BurgageError('invalid_page_token', {
-      message: `cursor is not one that this list of ${typeName} gave; expected nextCursor of the page before, with the same where and sort`,
+      message: 'the page token is not one that this list gave, expected the one of the page before, with the same filter and order',
     });
   }
   return bySortValue ? { id, sorted: sorted as IndexValue } : { id };

@@ -17,33 +17,33 @@ export interface AnyDocumentType {
 /** Checks the declaration itself. @throws BurgageError `invalid_argument`. */
 export function checkType<T>(type: DocumentType<T>): void {
   if (!typeName.test(type.name))
-    throw invalidField('name', `is "${type.name}"; expected lower-case letters, digits and underscores, 48 at most`);
+    throw invalidField('name', `got "${type.name}", expected lower-case letters, digits and underscores, 48 at most`);
   if (!Number.isSafeInteger(type.schemaVersion) || type.schemaVersion < 1) {
-    throw invalidField('schemaVersion', `of ${type.name} is ${type.schemaVersion}; expected a whole number from 1`);
+    throw invalidField('schemaVersion', `got ${type.schemaVersion} for ${type.name}, expected a whole number from 1`);
   }
   if (type.schemaVersion > 1 && type.upgrade === undefined) {
-    throw invalidField('upgrade', `of ${type.name} is missing; expected a function, as its schemaVersion is ${type.schemaVersion}`);
+    throw invalidField('upgrade', `is missing for ${type.name}, expected a function, as its schemaVersion is ${type.schemaVersion}`);
   }
   const names = new Set<string>(['id']);
   for (const name of Object.keys(type.indexes ?? {})) {
-    if (!fieldName.test(name)) throw invalidField('indexes', `of ${type.name} name "${name}"; expected letters, digits and underscores`);
-    if (names.has(name.toLowerCase())) throw invalidField('indexes', `of ${type.name} name "${name}", which is taken`);
+    if (!fieldName.test(name)) throw invalidField('indexes', `got "${name}" for ${type.name}, expected letters, digits and underscores`);
+    if (names.has(name.toLowerCase()))
+      throw invalidField('indexes', `got "${name}" for ${type.name}, which is taken, expected another name`);
     names.add(name.toLowerCase());
   }
 }
 
 /** An id, unique key or index value that is text: what every database can keep and compare byte by byte. */
 export function checkText(field: string, text: unknown): asserts text is string {
-  if (typeof text !== 'string') throw invalidField(field, `is of type ${typeof text}; expected a string`);
-  if (text.length > textLengthMax) throw invalidField(field, `has ${text.length} characters; expected at most ${textLengthMax}`);
-  if (!text.isWellFormed() || text.includes('\0'))
-    throw invalidField(field, 'holds half a character or a zero byte; expected Unicode text');
+  if (typeof text !== 'string') throw invalidField(field, `got a value of type ${typeof text}, expected a string`);
+  if (text.length > textLengthMax) throw invalidField(field, `got ${text.length} characters, expected at most ${textLengthMax}`);
+  if (!text.isWellFormed() || text.includes('\0')) throw invalidField(field, 'got half a character or a zero byte, expected Unicode text');
 }
 
 /** The id of a document. @throws BurgageError `invalid_argument`. */
 export function checkId(id: unknown): void {
   checkText('id', id);
-  if (id === '') throw invalidField('id', 'is empty; expected at least one character');
+  if (id === '') throw invalidField('id', 'is missing, expected at least one character');
 }
 
 export interface UniqueKey {
@@ -76,7 +76,7 @@ export function indexValuesOf<T>(type: DocumentType<T>, value: T): readonly (Ind
 /** @throws BurgageError `invalid_argument` where `value` is nothing that can be compared. */
 export function checkIndexValue(field: string, value: unknown): asserts value is IndexValue {
   if (typeof value === 'boolean' || Number.isFinite(value)) return;
-  if (typeof value === 'number') throw invalidField(field, `is ${value}; expected a finite number`);
+  if (typeof value === 'number') throw invalidField(field, `got ${value}, expected a finite number`);
   checkText(field, value);
 }
 
@@ -101,7 +101,7 @@ export function withAdded(waiting: readonly OutboxItem[], added: readonly Outbox
   const ids = new Set(waiting.map((item) => item.id));
   for (const [index, item] of added.entries()) {
     checkText(`outbox[${index}].id`, item.id);
-    if (ids.has(item.id)) throw invalidField(`outbox[${index}].id`, `is "${item.id}", which the outbox holds already; expected another`);
+    if (ids.has(item.id)) throw invalidField(`outbox[${index}].id`, `got "${item.id}", which the outbox holds already, expected another`);
     ids.add(item.id);
   }
   return [...waiting, ...added];

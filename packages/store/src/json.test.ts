@@ -34,9 +34,9 @@ describe('jsonText', () => {
 
   it('names the place, what is there and what was expected', () => {
     expect(() => jsonText('value', { list: [1, { when: new Date(0) }] })).toThrow(
-      'value.list[1].when: is a Date; expected a plain JSON value',
+      'value.list[1].when: got a Date, expected a plain JSON value',
     );
-    expect(() => jsonText('value', { count: Number.NaN })).toThrow('value.count: is NaN; expected a finite number');
+    expect(() => jsonText('value', { count: Number.NaN })).toThrow('value.count: got NaN, expected a finite number');
   });
 
   it('refuses what calls its own toJSON', () => {

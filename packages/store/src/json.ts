@@ -14,18 +14,18 @@ export function jsonText(field: string, value: unknown): string {
 }
 
 function checkPlain(field: string, value: unknown, depth: number): void {
-  if (depth > depthMax) throw invalidField(field, `is nested deeper than ${depthMax} levels; expected a plain JSON value`);
+  if (depth > depthMax) throw invalidField(field, `got more than ${depthMax} levels, expected a plain JSON value`);
   switch (typeof value) {
     case 'boolean':
     case 'string':
       return;
     case 'number':
-      if (!Number.isFinite(value)) throw invalidField(field, `is ${value}; expected a finite number`);
+      if (!Number.isFinite(value)) throw invalidField(field, `got ${value}, expected a finite number`);
       return;
     case 'object':
       break;
     default:
-      throw invalidField(field, `is of type ${typeof value}; expected a plain JSON value`);
+      throw invalidField(field, `got a value of type ${typeof value}, expected a plain JSON value`);
   }
   if (value === null) return;
   if (Array.isArray(value)) {
@@ -35,7 +35,7 @@ function checkPlain(field: string, value: unknown, depth: number): void {
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
-    throw invalidField(field, `is a ${value.constructor?.name ?? 'class instance'}; expected a plain JSON value`);
+    throw invalidField(field, `got a ${value.constructor?.name ?? 'class instance'}, expected a plain JSON value`);
   }
   for (const [name, inner] of Object.entries(value)) {
     if (inner !== undefined) checkPlain(`${field}.${name}`, inner, depth + 1);

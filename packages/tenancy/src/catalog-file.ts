@@ -1,24 +1,40 @@
 // Finds a catalog by name or file and reads it.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { BurgageError } from '@burgage/contracts';
-import { type Catalog, parseCatalog } from './catalog.ts';
+import { type Catalog, misfit, parseCatalog } from './catalog.ts';
+import { got } from './got.ts';
 import { nearest } from './nearest.ts';
 import { unwrap } from './result.ts';
 
 const extension = '.yaml';
 const namePattern = /^[a-z0-9-]+$/;
 
+export interface CatalogNeeds {
+  /** True where the app is to be started from here: a catalog whose `app.entry` is no file is refused. */
+  readonly appEntry?: boolean;
+}
+
 /**
  * The catalog called `nameOrFile` in `catalogsFolder` (`litedesk` is `litedesk.yaml` there), or in the file of that
  * path. `app.entry` comes back as an absolute path, resolved from the file's folder.
- * @throws BurgageError `catalog_invalid`: no such file (the message lists the catalogs that there are), not readable, or
- * as in `parseCatalog`.
+ * @throws BurgageError `catalog_invalid`: no such file (the message lists the catalogs that there are), not readable, as
+ * in `parseCatalog`, or without what is needed of it.
  */
-export async function loadCatalog(nameOrFile: string, catalogsFolder: string): Promise<Catalog> {
+export async function loadCatalog(nameOrFile: string, catalogsFolder: string, needs: CatalogNeeds = {}): Promise<Catalog> {
   const file = namePattern.test(nameOrFile) ? join(catalogsFolder, nameOrFile + extension) : nameOrFile;
-  const catalog = unwrap(parseCatalog(await readCatalogFile(file, nameOrFile, catalogsFolder), file));
-  return { ...catalog, app: { ...catalog.app, entry: resolve(dirname(file), catalog.app.entry) } };
+  const text = await readCatalogFile(file, nameOrFile, catalogsFolder);
+  const catalog = unwrap(parseCatalog(text, file));
+  const entry = resolve(dirname(file), catalog.app.entry);
+  if (needs.appEntry && !(await isFile(entry))) {
+    throw misfit(text, file, ['app', 'entry'], `a file that exists; there is none at ${entry}`);
+  }
+  return { ...catalog, app: { ...catalog.app, entry } };
+}
+
+async function isFile(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isFile() ?? false;
 }
 
 async function readCatalogFile(file: string, nameOrFile: string, catalogsFolder: string): Promise<string> {
@@ -29,10 +45,10 @@ async function readCatalogFile(file: string, nameOrFile: string, catalogsFolder:
     const names = await catalogNames(catalogsFolder);
     const meant = nearest(nameOrFile, names);
     const description = [
-      code === 'ENOENT' ? `${file} came, which does not exist` : `${file} came, which cannot be read (${code})`,
-      names.length === 0 ? `there are no catalogs in ${catalogsFolder}` : `the catalogs in ${catalogsFolder} are ${names.join(', ')}`,
-      ...(meant ? [`did you mean ${meant}?`] : []),
-    ].join('; ');
+      code === 'ENOENT' ? got(nameOrFile) : `${got(nameOrFile)}, which cannot be read (${code})`,
+      `, expected the file of a catalog, or the name of one in ${catalogsFolder}: ${names.join(', ') || 'there are none'}`,
+      meant ? `; did you mean ${meant}?` : '',
+    ].join('');
     throw new BurgageError('catalog_invalid', { message: `catalog: ${description}`, fields: [{ field: 'catalog', description }], cause });
   }
 }

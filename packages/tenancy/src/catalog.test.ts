@@ -110,13 +110,25 @@ describe('a catalog', () => {
 });
 
 describe('a catalog with errors', () => {
-  test('says the first in its message, with file, line, column, field, what came and what was expected', () => {
+  test('says each on a line of its message, with file, line, column, field, what came and what was expected', () => {
     const text = small.replace('isolation: pool', 'isolation: pol').replace('priceMinor: 0', 'priceMinor: 9.99');
     expect(parseCatalog(text, 'shops/shop.yaml')).toMatchObject({
       error: {
-        message: 'shops/shop.yaml:8:17 plans.only.priceMinor: 9.99 came, expected a whole number from 0 to 1000000000 (and 1 more)',
+        message: [
+          'shops/shop.yaml:8:17 plans.only.priceMinor: got 9.99, expected a whole number from 0 to 1000000000',
+          'shops/shop.yaml:9:16 plans.only.isolation: got "pol", expected one of pool, bridge, silo',
+        ].join('\n'),
       },
     });
+  });
+
+  test('says ten in its message where there are more, and how many there are beside them', () => {
+    const text = small + Array.from({ length: 13 }, (_, index) => `unknown-key-${index}: 1\n`).join('');
+    const result = parseCatalog(text, 'shop.yaml');
+    const message = result.ok ? '' : result.error.message;
+    expect(message.split('\n')).toHaveLength(11);
+    expect(message).toMatch(/\nand 3 more$/);
+    expect(problems(text)).toHaveLength(13);
   });
 
   test('says them all in its fields, in the order of the file', () => {
@@ -135,79 +147,77 @@ plans:
     features: [export, export, No]
 `;
     expect(problems(text)).toEqual([
-      '1:1 currency: nothing came, expected a currency code of ISO 4217, such as USD',
-      '1:7 name: "Shop" came, expected a name of 1 to 40 lower-case letters, digits and single hyphens, beginning with a letter',
-      '2:1 title: nothing came, expected text of 1 to 80 characters',
-      '3:1 curency: this key is not known here; did you mean currency?',
-      '4:27 app.entry: "" came, expected text of 1 to 1024 characters',
-      '4:42 app.readyPath: "readyz" came, expected a path that begins with / and has no spaces, ? or #',
-      '4:50 app.port: this key is not known here, expected one of name, entry, readyPath',
-      '6:3 plans.Only: "Only" came, expected a name of 1 to 40 lower-case letters, digits and single hyphens, beginning with a letter',
-      '9:5 plans.only.title: a list came, expected text of 1 to 80 characters',
-      '10:17 plans.only.priceMinor: -1 came, expected a whole number from 0 to 1000000000',
-      '11:16 plans.only.isolation: "pol" came, expected one of pool, bridge, silo',
-      '12:5 plans.only.limits.bodyBytesMax: nothing came, expected a whole number from 0 to 1099511627776',
-      '12:34 plans.only.limits.requestsPerSecond: 0 came, expected a whole number from 1 to 1000000',
-      '12:50 plans.only.limits.concurrency: "many" came, expected a whole number from 1 to 1000000',
-      '13:24 plans.only.features.1: "export" came, expected each feature once',
-      '13:32 plans.only.features.2: "No" came, expected a name of 1 to 40 lower-case letters, digits and single hyphens, beginning with a letter',
+      '1:1 currency: is missing, expected a currency code of ISO 4217, such as USD',
+      '1:7 name: got "Shop", expected a name of 1 to 40 lower-case letters, digits and single hyphens, beginning with a letter',
+      '2:1 title: is missing, expected text of 1 to 80 characters',
+      '3:1 curency: is not known here, did you mean currency?',
+      '4:27 app.entry: got "", expected text of 1 to 1024 characters',
+      '4:42 app.readyPath: got "readyz", expected a path that begins with / and has no spaces, ? or #',
+      '4:50 app.port: is not known here, expected one of name, entry, readyPath',
+      '6:3 plans.Only: got "Only", expected a name of 1 to 40 lower-case letters, digits and single hyphens, beginning with a letter',
+      '9:5 plans.only.title: got a list, expected text of 1 to 80 characters',
+      '10:17 plans.only.priceMinor: got -1, expected a whole number from 0 to 1000000000',
+      '11:16 plans.only.isolation: got "pol", expected one of pool, bridge, silo',
+      '12:5 plans.only.limits.bodyBytesMax: is missing, expected a whole number from 0 to 1099511627776',
+      '12:34 plans.only.limits.requestsPerSecond: got 0, expected a whole number from 1 to 1000000',
+      '12:50 plans.only.limits.concurrency: got "many", expected a whole number from 1 to 1000000',
+      '13:24 plans.only.features.1: got "export", expected each feature once',
+      '13:32 plans.only.features.2: got "No", expected a name of 1 to 40 lower-case letters, digits and single hyphens, beginning with a letter',
     ]);
   });
 
   test.for([
-    ['an empty file', '', '1:1 catalog: nothing came, expected a mapping with name, title, currency, app, plans'],
-    ['a list', '- a', '1:1 catalog: a list came, expected a mapping with name, title, currency, app, plans'],
-    ['no plans', small.replace(/plans:.*/s, 'plans: {}\n'), '5:1 plans: a mapping came, expected at least one plan'],
+    ['an empty file', '', '1:1 catalog: is missing, expected a mapping with name, title, currency, app, plans'],
+    ['a list', '- a', '1:1 catalog: got a list, expected a mapping with name, title, currency, app, plans'],
+    ['no plans', small.replace(/plans:.*/s, 'plans: {}\n'), '5:1 plans: got a mapping, expected at least one plan'],
     [
       'a plan that is text',
       small.replace(/only:\n.*/s, 'only: cheap\n'),
-      '6:9 plans.only: "cheap" came, expected a mapping with title, priceMinor, isolation, trialDays, gracePeriodDays, limits, features',
+      '6:9 plans.only: got "cheap", expected a mapping with title, priceMinor, isolation, trialDays, gracePeriodDays, limits, features',
     ],
     [
       'a value that is wrong in two ways',
       small.replace('EUR', 'dollars'),
-      '3:11 currency: "dollars" came, expected a currency code of ISO 4217, such as USD',
+      '3:11 currency: got "dollars", expected a currency code of ISO 4217, such as USD',
     ],
     [
       'a name that is wrong in two ways',
       small.replace('name: shop\n', `name: ${'Shop'.repeat(11)}\n`),
-      `1:7 name: "${'Shop'.repeat(11)}" came, expected a name of 1 to 40 lower-case letters, digits and single hyphens, beginning with a letter`,
+      `1:7 name: got "${'Shop'.repeat(11)}", expected a name of 1 to 40 lower-case letters, digits and single hyphens, beginning with a letter`,
     ],
     [
       'a currency that nobody has',
       small.replace('EUR', 'EUX'),
-      '3:11 currency: "EUX" came, expected a currency code of ISO 4217, such as USD',
+      '3:11 currency: got "EUX", expected a currency code of ISO 4217, such as USD',
     ],
-    ['a key twice', `${small}title: Again\n`, '12:1 title: the key came twice, expected once'],
+    ['a key twice', `${small}title: Again\n`, '12:1 title: got the key twice, expected it once'],
     [
       'a key twice in a plan',
       small.replace('    priceMinor: 0\n', '    priceMinor: 0\n    priceMinor: 1\n'),
-      '9:5 plans.only.priceMinor: the key came twice, expected once',
+      '9:5 plans.only.priceMinor: got the key twice, expected it once',
     ],
-    ['a key that JavaScript hides', `${small}  __proto__: {}\n`, '12:3 plans.__proto__: this key is not known here'],
+    ['a key that JavaScript hides', `${small}  __proto__: {}\n`, '12:3 plans.__proto__: is not known here'],
     [
       'an alias',
       small.replace('title: Shop', 'title: &t Shop').replace('title: Only', 'title: *t'),
-      '7:12 plans.only.title: the alias *t came, expected the value itself',
+      '7:12 plans.only.title: got the alias *t, expected the value itself',
     ],
     [
       'a tag',
       small.replace('title: Shop', 'title: !!str 5'),
-      '2:14 title: the tag tag:yaml.org,2002:str came, expected a value without a tag',
+      '2:14 title: got the tag tag:yaml.org,2002:str, expected a value without a tag',
     ],
-    ['an older YAML', `%YAML 1.1\n---\n${small}`, '1:1 catalog: YAML 1.1 came, expected YAML 1.2'],
-    ['two documents', `${small}---\n${small}`, '12:1 catalog: a second document came, expected one'],
-    ['a key that is a list', `${small}? [a]\n: 1\n`, '12:3 catalog: a key that is no text came, expected a name'],
-    ['a heap of brackets', '['.repeat(100_000), '1:1 catalog: mappings and lists in too many levels came, expected a catalog'],
-    ['a book', '#'.repeat(300_000), '1:1 catalog: 300000 characters came, expected at most 262144'],
+    ['an older YAML', `%YAML 1.1\n---\n${small}`, '1:1 catalog: got YAML 1.1, expected YAML 1.2'],
+    ['two documents', `${small}---\n${small}`, '12:1 catalog: got a second document, expected one'],
+    ['a key that is a list', `${small}? [a]\n: 1\n`, '12:3 catalog: got a key that is no text, expected a name'],
+    ['a heap of brackets', '['.repeat(100_000), '1:1 catalog: got mappings and lists in too many levels, expected a catalog'],
+    ['a book', '#'.repeat(300_000), '1:1 catalog: got 300000 characters, expected at most 262144'],
   ] as const)('%s is refused at its place', ([, text, problem]) => {
     expect(problems(text)).toEqual([problem]);
   });
 
   test('a tab is refused at its line', () => {
-    expect(problems(small.replace('  only:', '\tonly:'))[0]).toMatch(
-      /^6:\d+ .+: it cannot be read as YAML: Tabs are not allowed as indentation$/,
-    );
+    expect(problems(small.replace('  only:', '\tonly:'))[0]).toMatch(/^6:\d+ .+: is not YAML: Tabs are not allowed as indentation$/);
   });
 
   test('whatever text comes, nothing is thrown and every error carries field, file, line and column', () => {

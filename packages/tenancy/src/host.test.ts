@@ -128,7 +128,7 @@ describe('host normaliser, one by one', () => {
   });
 
   test.for([
-    ['', 'nothing came'],
+    ['', 'host: is missing, expected a host name'],
     ['.', 'no name'],
     ['..', 'empty label'],
     ['a..b', 'empty label'],
@@ -196,6 +196,7 @@ describe('host normaliser, one by one', () => {
     const result = normalizeHost(input);
     expect(result).toMatchObject({ ok: false, error: { code: 'bad_request', fields: [{ field: 'host' }] } });
     expect(!result.ok && result.error.message).toContain(reason);
+    expect(!result.ok && result.error.message).toMatch(/^host: (?:is missing|got ".*), expected a host name/);
     expect(!result.ok && result.error.message.length).toBeLessThan(300);
   });
 });

@@ -1,6 +1,7 @@
 // Host names as the whole house compares them: one spelling for each, everything doubtful refused.
 import { BurgageError } from '@burgage/contracts';
 import { toASCII } from 'tr46';
+import { got } from './got.ts';
 import { err, ok, type Result } from './result.ts';
 
 const hostLengthMax = 253;
@@ -90,7 +91,6 @@ function isPort(input: string, start: number): boolean {
 }
 
 function normalizeUncommonHost(input: string): Result<string> {
-  if (input.length === 0) return refused(input, 'nothing came');
   if (input.length > inputLengthMax) return refused(input, `it is longer than ${hostLengthMax} characters`);
   const bracket = input.startsWith('[') ? input.indexOf(']') : -1;
   const colon = bracket < 0 ? input.indexOf(':') : bracket + 1;
@@ -180,12 +180,8 @@ function isAddress(host: string): boolean {
   return host.startsWith('[') || ipv4Pattern.test(host);
 }
 
+/** `reason` is not said of nothing. */
 function refused(input: string, reason: string): Result<never> {
-  const quoted = JSON.stringify(input.length > 80 ? `${input.slice(0, 80)}…` : input);
-  return err(
-    new BurgageError('bad_request', {
-      message: `The host ${quoted} is not valid: ${reason}.`,
-      fields: [{ field: 'host', description: `${quoted} came: ${reason}` }],
-    }),
-  );
+  const description = `${got(input)}, expected a host name${input === '' ? '' : `: ${reason}`}`;
+  return err(new BurgageError('bad_request', { message: `host: ${description}`, fields: [{ field: 'host', description }] }));
 }

@@ -52,7 +52,7 @@ describe('operation ids', () => {
   });
 
   test('an operation of something that is no tenant is refused by name', () => {
-    expect(() => operationIdFor('provision', 'ten_1')).toThrow('tenant_id: "ten_1" came, expected "ten_" and 26 characters');
+    expect(() => operationIdFor('provision', 'ten_1')).toThrow('tenant_id: got "ten_1", expected "ten_" and 26 characters');
   });
 });
 

@@ -1,6 +1,7 @@
 // Ids of tenants and operations, written in Crockford's base 32.
 import { createHash } from 'node:crypto';
 import { invalidField } from '@burgage/contracts';
+import { got } from './got.ts';
 
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const idLength = 26;
@@ -46,8 +47,7 @@ export function isTenantId(text: string): boolean {
  * @throws BurgageError `invalid_argument` where `tenantId` is not an id as `tenantIdFromKey` makes them.
  */
 export function operationIdFor(kind: 'provision', tenantId: string): string {
-  if (!isTenantId(tenantId))
-    throw invalidField('tenant_id', `${JSON.stringify(tenantId)} came, expected "ten_" and 26 characters of base 32`);
+  if (!isTenantId(tenantId)) throw invalidField('tenant_id', `${got(tenantId)}, expected "ten_" and 26 characters of base 32`);
   return `op_${kind}_${tenantId.slice('ten_'.length)}`;
 }
 

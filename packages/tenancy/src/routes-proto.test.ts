@@ -73,23 +73,23 @@ describe('route entries', () => {
   });
 
   test.for<[string, MessageInitShape<typeof RouteEntrySchema>]>([
-    ['entity: nothing came', {}],
-    ['host: an empty key came', { entity: { case: 'host', value: {} } }],
-    ['tenant.state: "lost" came, expected one of requested', { entity: { case: 'tenant', value: { tenantId: 't', state: 'lost' } } }],
+    ['entity: is missing, expected a host', {}],
+    ['host: got an empty key', { entity: { case: 'host', value: {} } }],
+    ['tenant.state: got "lost", expected one of requested', { entity: { case: 'tenant', value: { tenantId: 't', state: 'lost' } } }],
     [
-      'tenant.holds: "late" came, expected one of operator',
+      'tenant.holds: got "late", expected one of operator',
       { entity: { case: 'tenant', value: { tenantId: 't', state: 'active', holds: ['late'] } } },
     ],
     [
-      'tenant.isolation: "cloud" came, expected one of pool',
+      'tenant.isolation: got "cloud", expected one of pool',
       { entity: { case: 'tenant', value: { tenantId: 't', state: 'active', isolation: 'cloud' } } },
     ],
     [
-      'version: 9007199254740992 came, expected at most',
+      'version: got 9007199254740992, expected at most',
       { version: 2n ** 53n, entity: { case: 'host', value: { host: 'a', tenantId: 't' } } },
     ],
     [
-      'tenant.limits.body_bytes_max: 18446744073709551615 came',
+      'tenant.limits.body_bytes_max: got 18446744073709551615',
       { entity: { case: 'tenant', value: { tenantId: 't', state: 'active', limits: { bodyBytesMax: 2n ** 64n - 1n } } } },
     ],
   ])('a message that means nothing here is refused: %s', ([message, init]) => {

@@ -6,6 +6,7 @@ import {
   RouteEntrySchema,
   type TenantRoute as TenantRouteMessage,
 } from '@burgage/contracts';
+import { got } from './got.ts';
 import { holds, isHold } from './holds.ts';
 import { isIsolation, isolations } from './isolation.ts';
 import { type RouteEntity, type RouteEntry, routeKey, type TenantRoute } from './routes.ts';
@@ -21,9 +22,9 @@ type EntityInit = NonNullable<MessageInitShape<typeof RouteEntrySchema>['entity'
  */
 export function routeEntryFromProto(message: RouteEntryMessage): RouteEntry {
   const { entity, removed } = message;
-  if (entity.case === undefined) throw invalidField('entity', 'nothing came, expected a host, a tenant or an upstream');
+  if (entity.case === undefined) throw invalidField('entity', 'is missing, expected a host, a tenant or an upstream');
   const key = keyFromProto(entity);
-  if (key === '') throw invalidField(entity.case, 'an empty key came, expected the name of the entity');
+  if (key === '') throw invalidField(entity.case, 'got an empty key, expected the name of the entity');
   const entry = { version: toNumber('version', message.version), removed, kind: entity.case, key };
   return removed ? entry : { ...entry, entity: entityFromProto(entity) };
 }
@@ -134,9 +135,9 @@ function tenantFromProto(message: TenantRouteMessage): TenantRoute {
 
 function toNumber(field: string, value: bigint): number {
   if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
-  throw invalidField(field, `${value} came, expected at most ${Number.MAX_SAFE_INTEGER}`);
+  throw invalidField(field, `got ${value}, expected at most ${Number.MAX_SAFE_INTEGER}`);
 }
 
 function unknownValue(field: string, came: string, expected: readonly string[]) {
-  return invalidField(field, `${JSON.stringify(came)} came, expected one of ${expected.join(', ')}`);
+  return invalidField(field, `${got(came)}, expected one of ${expected.join(', ')}`);
 }

@@ -50,6 +50,7 @@ export interface TenantRoute {
   /** Absent: no limits (a part of the platform). */
   readonly limits?: TenantLimits;
   readonly features: readonly string[];
+  /** Empty while none serves it, as until a tenant that is being made has been placed. */
   readonly upstream: string;
   /** Empty on a part of the platform. */
   readonly isolation: Isolation | '';

@@ -126,7 +126,7 @@ describe('slugs from people', () => {
     (text) => {
       const result = parseSlug(text);
       expect(result).toMatchObject({ ok: false, error: { code: 'slug_invalid', fields: [{ field: 'slug' }] } });
-      expect(!result.ok && result.error.message).toContain(JSON.stringify(text));
+      expect(!result.ok && result.error.message).toMatch(text === '' ? /^slug: is missing, expected / : /^slug: got ".*, expected /);
     },
   );
 
@@ -134,7 +134,7 @@ describe('slugs from people', () => {
     const result = parseSlug('autodiscover');
     expect(result).toMatchObject({ ok: false, error: { code: 'slug_reserved', fields: [{ field: 'slug' }] } });
     expect(!result.ok && result.error.message).toBe(
-      'The slug "autodiscover" cannot be used: it is reserved, because mail programs and mail servers look there by themselves.',
+      'slug: got "autodiscover", expected a name that is not reserved: mail programs and mail servers look there by themselves',
     );
   });
 

@@ -1,6 +1,7 @@
 // Slugs: a tenant's own label below the base domain, made from the company's name or chosen by hand.
 import { BurgageError } from '@burgage/contracts';
 import anyAscii from 'any-ascii';
+import { got } from './got.ts';
 import { crockford, digestOf } from './ids.ts';
 import { attachedForms, leadingForms, trailingForms } from './legal-forms.ts';
 import { reservedReason } from './reserved.ts';
@@ -48,19 +49,20 @@ export function slugWithSuffix(slug: string, random: { bytes(count: number): Uin
 /** The slug itself, or `slug_invalid` or `slug_reserved` with what came and what was expected. Nothing is corrected. */
 export function parseSlug(text: string): Result<string> {
   if (text.length < slugLengthMin || text.length > slugLengthMax) {
-    return refused('slug_invalid', text, `it has ${text.length} characters, expected ${slugLengthMin} to ${slugLengthMax}`);
+    const came = text === '' ? got(text) : `${got(text)}, which has ${text.length} characters`;
+    return refused('slug_invalid', `${came}, expected ${slugLengthMin} to ${slugLengthMax} characters`);
   }
   if (!slugPattern.test(text)) {
-    return refused('slug_invalid', text, 'expected lower-case letters, digits and hyphens, no hyphen first, last or twice in a row');
+    const expected = 'lower-case letters, digits and hyphens, no hyphen first, last or twice in a row';
+    return refused('slug_invalid', `${got(text)}, expected ${expected}`);
   }
   const reason = reservedReason(text);
-  return reason === undefined ? ok(text) : refused('slug_reserved', text, `it is reserved, because ${reason}`);
+  if (reason === undefined) return ok(text);
+  return refused('slug_reserved', `${got(text)}, expected a name that is not reserved: ${reason}`);
 }
 
-function refused(code: 'slug_invalid' | 'slug_reserved', text: string, reason: string): Result<never> {
-  const quoted = JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
-  const fields = [{ field: 'slug', description: `${quoted} came: ${reason}` }];
-  return err(new BurgageError(code, { message: `The slug ${quoted} cannot be used: ${reason}.`, fields }));
+function refused(code: 'slug_invalid' | 'slug_reserved', description: string): Result<never> {
+  return err(new BurgageError(code, { message: `slug: ${description}`, fields: [{ field: 'slug', description }] }));
 }
 
 function withoutAttachedForms(name: string): string {

@@ -1,6 +1,6 @@
 // The gateways that are connected to this registry, and how far each is.
 import { invalidField, type WatchRoutesApplied, type WatchRoutesHello } from '@burgage/contracts';
-import { err, ok, type Result } from '@burgage/tenancy';
+import { err, got, ok, type Result } from '@burgage/tenancy';
 import { parseAddress } from './domain/upstream.ts';
 import type { RoutePosition } from './route-feed.ts';
 
@@ -62,9 +62,9 @@ const idPattern = /^[\x21-\x7e]{1,100}$/;
 
 /** The position in a message, or `invalid_argument` naming the field under `at`. */
 export function positionOf(at: string, { epoch, revision }: WatchRoutesHello | WatchRoutesApplied): Result<RoutePosition> {
-  if (epoch.length > 100) return err(invalidField(`${at}.epoch`, `${epoch.length} characters came, expected at most 100`));
+  if (epoch.length > 100) return err(invalidField(`${at}.epoch`, `got ${epoch.length} characters, expected at most 100`));
   if (revision > BigInt(Number.MAX_SAFE_INTEGER))
-    return err(invalidField(`${at}.revision`, `${revision} came, expected at most ${Number.MAX_SAFE_INTEGER}`));
+    return err(invalidField(`${at}.revision`, `got ${revision}, expected at most ${Number.MAX_SAFE_INTEGER}`));
   return ok({ epoch, revision: Number(revision) });
 }
 
@@ -74,13 +74,10 @@ export function checkHello(hello: WatchRoutesHello): Result<WatchRoutesHello> {
     ['hello.gateway_id', hello.gatewayId],
     ['hello.boot_id', hello.bootId],
   ] as const) {
-    if (!idPattern.test(text))
-      return err(invalidField(field, `${JSON.stringify(text.slice(0, 100))} came, expected 1 to 100 visible ASCII characters`));
+    if (!idPattern.test(text)) return err(invalidField(field, `${got(text)}, expected 1 to 100 visible ASCII characters`));
   }
   // The api asks gateways at this address and shows them the internal token: nothing but an address may stand there.
   if (hello.adminAddress !== '' && parseAddress(hello.adminAddress) === undefined)
-    return err(
-      invalidField('hello.admin_address', `got ${JSON.stringify(hello.adminAddress.slice(0, 100))}, expected host:port or nothing`),
-    );
+    return err(invalidField('hello.admin_address', `${got(hello.adminAddress)}, expected host:port or nothing`));
   return ok(hello);
 }

@@ -43,7 +43,7 @@ export function registryHandlers({ tenants, placement, feed, gateways, routes, m
 
     async listTenants({ pageSize, pageToken, state, plan, oldestFirst }) {
       if (pageSize > pageSizeMax)
-        throw invalidField('page_size', `${pageSize} came, expected 1 to ${pageSizeMax}, or 0 for ${pageSizeDefault}`);
+        throw invalidField('page_size', `got ${pageSize}, expected 1 to ${pageSizeMax}, or 0 for ${pageSizeDefault}`);
       const wanted = unwrap(stateFromProto(state));
       const page = await tenants.list({
         pageSize: pageSize || pageSizeDefault,
@@ -57,7 +57,7 @@ export function registryHandlers({ tenants, placement, feed, gateways, routes, m
 
     async transitionTenant({ tenantId, state, fence, reason }) {
       const wanted = unwrap(stateFromProto(state));
-      if (wanted === undefined) throw invalidField('state', 'nothing came, expected the state that the tenant should be in');
+      if (wanted === undefined) throw invalidField('state', 'is missing, expected the state that the tenant should be in');
       const { tenant, revision } = await tenants.move(tenantId, wanted, unwrap(parseFence(fence)), reason);
       metrics.transitions.inc({ state: wanted });
       logger.info({ tenant: tenantId, state: wanted, revision }, 'tenant moved');

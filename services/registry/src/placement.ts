@@ -34,8 +34,15 @@ export interface Shown<T> {
 }
 
 export interface Placement {
+  /** The name of a tenant with this slug, or of a part of the platform with this label. */
+  hostOf(label: string): string;
   /**
-   * Claims the tenant's host, then places the tenant: broken off in between, a repeat carries on.
+   * Leads its host to a tenant that has one, so that its address says from the request on that it is being made. Where
+   * the host leads elsewhere nothing is done: `putTenantRoute` refuses that. Broken off, a repeat carries on.
+   */
+  showHost(tenant: Stored<TenantRecord>): Promise<void>;
+  /**
+   * Claims the tenant's host where it has not got it, then places the tenant: broken off in between, a repeat carries on.
    * @throws BurgageError `tenant_not_found`, `upstream_not_found`, `fenced`, `transition_not_allowed`, `already_exists` where another tenant has the host.
    */
   putTenantRoute(tenantId: string, place: { upstream: string; isolation: Isolation }, fence: Fence): Promise<Shown<TenantRecord>>;
@@ -91,7 +98,7 @@ export function createPlacement({
       outbox: changed,
       missing: () => tenantNotFound(tenantId),
     });
-    return { written, revision: await publisher.publish([hosts, host], [tenants, tenantId]) };
+    return { written, revision: await publisher.publish([upstreams, upstream], [hosts, host], [tenants, tenantId]) };
   }
 
   async function removeTenantRoute(tenantId: string, fence: Fence): Promise<Shown<TenantRecord>> {
@@ -101,6 +108,16 @@ export function createPlacement({
       missing: () => tenantNotFound(tenantId),
     });
     return { written, revision: await releaseHosts(written) };
+  }
+
+  async function showHost({ id, value }: Stored<TenantRecord>): Promise<void> {
+    const [host] = value.hosts;
+    if (host === undefined) return;
+    try {
+      await claim(host, id);
+    } catch (error) {
+      if (!isBurgageError(error, 'already_exists')) throw error;
+    }
   }
 
   async function tenantOf(tenantId: string): Promise<Stored<TenantRecord>> {
@@ -122,11 +139,21 @@ export function createPlacement({
       try {
         if (stored) await hosts.replace(host, stored.version, value, hostChanged(stored, value));
         else await hosts.insert(host, value, [routeItem(hostEntry(value, 1))]);
-        return;
+        break;
       } catch (error) {
         if (!isBurgageError(error, 'version_conflict', 'already_exists') || attempt === claimAttemptsMax) throw error;
       }
     }
+    // Whoever failed the tenant meanwhile may have looked for its hosts too early to find this one.
+    if (await hasGivenUp(owner, host)) await release(host, owner);
+  }
+
+  async function release(host: string, owner: string): Promise<void> {
+    await change(hosts, host, {
+      decide: ({ value }) => ok(value.tenantId === owner ? { ...value, tenantId: null } : value),
+      outbox: hostChanged,
+      missing: () => new BurgageError('document_not_found'),
+    });
   }
 
   async function hasGivenUp(holder: string, host: string): Promise<boolean> {
@@ -142,11 +169,7 @@ export function createPlacement({
     for (const held of items) {
       // Whoever has taken the tenant over since may have placed it again.
       unwrap(checkFence((await tenantOf(id)).value.fenceToken, { operationId: value.operationId, token: value.fenceToken }));
-      await change(hosts, held.id, {
-        decide: ({ value: host }) => ok(host.tenantId === id ? { ...host, tenantId: null } : host),
-        outbox: hostChanged,
-        missing: () => new BurgageError('document_not_found'),
-      });
+      await release(held.id, id);
       released.add(held.id);
     }
     return publisher.publish([tenants, id], ...[...released].map((host) => [hosts, host] as const));
@@ -180,7 +203,7 @@ export function createPlacement({
       decide: ({ value }) => ok(value.upstream === upstream ? value : wanted),
       outbox: ({ version }, value) => [routeItem(platformEntry(value, version + 1))],
     });
-    return { host, revision: await publisher.publish([hosts, host], [platformRoutes, id]) };
+    return { host, revision: await publisher.publish([upstreams, upstream], [hosts, host], [platformRoutes, id]) };
   }
 
   async function resolve(input: string): Promise<ResolvedHost> {
@@ -191,7 +214,7 @@ export function createPlacement({
       const host = hostEntry(stored.value, stored.version);
       const tenant = await tenantRouteOf(stored.value.tenantId);
       if (tenant?.entity?.kind !== 'tenant') return { host };
-      const upstream = await upstreams.get(tenant.entity.upstream);
+      const upstream = tenant.entity.upstream === '' ? undefined : await upstreams.get(tenant.entity.upstream);
       return upstream ? { host, tenant, upstream: upstreamEntry(upstream.value, upstream.version) } : { host, tenant };
     }
     return {};
@@ -206,5 +229,5 @@ export function createPlacement({
     return tenant && tenantEntry(tenant.value, tenant.version);
   }
 
-  return { putTenantRoute, removeTenantRoute, releaseHosts, putUpstream, getUpstream, putPlatformRoute, resolve };
+  return { hostOf, showHost, putTenantRoute, removeTenantRoute, releaseHosts, putUpstream, getUpstream, putPlatformRoute, resolve };
 }

@@ -2,7 +2,7 @@
 import { BurgageError, isBurgageError } from '@burgage/contracts';
 import type { Clock, Random } from '@burgage/runtime';
 import type { Condition, Page, Stored } from '@burgage/store';
-import { type Catalog, slugFromCompany, slugWithSuffix, type TenantState, tenantIdFromKey, unwrap } from '@burgage/tenancy';
+import { type Catalog, got, slugFromCompany, slugWithSuffix, type TenantState, tenantIdFromKey, unwrap } from '@burgage/tenancy';
 import { change, type RegistryDocuments } from './adapters/documents.ts';
 import { type OutboxSources, tenantChanged, tenantCreated } from './adapters/outbox.ts';
 import type { RoutePublisher } from './adapters/publisher.ts';
@@ -40,10 +40,10 @@ export interface TenantsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly publisher: RoutePublisher;
-  readonly placement: Pick<Placement, 'releaseHosts'>;
+  readonly placement: Pick<Placement, 'hostOf' | 'showHost' | 'releaseHosts'>;
 }
 
-export function createTenants({ documents: { tenants }, catalog, clock, random, publisher, placement }: TenantsOptions): Tenants {
+export function createTenants({ documents: { tenants, hosts }, catalog, clock, random, publisher, placement }: TenantsOptions): Tenants {
   const sources: OutboxSources = { clock, random };
 
   async function create(request: TenantRequest): Promise<{ tenant: Stored<TenantRecord>; created: boolean }> {
@@ -51,24 +51,42 @@ export function createTenants({ documents: { tenants }, catalog, clock, random, 
     const key = parseIdempotencyKey(request.idempotencyKey);
     if (key.ok) {
       const found = await tenants.get(tenantIdFromKey(key.value));
-      if (found) return { tenant: sameBody(found, fingerprint), created: false };
+      if (found) return await again(found, fingerprint);
     }
     const wish = unwrap(parseTenantRequest(request, catalog));
     const id = tenantIdFromKey(request.idempotencyKey);
     for (const slug of slugs(wish)) {
-      const record = newTenant(wish, { id, fingerprint, slug, catalog: catalog.name, nowMs: clock.now().getTime() });
-      try {
-        const tenant = await tenants.insert(id, record, tenantCreated(record, sources));
-        publisher.ring();
-        return { tenant, created: true };
-      } catch (error) {
-        if (!isBurgageError(error, 'already_exists', 'unique_key_taken')) throw error;
-        // The same call may have been faster: it holds the id, or the slug in its name.
-        const found = await tenants.get(id);
-        if (found) return { tenant: sameBody(found, fingerprint), created: false };
-      }
+      const host = placement.hostOf(slug);
+      const record = newTenant(wish, { id, fingerprint, slug, host, catalog: catalog.name, nowMs: clock.now().getTime() });
+      const tenant = await inserted(id, record);
+      if (tenant) return { tenant: await shownSoon(tenant), created: true };
+      // The same call may have been faster: it holds the id, or the slug in its name.
+      const found = await tenants.get(id);
+      if (found) return await again(found, fingerprint);
     }
     throw slugTaken(wish);
+  }
+
+  /** Undefined where the id or the slug is taken. */
+  async function inserted(id: string, record: TenantRecord): Promise<Stored<TenantRecord> | undefined> {
+    try {
+      return await tenants.insert(id, record, tenantCreated(record, sources));
+    } catch (error) {
+      if (!isBurgageError(error, 'already_exists', 'unique_key_taken')) throw error;
+      return undefined;
+    }
+  }
+
+  async function again(found: Stored<TenantRecord>, fingerprint: string): Promise<{ tenant: Stored<TenantRecord>; created: boolean }> {
+    // The first call may have been broken off before the host led anywhere.
+    return { tenant: await shownSoon(sameBody(found, fingerprint)), created: false };
+  }
+
+  /** Has gateways told without waiting for it: who signs up waits for what is durable, and the relay sees to the rest. */
+  async function shownSoon(tenant: Stored<TenantRecord>): Promise<Stored<TenantRecord>> {
+    await placement.showHost(tenant);
+    publisher.ring();
+    return tenant;
   }
 
   /** The slug that was asked for, or what the company's name gives, with a suffix from the second on. */
@@ -118,9 +136,13 @@ export function createTenants({ documents: { tenants }, catalog, clock, random, 
   async function shown(tenant: Stored<TenantRecord>): Promise<number> {
     // Also when it had failed before: the first call may have been broken off here.
     if (tenant.value.state === 'failed') return placement.releaseHosts(tenant);
-    if (tenant.value.upstream !== '') return publisher.publish([tenants, tenant.id]);
-    publisher.ring();
-    return 0;
+    const [host] = tenant.value.hosts;
+    if (host === undefined) {
+      publisher.ring();
+      return 0;
+    }
+    await placement.showHost(tenant);
+    return publisher.publish([hosts, host], [tenants, tenant.id]);
   }
 
   return { create, get, list, move };
@@ -128,7 +150,7 @@ export function createTenants({ documents: { tenants }, catalog, clock, random, 
 
 function sameBody(found: Stored<TenantRecord>, fingerprint: string): Stored<TenantRecord> {
   if (found.value.fingerprint === fingerprint) return found;
-  const description = 'this key was used before with another body, expected the first body again or a new key';
+  const description = 'got a key that was used before with another body, expected the first body again or a new key';
   throw new BurgageError('idempotency_key_reused', {
     message: `idempotency_key: ${description}`,
     fields: [{ field: 'idempotency_key', description }],
@@ -139,8 +161,8 @@ function sameBody(found: Stored<TenantRecord>, fingerprint: string): Stored<Tena
 function slugTaken({ slug, company }: TenantWish): BurgageError {
   const description =
     slug === undefined
-      ? `no slug made from ${JSON.stringify(company)} is free, expected one to be asked for`
-      : `${JSON.stringify(slug)} came, which is held by another tenant; expected a slug that is free`;
+      ? `is missing, and none made from ${JSON.stringify(company)} is free, expected one to be asked for`
+      : `${got(slug)}, which another tenant holds, expected a slug that is free`;
   return new BurgageError('slug_taken', {
     message: `slug: ${description}`,
     fields: [{ field: 'slug', description }],

@@ -44,13 +44,13 @@ function aborted(signal: AbortSignal): Promise<undefined> {
 
 function helloOf({ message }: WatchRoutesRequest): WatchRoutesHello {
   if (message.case === 'hello') return unwrap(checkHello(message.value));
-  throw invalidField('message', `${message.case ?? 'nothing'} came first, expected hello`);
+  throw invalidField('message', `got ${message.case ?? 'nothing'} first, expected hello`);
 }
 
 async function listen(said: AsyncIterator<WatchRoutesRequest>, connection: GatewayConnection): Promise<void> {
   for (let next = await said.next(); !next.done; next = await said.next()) {
     const { message } = next.value;
-    if (message.case !== 'applied') throw invalidField('message', `${message.case ?? 'nothing'} came after hello, expected applied`);
+    if (message.case !== 'applied') throw invalidField('message', `got ${message.case ?? 'nothing'} after hello, expected applied`);
     connection.said(unwrap(positionOf('applied', message.value)), message.value.snapshotHeld);
   }
 }

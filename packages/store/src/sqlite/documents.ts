@@ -62,7 +62,7 @@ export class SqliteDocuments<T> implements Documents<T> {
     if (!Object.hasOwn(this.#type.unique ?? {}, key)) {
       throw invalidField(
         'key',
-        `is "${key}"; expected a unique key of ${this.#type.name}: ${Object.keys(this.#type.unique ?? {}).join(', ')}`,
+        `got "${key}", expected a unique key of ${this.#type.name}: ${Object.keys(this.#type.unique ?? {}).join(', ')}`,
       );
     }
     return await this.#database.patiently(() => {
@@ -208,7 +208,7 @@ export class SqliteDocuments<T> implements Documents<T> {
     checkNotTooNew(this.#type, id, row.schema);
     if (row.version !== version) {
       throw new BurgageError('version_conflict', {
-        message: `${this.#type.name} "${id}" has version ${row.version}; expected ${version}`,
+        message: `${this.#type.name} "${id}" has version ${row.version}, expected ${version}`,
         metadata: { id, expected: String(version), actual: String(row.version) },
       });
     }

@@ -19,7 +19,7 @@ export class SqliteJournal implements Journal {
   readonly #number: number;
 
   constructor(database: Database, writes: GroupCommit, changes: Changes, name: string) {
-    if (!journalName.test(name)) throw invalidField('name', `is "${name}"; expected lower-case letters, digits and . _ -, 128 at most`);
+    if (!journalName.test(name)) throw invalidField('name', `got "${name}", expected lower-case letters, digits and . _ -, 128 at most`);
     this.#database = database;
     this.#writes = writes;
     this.#changes = changes;
@@ -65,7 +65,7 @@ export class SqliteJournal implements Journal {
 
   async readAfter(revision: number, limit: number): Promise<readonly JournalEntry[]> {
     checkRevision('revision', revision);
-    if (!Number.isSafeInteger(limit) || limit < 1) throw invalidField('limit', `is ${limit}; expected a whole number from 1`);
+    if (!Number.isSafeInteger(limit) || limit < 1) throw invalidField('limit', `got ${limit}, expected a whole number from 1`);
     return await this.#database.patiently(() => {
       // Head and entries in one statement: of one moment.
       const rows = this.#database.all<{ oldest: number; revision: number | null; value: string }>(
@@ -169,5 +169,5 @@ export class SqliteJournal implements Journal {
 }
 
 function checkRevision(field: string, revision: number): void {
-  if (!Number.isSafeInteger(revision) || revision < 0) throw invalidField(field, `is ${revision}; expected a whole number from 0`);
+  if (!Number.isSafeInteger(revision) || revision < 0) throw invalidField(field, `got ${revision}, expected a whole number from 0`);
 }

@@ -42,10 +42,10 @@ export interface Statement {
 export function planList(type: AnyDocumentType, query: ListQuery): ListPlan {
   const pageSize = query.pageSize ?? pageSizeDefault;
   if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > pageSizeMax) {
-    throw invalidField('pageSize', `is ${pageSize}; expected a whole number from 1 to ${pageSizeMax}`);
+    throw invalidField('pageSize', `got ${pageSize}, expected a whole number from 1 to ${pageSizeMax}`);
   }
   const where = query.where ?? [];
-  if (where.length > conditionsMax) throw invalidField('where', `has ${where.length} conditions; expected at most ${conditionsMax}`);
+  if (where.length > conditionsMax) throw invalidField('where', `got ${where.length} conditions, expected at most ${conditionsMax}`);
   return {
     type,
     conditions: where.map((condition, index) => checkedCondition(type, condition, `where[${index}]`)),
@@ -115,20 +115,20 @@ function fieldColumn(type: AnyDocumentType, field: string, place: string): strin
   if (field === 'id') return 'id';
   if (Object.hasOwn(type.indexes ?? {}, field)) return columnOf(field);
   const known = ['id', ...Object.keys(type.indexes ?? {})].join(', ');
-  throw invalidField(place, `is "${field}"; expected an index of ${type.name}: ${known}`);
+  throw invalidField(place, `got "${field}", expected an index of ${type.name}: ${known}`);
 }
 
 function checkedCondition(type: AnyDocumentType, { field, op, value }: Condition, place: string): ColumnCondition {
   const column = fieldColumn(type, field, `${place}.field`);
   if (op === 'in') {
-    if (!isList(value)) throw invalidField(`${place}.value`, 'is one value; expected a list for in');
-    if (value.length > choicesMax) throw invalidField(`${place}.value`, `has ${value.length} values; expected at most ${choicesMax}`);
+    if (!isList(value)) throw invalidField(`${place}.value`, 'got one value, expected a list for in');
+    if (value.length > choicesMax) throw invalidField(`${place}.value`, `got ${value.length} values, expected at most ${choicesMax}`);
     for (const [index, choice] of value.entries()) checkIndexValue(`${place}.value[${index}]`, choice);
     // One parameter whatever the number of values, so that the statement can be kept.
     return { column, op, test: 'IN (SELECT value FROM json_each(?))', parameter: JSON.stringify(value.map(toColumn)) };
   }
-  if (!Object.hasOwn(operators, op)) throw invalidField(`${place}.op`, `is "${op}"; expected eq, lt, lte, gt, gte or in`);
-  if (isList(value)) throw invalidField(`${place}.value`, `is a list; expected one value for ${op}`);
+  if (!Object.hasOwn(operators, op)) throw invalidField(`${place}.op`, `got "${op}", expected eq, lt, lte, gt, gte or in`);
+  if (isList(value)) throw invalidField(`${place}.value`, `got a list, expected one value for ${op}`);
   checkIndexValue(`${place}.value`, value);
   return { column, op, test: `${operators[op]} ?`, parameter: toColumn(value) };
 }

@@ -28,9 +28,13 @@ export interface OutboxSources {
   readonly random: Random;
 }
 
-/** What follows from a tenant's creation: whoever provisions is told. It has no route yet. */
-export function tenantCreated({ id, plan }: TenantRecord, sources: OutboxSources): OutboxItem[] {
-  return [outboxEvent('burgage.registry.tenant.requested', id, { tenantId: id, version: 1n, plan }, sources)];
+/** What follows from a tenant's creation: gateways see that it is being made, and whoever provisions is told. */
+export function tenantCreated(record: TenantRecord, sources: OutboxSources): OutboxItem[] {
+  const { id, plan } = record;
+  return [
+    routeItem(tenantEntry(record, 1)),
+    outboxEvent('burgage.registry.tenant.requested', id, { tenantId: id, version: 1n, plan }, sources),
+  ];
 }
 
 /** What follows from a tenant's change: gateways hear of what they can see, the others of a new state. Routes go first. */

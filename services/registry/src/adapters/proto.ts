@@ -9,7 +9,7 @@ import {
   type UpstreamRouteSchema,
 } from '@burgage/contracts';
 import type { Stored } from '@burgage/store';
-import { err, type Isolation, isIsolation, isolations, ok, type Result, type TenantState } from '@burgage/tenancy';
+import { err, got, type Isolation, isIsolation, isolations, ok, type Result, type TenantState } from '@burgage/tenancy';
 import type { TenantRecord } from '../domain/tenant.ts';
 import type { UpstreamRecord } from '../domain/upstream.ts';
 import type { ConnectedGateway } from '../gateways.ts';
@@ -28,13 +28,13 @@ const states = new Map(Object.entries(stateMessages).map(([state, message]) => [
 export function stateFromProto(message: StateMessage): Result<TenantState | undefined> {
   const state = states.get(message);
   if (state !== undefined || message === StateMessage.UNSPECIFIED) return ok(state);
-  return err(invalidField('state', `${message} came, expected one of ${[...states.values()].join(', ')}`));
+  return err(invalidField('state', `got ${message}, expected one of ${[...states.values()].join(', ')}`));
 }
 
 /** `invalid_argument` unless it is one of the isolations. */
 export function isolationFromProto(text: string): Result<Isolation> {
   if (isIsolation(text)) return ok(text);
-  return err(invalidField('isolation', `${JSON.stringify(text)} came, expected one of ${isolations.join(', ')}`));
+  return err(invalidField('isolation', `${got(text)}, expected one of ${isolations.join(', ')}`));
 }
 
 export function tenantToProto({ value, version }: Stored<TenantRecord>): MessageInitShape<typeof TenantSchema> {

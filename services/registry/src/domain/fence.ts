@@ -1,6 +1,6 @@
 // Whether a worker that writes still has its turn at the tenant.
 import { BurgageError } from '@burgage/contracts';
-import { err, ok, type Result } from '@burgage/tenancy';
+import { err, got, ok, type Result } from '@burgage/tenancy';
 
 /** The operation that writes and its worker's turn. */
 export interface Fence {
@@ -18,13 +18,13 @@ export function parseFence(fence: { readonly operationId: string; readonly token
   if (!fence || !/^[\x21-\x7e]{1,255}$/.test(fence.operationId)) {
     fields.push({
       field: 'fence.operation_id',
-      description: `${fence?.operationId ? JSON.stringify(fence.operationId) : 'nothing'} came, expected 1 to 255 visible characters`,
+      description: `${got(fence?.operationId ?? '')}, expected 1 to 255 visible characters`,
     });
   }
   if (!fence || fence.token < 1n || fence.token > BigInt(Number.MAX_SAFE_INTEGER)) {
     fields.push({
       field: 'fence.token',
-      description: `${fence ? String(fence.token) : 'nothing'} came, expected 1 to ${Number.MAX_SAFE_INTEGER}`,
+      description: `${fence ? `got ${fence.token}` : 'is missing'}, expected 1 to ${Number.MAX_SAFE_INTEGER}`,
     });
   }
   if (fence && fields.length === 0) return ok({ operationId: fence.operationId, token: Number(fence.token) });
@@ -37,7 +37,7 @@ export function checkFence(tokenSeen: number, fence: Fence): Result<Fence> {
   if (fence.token >= tokenSeen) return ok(fence);
   return err(
     new BurgageError('fenced', {
-      message: `fence.token: ${fence.token} came from ${fence.operationId}, but a worker with ${tokenSeen} has written since.`,
+      message: `fence.token: got ${fence.token} from ${fence.operationId}, expected ${tokenSeen} or more, which another worker has written with`,
       metadata: { token: String(fence.token), seen: String(tokenSeen) },
     }),
   );

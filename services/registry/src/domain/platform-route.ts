@@ -1,6 +1,6 @@
 // A part of the platform that has a host of its own, such as the API.
 import { invalidField } from '@burgage/contracts';
-import { err, ok, type Result, type RouteEntry, reservedNames } from '@burgage/tenancy';
+import { err, got, ok, type Result, type RouteEntry, reservedNames } from '@burgage/tenancy';
 
 /** What the store keeps of it; its document's id is `platformRouteId(label)`. */
 export interface PlatformRouteRecord {
@@ -20,7 +20,7 @@ export function isPlatformRouteId(id: string): boolean {
 /** `invalid_argument` unless `label` is one of the reserved names: any other could be a tenant's slug. */
 export function parsePlatformLabel(label: string): Result<string> {
   if (reservedNames.has(label)) return ok(label);
-  return err(invalidField('label', `${JSON.stringify(label)} came, expected one of the reserved names, such as api`));
+  return err(invalidField('label', `${got(label)}, expected one of the reserved names, such as api`));
 }
 
 /** The route entry of a part of the platform whose document has `version`: served always, without limits or context. */

@@ -30,6 +30,9 @@ describe('parseTenantRequest', () => {
     ['no company', { company: '' }, 'invalid_argument', 'company'],
     ['a company of spaces', { company: '   ' }, 'invalid_argument', 'company'],
     ['an invisible company', { company: '\u200b\u200d' }, 'invalid_argument', 'company'],
+    ['a company of hyphens', { company: '---' }, 'invalid_argument', 'company'],
+    ['a company of dots', { company: '...' }, 'invalid_argument', 'company'],
+    ['a company of symbols', { company: '€ 🚀' }, 'invalid_argument', 'company'],
     ['a company of 201 characters', { company: 'x'.repeat(201) }, 'invalid_argument', 'company'],
     ['control characters', { company: 'Acme\u0007' }, 'invalid_argument', 'company'],
     ['a line break', { company: 'Acme\nEvil' }, 'invalid_argument', 'company'],
@@ -59,6 +62,20 @@ describe('parseTenantRequest', () => {
     expect(refusal({ plan: 'starter' }).message).toContain('pool');
   });
 
+  it('says what came and what was expected, or that nothing came, in one form', () => {
+    expect(refusal({ company: '---' }).message).toBe('company: got "---", expected a name with at least one letter or digit');
+    expect(refusal({ company: '' }).message).toBe('company: is missing, expected a name of 1 to 200 characters');
+    expect(refusal({ plan: 'starter' }).message).toMatch(/^plan: got "starter", whose isolation is bridge, expected a plan that /);
+    expect(refusal({ ownerEmail: 'größe@acme.test' }).message).toBe(
+      'owner_email: got "größe@acme.test", expected an e-mail address such as owner@example.com, in ASCII before the @',
+    );
+  });
+
+  it('takes an owner at an internationalised domain, in the form in which mail is sent', () => {
+    const result = parseTenantRequest({ ...good, ownerEmail: 'a@exämple.de' }, testCatalog);
+    expect(result).toMatchObject({ ok: true, value: { ownerEmail: 'a@xn--exmple-cua.de' } });
+  });
+
   it('reports every problem of a request at once', () => {
     const error = refusal({ idempotencyKey: '', company: '', plan: 'gold', ownerEmail: 'x', slug: 'admin' });
     expect(error.code).toBe('invalid_argument');
@@ -75,7 +92,10 @@ describe('parseTenantRequest', () => {
         } else {
           expect(isBurgageError(result.error)).toBe(true);
           expect(result.error.fields.length).toBeGreaterThan(0);
-          for (const { description } of result.error.fields) expect(description.length).toBeLessThan(1_000);
+          for (const { description } of result.error.fields) {
+            expect(description).toMatch(/^(?:is missing|got ).*, expected /s);
+            expect(description.length).toBeLessThan(1_000);
+          }
         }
       }),
       { numRuns: 300 },

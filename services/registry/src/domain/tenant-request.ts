@@ -1,7 +1,7 @@
 // What a request for a tenant must look like.
 import { createHash } from 'node:crypto';
 import { BurgageError, type FieldViolation, invalidField, isBurgageError } from '@burgage/contracts';
-import { type Catalog, err, ok, type Plan, parseSlug, type Result } from '@burgage/tenancy';
+import { type Catalog, err, got, ok, type Plan, parseSlug, type Result } from '@burgage/tenancy';
 import { parseEmail } from './email.ts';
 
 /** As it came. */
@@ -26,12 +26,12 @@ export interface TenantWish {
 const companyCharactersMax = 200;
 /** Control characters, line and paragraph separators, unpaired surrogates, and what turns the direction of the text around it. */
 const unfitForName = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u;
-const visible = /[\p{L}\p{N}\p{P}\p{S}]/u;
+const letterOrDigit = /[\p{L}\p{N}]/u;
 
 /** `invalid_argument` unless the key is 1 to 255 visible ASCII characters. */
 export function parseIdempotencyKey(key: string): Result<string> {
   if (/^[\x21-\x7e]{1,255}$/.test(key)) return ok(key);
-  return err(invalidField('idempotency_key', `${quote(key)} came, expected 1 to 255 visible ASCII characters without spaces`));
+  return err(invalidField('idempotency_key', `${got(key)}, expected 1 to 255 visible ASCII characters without spaces`));
 }
 
 /** The same for the same body, whatever its key: what a second request under a key is compared by. */
@@ -61,12 +61,11 @@ export function parseTenantRequest(request: TenantRequest, catalog: Catalog): Re
 function parseCompany(text: string): Result<string> {
   const company = text.trim().normalize('NFC');
   const length = [...company].length;
-  if (length === 0) return err(invalidField('company', `nothing came, expected a name of 1 to ${companyCharactersMax} characters`));
-  if (length > companyCharactersMax)
-    return err(invalidField('company', `${length} characters came, expected 1 to ${companyCharactersMax}`));
-  if (unfitForName.test(company)) return err(invalidField('company', `${quote(company)} came, expected a name without control characters`));
-  if (!visible.test(company))
-    return err(invalidField('company', `${quote(company)} came, expected a name with at least one letter or digit`));
+  if (length === 0) return err(invalidField('company', `is missing, expected a name of 1 to ${companyCharactersMax} characters`));
+  if (length > companyCharactersMax) return err(invalidField('company', `got ${length} characters, expected 1 to ${companyCharactersMax}`));
+  if (unfitForName.test(company)) return err(invalidField('company', `${got(company)}, expected a name without control characters`));
+  if (!letterOrDigit.test(company))
+    return err(invalidField('company', `${got(company)}, expected a name with at least one letter or digit`));
   return ok(company);
 }
 
@@ -74,7 +73,7 @@ function parsePlan(name: string, catalog: Catalog): Result<Plan> {
   const names = Object.keys(catalog.plans);
   const plan = Object.hasOwn(catalog.plans, name) ? catalog.plans[name] : undefined;
   if (!plan) {
-    const description = `${quote(name)} came, expected one of ${names.join(', ')}`;
+    const description = `${got(name)}, expected one of ${names.join(', ')}`;
     return err(
       new BurgageError('unknown_plan', {
         message: `plan: ${description}`,
@@ -85,7 +84,7 @@ function parsePlan(name: string, catalog: Catalog): Result<Plan> {
   }
   if (plan.isolation !== 'pool') {
     const available = names.filter((other) => catalog.plans[other]?.isolation === 'pool').join(', ');
-    const description = `${quote(name)} came, whose isolation is ${plan.isolation}; only plans whose isolation is pool can be provisioned: ${available || 'this catalog has none'}`;
+    const description = `${got(name)}, whose isolation is ${plan.isolation}, expected a plan that can be provisioned, which are those whose isolation is pool: ${available || 'this catalog has none'}`;
     return err(
       new BurgageError('plan_not_available', {
         message: `plan: ${description}`,
@@ -100,7 +99,7 @@ function parsePlan(name: string, catalog: Catalog): Result<Plan> {
 function parseOwner(text: string): Result<string> {
   const email = parseEmail(text.trim());
   if (email !== undefined) return ok(email);
-  return err(invalidField('owner_email', `${quote(text)} came, expected an e-mail address such as owner@example.com`));
+  return err(invalidField('owner_email', `${got(text)}, expected an e-mail address such as owner@example.com, in ASCII before the @`));
 }
 
 /** The same error with the field named, where it does not name one. */
@@ -118,9 +117,4 @@ function together(errors: readonly BurgageError[]): BurgageError {
     message: fields.map(({ field, description }) => `${field}: ${description}`).join('; '),
     fields,
   });
-}
-
-/** The text as JSON, cut where it is long: what a caller sent is shown, not echoed by the kilobyte. */
-function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 79)}…` : text);
 }

@@ -13,7 +13,7 @@ const place = { host: 'acme.localhost', upstream: 'desk-shared', isolation: 'poo
 function requested(plan = 'trial'): TenantRecord {
   const wish = parseTenantRequest({ idempotencyKey: 'k', company: 'Acme', plan, ownerEmail: 'owner@acme.test', slug: '' }, testCatalog);
   if (!wish.ok) throw wish.error;
-  return newTenant(wish.value, { id: 'ten_1', fingerprint: 'f', slug: 'acme', catalog: 'test', nowMs });
+  return newTenant(wish.value, { id: 'ten_1', fingerprint: 'f', slug: 'acme', host: 'acme.localhost', catalog: 'test', nowMs });
 }
 
 function must<T>(result: { ok: true; value: T } | { ok: false; error: Error }): T {
@@ -27,9 +27,9 @@ const provisioning = () => move(requested(), 'provisioning');
 const placed = () => must(placeTenant(provisioning(), place, fence));
 
 describe('a tenant', () => {
-  it('has no route until it is placed, and a route that shows its state from then on', () => {
-    expect(tenantRoute(requested())).toBeUndefined();
-    expect(tenantEntry(provisioning(), 2)).toEqual({ version: 2, removed: true, kind: 'tenant', key: 'ten_1' });
+  it('has a route that shows its state from its request on, and an upstream from its placing on', () => {
+    expect(tenantRoute(requested())).toMatchObject({ state: 'requested', upstream: '', slug: 'acme' });
+    expect(tenantEntry(provisioning(), 2)).toMatchObject({ version: 2, removed: false, entity: { state: 'provisioning', upstream: '' } });
     expect(tenantRoute(placed())).toMatchObject({
       state: 'provisioning',
       upstream: 'desk-shared',
@@ -60,6 +60,15 @@ describe('a tenant', () => {
     });
     expect(tenantRoute(failed)).toBeUndefined();
     expect(move(failed, 'terminating')).toMatchObject({ failure: '' });
+  });
+
+  it('is off the routes once it is taken off, served or not, until it is placed again', () => {
+    for (const record of [requested(), provisioning(), placed()]) {
+      const off = must(unplaceTenant(record, fence));
+      expect(off).toMatchObject({ slug: 'acme', hosts: [], upstream: '' });
+      expect(tenantEntry(off, 2)).toEqual({ version: 2, removed: true, kind: 'tenant', key: 'ten_1' });
+      expect(tenantRoute(must(placeTenant(off, place, fence)))).toMatchObject({ upstream: 'desk-shared' });
+    }
   });
 
   it('cannot be placed once it has failed', () => {
@@ -128,7 +137,7 @@ describe('the fence', () => {
           expect(result.value.fenceToken).toBe(token);
           record = result.value;
           expect(record.slug === '').toBe(record.formerSlug !== '');
-          expect(record.hosts.length > 0).toBe(record.upstream !== '');
+          if (record.upstream !== '') expect(record.hosts).not.toEqual([]);
           if (record.state === 'failed') expect(tenantRoute(record)).toBeUndefined();
         }
       }),

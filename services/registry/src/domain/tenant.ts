@@ -36,9 +36,9 @@ export interface TenantRecord {
   readonly createTimeMs: number;
   /** Absent on plans without a trial. */
   readonly trialEndTimeMs?: number;
-  /** The hosts that lead to it, its subdomain first; empty while it has no route. */
+  /** The hosts that lead to it, its subdomain first, from the beginning; empty once it is off the routes. */
   readonly hosts: readonly string[];
-  /** Empty while it has no route. */
+  /** Empty while nothing serves it. */
   readonly upstream: string;
   readonly limits: TenantLimits;
   readonly features: readonly string[];
@@ -60,10 +60,10 @@ export function tenantNotFound(idOrSlug: string): BurgageError {
 const failureCharactersMax = 1_000;
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** A tenant as it begins: requested, holding `slug`, with what its plan allows today. */
+/** A tenant as it begins: requested, holding `slug`, shown at `host` as not ready yet, with what its plan allows today. */
 export function newTenant(
   wish: TenantWish,
-  made: { id: string; fingerprint: string; slug: string; catalog: string; nowMs: number },
+  made: { id: string; fingerprint: string; slug: string; host: string; catalog: string; nowMs: number },
 ): TenantRecord {
   const { plan } = wish;
   return {
@@ -80,7 +80,7 @@ export function newTenant(
     ownerEmail: wish.ownerEmail,
     createTimeMs: made.nowMs,
     ...(plan.trialDays === undefined ? {} : { trialEndTimeMs: made.nowMs + plan.trialDays * dayMs }),
-    hosts: [],
+    hosts: [made.host],
     upstream: '',
     limits: plan.limits,
     features: plan.features,
@@ -139,7 +139,7 @@ export function routableSlug(record: TenantRecord): Result<string> {
   );
 }
 
-/** Places a tenant: gateways see it from here on. @returns `fenced` or `transition_not_allowed`. */
+/** Places a tenant, on the routes again where it was taken off them: gateways know what serves it from here on. @returns `fenced` or `transition_not_allowed`. */
 export function placeTenant(
   record: TenantRecord,
   place: { host: string; upstream: string; isolation: Isolation },
@@ -160,10 +160,10 @@ export function placeTenant(
   });
 }
 
-/** Takes a tenant off the routes; its slug stays. @returns `fenced`. */
+/** Takes a tenant off the routes, whether something serves it or not; its slug stays. @returns `fenced`. */
 export function unplaceTenant(record: TenantRecord, fence: Fence): Result<TenantRecord> {
   const entered = enter(record, fence);
-  if (!entered.ok || record.upstream === '') return entered;
+  if (!entered.ok || record.hosts.length === 0) return entered;
   return ok({ ...entered.value, ...unplaced });
 }
 
@@ -172,9 +172,9 @@ export function abandoned(record: TenantRecord, host: string, slugOfHost: string
   return record.slug !== slugOfHost && !record.hosts.includes(host);
 }
 
-/** What gateways see of a tenant; undefined while it has no route. */
+/** What gateways see of a tenant, from its request on: until it is served they answer that it is being made. Undefined once it is off the routes. */
 export function tenantRoute(record: TenantRecord): TenantRoute | undefined {
-  if (record.upstream === '') return undefined;
+  if (record.hosts.length === 0) return undefined;
   return {
     kind: 'tenant',
     tenantId: record.id,

@@ -1,6 +1,6 @@
 // An upstream: a named set of endpoints.
 import { BurgageError, type FieldViolation } from '@burgage/contracts';
-import { type Endpoint, err, normalizeHost, ok, type Result, type RouteEntry } from '@burgage/tenancy';
+import { type Endpoint, err, got, normalizeHost, ok, type Result, type RouteEntry } from '@burgage/tenancy';
 
 /** What the store keeps of an upstream; its document's id is the name. Endpoints are sorted by address. */
 export interface UpstreamRecord {
@@ -19,18 +19,17 @@ export function parseUpstream(name: string, endpoints: readonly Endpoint[]): Res
   const fields: FieldViolation[] = [];
   const refuse = (field: string, description: string): void => void fields.push({ field, description });
   if (!/^[a-z0-9_-]{1,63}$/.test(name))
-    refuse('name', `${JSON.stringify(name)} came, expected 1 to 63 lower-case letters, digits, hyphens and underscores`);
-  if (endpoints.length > endpointsMax) refuse('endpoints', `${endpoints.length} came, expected at most ${endpointsMax}`);
+    refuse('name', `${got(name)}, expected 1 to 63 lower-case letters, digits, hyphens and underscores`);
+  if (endpoints.length > endpointsMax) refuse('endpoints', `got ${endpoints.length}, expected at most ${endpointsMax}`);
   const seen = new Set<string>();
   const checked = endpoints.slice(0, endpointsMax).map(({ address, weight, zone }, index) => {
     const field = `endpoints[${index}]`;
     const parsed = parseAddress(address);
-    if (parsed === undefined) refuse(`${field}.address`, `${JSON.stringify(address)} came, expected host:port with a port from 1 to 65535`);
-    else if (seen.has(parsed)) refuse(`${field}.address`, `${JSON.stringify(address)} came twice, expected each address once`);
+    if (parsed === undefined) refuse(`${field}.address`, `${got(address)}, expected host:port with a port from 1 to 65535`);
+    else if (seen.has(parsed)) refuse(`${field}.address`, `${got(address)} twice, expected each address once`);
     else seen.add(parsed);
-    if (weight < 0 || weight > weightMax) refuse(`${field}.weight`, `${weight} came, expected 1 to ${weightMax}, or 0 for 1`);
-    if (!/^[\x21-\x7e]{0,63}$/.test(zone))
-      refuse(`${field}.zone`, `${JSON.stringify(zone)} came, expected up to 63 visible ASCII characters`);
+    if (weight < 0 || weight > weightMax) refuse(`${field}.weight`, `got ${weight}, expected 1 to ${weightMax}, or 0 for 1`);
+    if (!/^[\x21-\x7e]{0,63}$/.test(zone)) refuse(`${field}.zone`, `${got(zone)}, expected up to 63 visible ASCII characters`);
     return { address: parsed ?? address, weight: weight || 1, zone };
   });
   if (fields.length > 0) {

@@ -54,7 +54,10 @@ export class TestGateway {
   }
 }
 
-export const hello = (gatewayId: string, more: { bootId?: string; epoch?: string; revision?: bigint } = {}): Said => ({
+export const hello = (
+  gatewayId: string,
+  more: { bootId?: string; adminAddress?: string; epoch?: string; revision?: bigint } = {},
+): Said => ({
   message: { case: 'hello', value: { gatewayId, bootId: 'boot-1', adminAddress: '127.0.0.1:9302', ...more } },
 });
 

@@ -98,14 +98,14 @@ export declare type Tenant = Message<"burgage.registry.v1.Tenant"> & {
   catalog: string;
 
   /**
-   * The hosts that lead to it, its subdomain first; empty while it has no route.
+   * The hosts that lead to it, its subdomain first, from the beginning; empty once it is off the routes.
    *
    * @generated from field: repeated string hosts = 12;
    */
   hosts: string[];
 
   /**
-   * The upstream that serves it; empty while it has no route.
+   * The upstream that serves it; empty while none does.
    *
    * @generated from field: string upstream = 13;
    */
@@ -500,7 +500,7 @@ export declare const PutTenantRouteRequestSchema: GenMessage<PutTenantRouteReque
  */
 export declare type PutTenantRouteResponse = Message<"burgage.registry.v1.PutTenantRouteResponse"> & {
   /**
-   * The tenant with its hosts.
+   * The tenant with its hosts and its upstream.
    *
    * @generated from field: burgage.registry.v1.Tenant tenant = 1;
    */
@@ -969,7 +969,8 @@ export declare const TenantStateSchema: GenEnum<TenantState>;
  */
 export declare const RegistryService: GenService<{
   /**
-   * Creates a tenant in the state REQUESTED and reserves its slug. The id comes from the idempotency key: the same key
+   * Creates a tenant in the state REQUESTED and reserves its slug. Gateways hear of it: its address answers at once that
+   * the tenant is being made. The id comes from the idempotency key: the same key
    * with the same body answers with the same tenant, with another body it is refused (idempotency_key_reused).
    *
    * @generated from rpc burgage.registry.v1.RegistryService.CreateTenant
@@ -1012,7 +1013,8 @@ export declare const RegistryService: GenService<{
     output: typeof TransitionTenantResponseSchema;
   },
   /**
-   * Says where a tenant lives and which hosts lead to it; gateways learn it at once. Replaces what was said before.
+   * Says which upstream serves a tenant, and puts its host on the routes where it was taken off them; gateways learn it
+   * at once. Replaces what was said before.
    *
    * @generated from rpc burgage.registry.v1.RegistryService.PutTenantRoute
    */
@@ -1022,7 +1024,8 @@ export declare const RegistryService: GenService<{
     output: typeof PutTenantRouteResponseSchema;
   },
   /**
-   * Takes every host of a tenant out of the routes. Its slug stays reserved.
+   * Takes a tenant and its hosts out of the routes, whatever its state: its address is unknown from then on. Its slug
+   * stays reserved.
    *
    * @generated from rpc burgage.registry.v1.RegistryService.RemoveTenantRoute
    */

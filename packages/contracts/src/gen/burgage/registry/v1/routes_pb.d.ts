@@ -200,7 +200,7 @@ export declare type TenantRoute = Message<"burgage.registry.v1.TenantRoute"> & {
   features: string[];
 
   /**
-   * The upstream that serves it.
+   * The upstream that serves it; empty while none does, as until a tenant that is being made has been placed.
    *
    * @generated from field: string upstream = 8;
    */
