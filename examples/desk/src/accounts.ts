@@ -1,18 +1,16 @@
 // The owner's account: made by the platform, opened by a one-time link, then signed in to with e-mail and password.
 import { invalidField, type Owners, ProblemError, type TenantHandle } from '@burgage/app-kit';
 import { z } from 'zod';
+import { createDevices } from './devices.ts';
 import { type Passwords, passwordCharactersMax, passwordCharactersMin } from './passwords.ts';
+import { createSignInThrottle } from './sign-in-throttle.ts';
 import { newSecret, type Sources, sha256 } from './sources.ts';
-import { ownerId, owners, sessions, signInFailures } from './tables.ts';
+import { ownerId, owners, sessions } from './tables.ts';
+import { createTurns } from './turns.ts';
 
 const dayMs = 24 * 60 * 60_000;
 const inviteLifetimeMs = 7 * dayMs;
 export const sessionLifetimeMs = 7 * dayMs;
-
-/** Attempts without delay; each further one doubles the wait, from one second to fifteen minutes. */
-const freeFailures = 5;
-const delayMaxMs = 15 * 60_000;
-const failuresForgottenAfterMs = 60 * 60_000;
 
 export interface Session {
   /** The secret that whoever signed in keeps; stored is only its hash. */
@@ -20,15 +18,30 @@ export interface Session {
   readonly expiresAt: Date;
 }
 
+/** What is known of whoever has not signed in yet. */
+export interface Visitor {
+  /** See client.ts. */
+  readonly client: string;
+  readonly deviceToken: string | undefined;
+}
+
 export interface Accounts {
   /** For the lifecycle routes. */
   readonly owners: Owners;
   /** Whether this invite can still be used. */
   inviteIsOpen(data: TenantHandle, token: string): boolean;
-  /** Uses the invite up, sets the password, ends every other session and signs in. Throws `permission_denied` for a used or old invite, `invalid_argument` for the password. */
-  acceptInvite(data: TenantHandle, token: string, password: string): Promise<Session>;
-  /** Throws `unauthenticated`, the same for an unknown address as for a wrong password, or `rate_limited`. */
-  signIn(data: TenantHandle, email: string, password: string): Promise<Session>;
+  /**
+   * Uses the invite up, sets the password, ends every other session, forgets every device and signs in. Throws `permission_denied` for
+   * a used or old invite, `invalid_argument` for the password, `unavailable` when too many wait.
+   */
+  acceptInvite(data: TenantHandle, token: string, password: string, visitor: Visitor): Promise<Session>;
+  /**
+   * Throws `unauthenticated`, the same for an unknown address as for a wrong password; `rate_limited` after too many failures from this
+   * client or device; `unavailable` when too many of this tenant wait.
+   */
+  signIn(data: TenantHandle, credentials: { email: string; password: string }, visitor: Visitor): Promise<Session>;
+  /** For a browser that has just signed in: the secret that it keeps to be known by. */
+  rememberDevice(data: TenantHandle, token: string | undefined): string;
   signOut(data: TenantHandle, token: string): void;
   /** The e-mail address of whom the session belongs to, while it lasts. */
   signedIn(data: TenantHandle, token: string | undefined): string | undefined;
@@ -36,6 +49,9 @@ export interface Accounts {
 
 export function createAccounts(sources: Sources, passwords: Passwords): Accounts {
   const nowMs = (): number => sources.now().getTime();
+  const devices = createDevices(sources);
+  const throttle = createSignInThrottle(sources);
+  const turns = createTurns(sources);
 
   function startSession(data: TenantHandle): Session {
     const token = newSecret(sources);
@@ -47,24 +63,6 @@ export function createAccounts(sources: Sources, passwords: Passwords): Accounts
 
   const openInvite = (data: TenantHandle, token: string) =>
     data.table(owners).find({ inviteHash: sha256(token), inviteExpiresAtMs: { atLeast: nowMs() } });
-
-  /** Counts an attempt as failed before it is made, so that many at once cannot outrun the count. */
-  function countAttempt(data: TenantHandle, id: string): void {
-    const failures = data.table(signInFailures);
-    failures.deleteWhere({ lastAtMs: { below: nowMs() - failuresForgottenAfterMs } });
-    const before = failures.get(id);
-    if (!before) return void failures.insert({ id, failures: 1, lastAtMs: nowMs() });
-    const delayMs = before.failures < freeFailures ? 0 : Math.min(2 ** (before.failures - freeFailures) * 1_000, delayMaxMs);
-    const waitMs = before.lastAtMs + delayMs - nowMs();
-    if (waitMs > 0) {
-      const seconds = Math.ceil(waitMs / 1_000);
-      throw new ProblemError('rate_limited', {
-        message: `Too many attempts for this account. Try again in ${seconds} seconds.`,
-        retryAfterSeconds: seconds,
-      });
-    }
-    failures.update(id, { failures: before.failures + 1, lastAtMs: nowMs() });
-  }
 
   return {
     owners: {
@@ -86,39 +84,49 @@ export function createAccounts(sources: Sources, passwords: Passwords): Accounts
       remove(data) {
         data.table(owners).delete(ownerId);
         data.table(sessions).deleteWhere({});
+        devices.forgetAll(data);
       },
     },
     inviteIsOpen: (data, token) => openInvite(data, token) !== undefined,
-    async acceptInvite(data, token, password) {
+    async acceptInvite(data, token, password, { client }) {
       const refused = new ProblemError('permission_denied', { message: 'This link was used before, or is older than seven days.' });
       if (!openInvite(data, token)) throw refused;
       const length = [...password].length;
       if (length < passwordCharactersMin || length > passwordCharactersMax)
         throw invalidField('password', `expected ${passwordCharactersMin} to ${passwordCharactersMax} characters; got ${length}`);
-      const passwordHash = await passwords.hash(password);
+      // Whoever holds an open invite is no stranger.
+      const passwordHash = await turns({ tenantId: data.tenantId, client, trusted: true }, () => passwords.hash(password));
       return data.transaction(() => {
         // Asked again, because another request may have used the link while the password was hashed.
         if (!openInvite(data, token)) throw refused;
         data.table(owners).update(ownerId, { passwordHash, inviteHash: null, inviteExpiresAtMs: null });
         data.table(sessions).deleteWhere({});
+        devices.forgetAll(data);
         return startSession(data);
       });
     },
-    async signIn(data, address, password) {
+    async signIn(data, { email: address, password }, { client, deviceToken }) {
       const email = address.trim().toLowerCase();
-      const failureId = sha256(email);
-      data.transaction(() => countAttempt(data, failureId));
-      const owner = data.table(owners).get(ownerId);
-      const storedHash = owner?.email === email ? owner.passwordHash : undefined;
-      const matches = await passwords.matches(password.slice(0, passwordCharactersMax * 2), storedHash);
-      return data.transaction(() => {
-        // The account may have gone or changed its password while this one was checked.
-        const unchanged = data.table(owners).get(ownerId)?.passwordHash === storedHash;
-        if (!matches || !unchanged) throw new ProblemError('unauthenticated', { message: 'E-mail address or password is wrong.' });
-        data.table(signInFailures).delete(failureId);
-        return startSession(data);
-      });
+      const deviceId = devices.known(data, deviceToken);
+      const attempt = { email, client, deviceId };
+      const { pauseMs } = throttle.check(data, attempt);
+      const asker = { tenantId: data.tenantId, client, trusted: deviceId !== undefined };
+      const check = async (): Promise<Session> => {
+        throttle.count(data, attempt);
+        const owner = data.table(owners).get(ownerId);
+        const storedHash = owner?.email === email ? owner.passwordHash : undefined;
+        const matches = await passwords.matches(password.slice(0, passwordCharactersMax * 2), storedHash);
+        return data.transaction(() => {
+          // The account may have gone or changed its password while this one was checked.
+          const unchanged = data.table(owners).get(ownerId)?.passwordHash === storedHash;
+          if (!matches || !unchanged) throw new ProblemError('unauthenticated', { message: 'E-mail address or password is wrong.' });
+          throttle.clear(data, attempt);
+          return startSession(data);
+        });
+      };
+      return turns(asker, check, pauseMs);
     },
+    rememberDevice: (data, token) => devices.remember(data, token),
     signOut: (data, token) => void data.table(sessions).delete(sha256(token)),
     signedIn(data, token) {
       if (!token || !data.table(sessions).find({ id: sha256(token), expiresAtMs: { atLeast: nowMs() } })) return undefined;

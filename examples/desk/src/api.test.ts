@@ -112,6 +112,7 @@ test('what is not valid is refused with the field named, and changes nothing', a
   for (const [path, options, status, code, field] of cases) {
     const answer = await call(path, options);
     expect(answer.json(), `${path} ${JSON.stringify(options).slice(0, 80)}`).toMatchObject({
+      type: `urn:burgage:error:${code}`,
       status,
       code,
       ...(field && { fields: [{ field }] }),

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { Accounts } from './accounts.ts';
 import type { DeskEnv } from './env.ts';
 import { contactChangesSchema, contactSchema, dealChangesSchema, dealSchema, listSchema, parsed, type Records } from './records.ts';
+import { visitorOf } from './session-cookie.ts';
 import { contacts, deals } from './tables.ts';
 
 const credentialsSchema = z.strictObject({ email: z.string().max(254), password: z.string().max(256) });
@@ -13,8 +14,8 @@ export function createApi(accounts: Accounts, records: Records): Hono<DeskEnv> {
   const api = new Hono<DeskEnv>();
 
   api.post('/session', async (c) => {
-    const { email, password } = parsed(credentialsSchema, await jsonBody(c));
-    const { token, expiresAt } = await accounts.signIn(c.get('data'), email, password);
+    const credentials = parsed(credentialsSchema, await jsonBody(c));
+    const { token, expiresAt } = await accounts.signIn(c.get('data'), credentials, visitorOf(c));
     return c.json({ token, expiresAt: expiresAt.toISOString() }, 201);
   });
 

@@ -1,11 +1,11 @@
 // The pages that people see, and the forms in them; they need no JavaScript.
 import { ProblemError } from '@burgage/app-kit';
 import { Hono, type MiddlewareHandler } from 'hono';
-import type { Accounts } from './accounts.ts';
+import type { Accounts, Session } from './accounts.ts';
 import type { DeskContext, DeskEnv } from './env.ts';
 import { type FormValues, formErrors, formValues, minorAmount } from './forms.ts';
 import { contactChangesSchema, contactSchema, dealChangesSchema, dealSchema, listSchema, parsed, type Records } from './records.ts';
-import { clearSessionCookie, setSessionCookie } from './session-cookie.ts';
+import { clearSessionCookie, setDeviceCookie, setSessionCookie, visitorOf } from './session-cookie.ts';
 import { contacts } from './tables.ts';
 import { contactPage, contactsPage } from './views/contacts.ts';
 import { dashboardPage } from './views/dashboard.ts';
@@ -17,13 +17,17 @@ const offeredContactsMax = 200;
 
 export function createPages(accounts: Accounts, records: Records): Hono<DeskEnv> {
   const pages = new Hono<DeskEnv>();
+  const signedIn = (c: DeskContext, session: Session) => {
+    setSessionCookie(c, session);
+    setDeviceCookie(c, accounts.rememberDevice(c.get('data'), visitorOf(c).deviceToken));
+  };
 
   pages.get('/', async (c) => (c.get('owner') ? c.redirect('/dashboard', 303) : homePage(c)));
   pages.get('/sign-in', async (c) => (c.get('owner') ? c.redirect('/dashboard', 303) : signInPage(c, {})));
   pages.post('/sign-in', async (c) => {
     const { email = '', password = '' } = await formValues(c);
     try {
-      setSessionCookie(c, await accounts.signIn(c.get('data'), email, password));
+      signedIn(c, await accounts.signIn(c.get('data'), { email, password }, visitorOf(c)));
     } catch (error) {
       if (error instanceof ProblemError) return signInPage(c, { email, error });
       throw error;
@@ -37,7 +41,7 @@ export function createPages(accounts: Accounts, records: Records): Hono<DeskEnv>
   pages.post('/welcome', async (c) => {
     const { token = '', password = '' } = await formValues(c);
     try {
-      setSessionCookie(c, await accounts.acceptInvite(c.get('data'), token, password));
+      signedIn(c, await accounts.acceptInvite(c.get('data'), token, password, visitorOf(c)));
     } catch (error) {
       if (error instanceof ProblemError) return welcomePage(c, { token, open: accounts.inviteIsOpen(c.get('data'), token), error });
       throw error;

@@ -16,10 +16,3 @@ test('a password matches its own hash only, however its accents are written, and
 test('equal passwords have different hashes', async () => {
   expect(await passwords.hash('same')).not.toBe(await passwords.hash('same'));
 });
-
-test('more than can wait are refused, and those who wait are served', async () => {
-  const attempts = await Promise.allSettled(Array.from({ length: 36 }, () => passwords.matches('x', 'scrypt$4$8$1$c2FsdA$aGFzaA')));
-  expect(attempts.filter(({ status }) => status === 'fulfilled')).toHaveLength(34);
-  expect(attempts.at(-1)).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } });
-  expect(await passwords.matches('x', 'scrypt$4$8$1$c2FsdA$aGFzaA')).toBe(false);
-});

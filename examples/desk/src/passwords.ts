@@ -1,19 +1,16 @@
-// Stores passwords so that a stolen database does not give them away, and bounds what checking them costs.
+// Stores passwords so that a stolen database does not give them away.
 import { type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
-import { ProblemError } from '@burgage/app-kit';
 import type { Sources } from './sources.ts';
 
 /** One of the settings that OWASP's password storage guide lists as equal: 32 MiB, three passes. */
 const cost = { log2N: 15, r: 8, p: 3 } as const;
 const saltBytes = 16;
 const hashBytes = 32;
-/** Each check holds 32 MiB and a thread of libuv's four; the file system and DNS need the others. */
-const atOnceMax = 2;
-const waitingMax = 32;
 
 export const passwordCharactersMin = 10;
 export const passwordCharactersMax = 128;
 
+/** Both take a good part of a second and 32 MiB: callers wait for their turn; see turns.ts. */
 export interface Passwords {
   /** `scrypt$log2N$r$p$salt$hash`. */
   hash(password: string): Promise<string>;
@@ -21,16 +18,11 @@ export interface Passwords {
   matches(password: string, stored: string | null | undefined): Promise<boolean>;
 }
 
-/** Throws `unavailable` when more than 32 checks wait already. */
 export function createPasswords({ random }: Pick<Sources, 'random'>): Passwords {
-  const gate = createGate(atOnceMax, waitingMax);
   const derive = (password: string, salt: Uint8Array, length: number, options: ScryptOptions): Promise<Buffer> =>
-    gate(
-      () =>
-        new Promise((resolve, reject) => {
-          scrypt(password.normalize('NFKC'), salt, length, options, (error, key) => (error ? reject(error) : resolve(key)));
-        }),
-    );
+    new Promise((resolve, reject) => {
+      scrypt(password.normalize('NFKC'), salt, length, options, (error, key) => (error ? reject(error) : resolve(key)));
+    });
   const optionsOf = (log2N: number, r: number, p: number): ScryptOptions => ({ N: 2 ** log2N, r, p, maxmem: 256 * 2 ** log2N * r });
 
   return {
@@ -45,25 +37,5 @@ export function createPasswords({ random }: Pick<Sources, 'random'>): Passwords 
       const found = await derive(password, Buffer.from(salt, 'base64url'), hashBytes, optionsOf(Number(log2N), Number(r), Number(p)));
       return expected.length === found.length && timingSafeEqual(expected, found);
     },
-  };
-}
-
-/** Lets `atOnce` run, makes `waiting` wait their turn and refuses the rest. */
-function createGate(atOnce: number, waiting: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const queue: (() => void)[] = [];
-  return async (work) => {
-    if (running >= atOnce) {
-      if (queue.length >= waiting) throw new ProblemError('unavailable', { message: 'Too many people sign in at this moment.' });
-      // Whoever finishes hands its place on, so `running` stays as it is.
-      await new Promise<void>((resolve) => queue.push(resolve));
-    } else running += 1;
-    try {
-      return await work();
-    } finally {
-      const next = queue.shift();
-      if (next) next();
-      else running -= 1;
-    }
   };
 }

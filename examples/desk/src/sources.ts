@@ -1,12 +1,14 @@
 // Where desk takes time and randomness from, so that tests can give their own.
 import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Sources {
   readonly now: () => Date;
   readonly random: (bytes: number) => Uint8Array;
+  readonly sleep: (ms: number) => Promise<void>;
 }
 
-export const systemSources: Sources = { now: () => new Date(), random: (bytes) => randomBytes(bytes) };
+export const systemSources: Sources = { now: () => new Date(), random: (bytes) => randomBytes(bytes), sleep };
 
 /** 256 random bits as a base64url text of 43 characters. */
 export function newSecret({ random }: Pick<Sources, 'random'>): string {

@@ -36,10 +36,13 @@ export const ownerId = 'owner';
 /** A row's id is the SHA-256 of the session's token. */
 export const sessions = defineTable({ name: 'sessions', columns: { createdAtMs: 'integer', expiresAtMs: 'integer' } });
 
-/** A row's id is the SHA-256 of the e-mail address that somebody tried to sign in with, whether it exists or not. */
+/** A row's id says what is counted, as a SHA-256: see sign-in-throttle.ts. The e-mail address in it need not exist. */
 export const signInFailures = defineTable({ name: 'signInFailures', columns: { failures: 'integer', lastAtMs: 'integer' } });
 
-export const tables = [contacts, deals, owners, sessions, signInFailures];
+/** A row's id is the SHA-256 of the secret that the device keeps. */
+export const devices = defineTable({ name: 'devices', columns: { createdAtMs: 'integer', expiresAtMs: 'integer' } });
+
+export const tables = [contacts, deals, owners, sessions, signInFailures, devices];
 
 export const migrations = [
   `
@@ -78,6 +81,15 @@ export const migrations = [
   CREATE TABLE signInFailures (
     tenant_id TEXT NOT NULL, id TEXT NOT NULL,
     failures INTEGER NOT NULL, lastAtMs INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  CREATE INDEX signInFailures_by_age ON signInFailures (tenant_id, lastAtMs, id);
+
+  CREATE TABLE devices (
+    tenant_id TEXT NOT NULL, id TEXT NOT NULL,
+    createdAtMs INTEGER NOT NULL, expiresAtMs INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, id)
   ) STRICT, WITHOUT ROWID;
   `,

@@ -41,12 +41,15 @@ export interface TestDesk extends AsyncDisposable {
   readonly issuer: ContextIssuer;
   readonly data: TenantData;
   readonly errors: unknown[];
+  /** How long sign-ins were made to pause, in milliseconds; nothing really waits. */
+  readonly pauses: number[];
   ready: boolean;
+  now(): Date;
   advance(ms: number): void;
   /** Exactly this request, with nothing added. */
   raw(path: string, options?: RequestOptions): Promise<Answer>;
   platform(method: string, path: string, json?: unknown): Promise<Answer>;
-  /** As the tenant's visitors reach it: with the tenant's context, its host and, for a form, its origin. */
+  /** As the tenant's visitors reach it: with the tenant's context, its host, a client's address and, for a form, its origin. */
   visit(tenantId: string, path: string, options?: RequestOptions): Promise<Answer>;
   /** Sets a tenant up; its owner's invite as a path. */
   prepare(tenantId: string): Promise<string>;
@@ -81,12 +84,19 @@ export async function startDesk(): Promise<TestDesk> {
     fetch: async () => Response.json(issuer.jwks()),
   });
   const errors: unknown[] = [];
+  const pauses: number[] = [];
   const app = createDesk({
     verifier,
     data,
     onError: (error) => errors.push(error),
     isReady: () => desk.ready,
-    sources: { ...systemSources, now },
+    sources: {
+      ...systemSources,
+      now,
+      sleep: async (ms) => {
+        pauses.push(ms);
+      },
+    },
   });
   const server = createServer(getRequestListener(app.fetch));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -96,7 +106,9 @@ export async function startDesk(): Promise<TestDesk> {
     issuer,
     data,
     errors,
+    pauses,
     ready: true,
+    now,
     advance(ms) {
       nowMs += ms;
     },
@@ -140,6 +152,7 @@ export async function startDesk(): Promise<TestDesk> {
         ...options,
         headers: {
           host: hostOf(tenantId),
+          'x-forwarded-for': '192.0.2.1',
           'burgage-context': await issuer.tenantContext(claimsOf(tenantId), upstream),
           ...origin,
           ...headers,
@@ -167,10 +180,14 @@ export async function startDesk(): Promise<TestDesk> {
 }
 
 /** The session that an answer's cookie carries. */
-export function sessionOf({ headers }: Answer): string {
-  const [, token] = /desk_session=([^;]+)/.exec(String(headers['set-cookie'])) ?? [];
-  if (!token) throw new Error('the answer sets no session cookie');
-  return token;
+export const sessionOf = (answer: Answer): string => cookieIn(answer, 'desk_session');
+/** The secret that makes a device known. */
+export const deviceOf = (answer: Answer): string => cookieIn(answer, 'desk_device');
+
+function cookieIn({ headers }: Answer, name: string): string {
+  const [, value] = new RegExp(`${name}=([^;]+)`).exec(String(headers['set-cookie'])) ?? [];
+  if (!value) throw new Error(`the answer sets no cookie ${name}`);
+  return value;
 }
 
 export const bearer = (token: string): { headers: Record<string, string> } => ({ headers: { authorization: `Bearer ${token}` } });

@@ -153,7 +153,7 @@ describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
     ];
     for (const [method, path, body, status, code] of cases) {
       const answer = await platform(method, path, body);
-      expect(answer, `${method} ${path}`).toMatchObject({ status, body: { status, code } });
+      expect(answer, `${method} ${path}`).toMatchObject({ status, body: { status, code, type: `urn:burgage:error:${code}` } });
       expect(answer.headers.get('content-type')).toBe('application/problem+json');
     }
     expect((await platform('PATCH', '/_burgage/tenants/ten_1')).headers.get('allow')).toBe('GET, PUT, DELETE');
@@ -203,7 +203,7 @@ describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
       const answer = await get(headers);
       expect(answer.status).toBe(status);
       expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-      expect(await answer.json()).toMatchObject({ status, code });
+      expect(await answer.json()).toMatchObject({ status, code, type: `urn:burgage:error:${code}` });
     }
   });
 });

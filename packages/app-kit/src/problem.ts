@@ -56,7 +56,8 @@ export function invalidField(field: string, description: string): ProblemError {
 
 /** The public members of a problem, as RFC 9457 names them, with our `code` and `fields` beside them. */
 export interface ProblemBody {
-  type: 'about:blank';
+  /** The code as a URI, the same everywhere in Burgage. */
+  type: `urn:burgage:error:${ProblemCode}`;
   title: string;
   status: number;
   detail: string;
@@ -69,7 +70,7 @@ export function problemBody(error: unknown): ProblemBody {
   const problem = error instanceof ProblemError ? error : new ProblemError('internal');
   const { status, title } = problems[problem.code];
   return {
-    type: 'about:blank',
+    type: `urn:burgage:error:${problem.code}`,
     title,
     status,
     detail: problem.message,

@@ -2,6 +2,15 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { isNullable, kindOf, type TenantTableDefinition } from './table.ts';
 
+/** The kit's own tables: no migration may change them or put an index or a trigger on them. */
+export const ownTables: ReadonlyMap<string, string> = new Map([
+  ['burgage_migrations', '(position INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, applied_at_ms INTEGER NOT NULL) STRICT'],
+  [
+    'burgage_tenants',
+    '(tenant_id TEXT PRIMARY KEY, slug TEXT NOT NULL, name TEXT NOT NULL, color TEXT NOT NULL, prepared_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID',
+  ],
+]);
+
 /**
  * Throws an Error listing everything that is wrong. Together with statements.ts this is why a tenant cannot reach another's rows:
  * every statement names its tenant, and nothing in the schema (trigger, view, collation, uniqueness, foreign key) acts across tenants.
@@ -9,12 +18,17 @@ import { isNullable, kindOf, type TenantTableDefinition } from './table.ts';
 export function checkSchema(database: DatabaseSync, tables: readonly TenantTableDefinition[]): void {
   const problems: string[] = [];
   const declared = new Set(tables.map(({ name }) => name));
-  const schema = database
-    .prepare(
-      "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND tbl_name NOT LIKE 'burgage\\_%' ESCAPE '\\'",
-    )
-    .all();
-  for (const { type, name, sql } of schema) {
+  const schema = database.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'").all();
+  for (const [name, definition] of ownTables) {
+    const found = schema.find((entry) => entry.type === 'table' && entry.name === name);
+    if (found?.sql !== `CREATE TABLE ${name} ${definition}`)
+      problems.push(`table ${name}: it belongs to app-kit, but a migration changed it`);
+  }
+  for (const { type, name } of database.prepare('SELECT type, name FROM sqlite_temp_schema').all())
+    problems.push(`${type} ${name}: it is temporary, and could stand in front of a tenant's table`);
+  for (const { type, name, tbl_name, sql } of schema) {
+    if (type === 'index' && ownTables.has(String(tbl_name))) problems.push(`index ${name}: ${tbl_name} belongs to app-kit`);
+    if (type === 'table' && ownTables.has(String(name))) continue;
     if (type === 'trigger' || type === 'view')
       problems.push(`${type} ${name}: tenant data has no triggers and no views, because they act outside a tenant's scope`);
     if (type === 'table' && !declared.has(String(name))) problems.push(`table ${name}: it is not declared with defineTable`);
@@ -54,9 +68,9 @@ function tableProblems(database: DatabaseSync, table: TenantTableDefinition, dec
   for (const column of expected.keys()) problems.push(`its column ${column} is declared, but no migration creates it`);
 
   for (const { name } of database.prepare('SELECT name FROM pragma_index_list(?) WHERE "unique"').all(table.name)) {
-    const parts = database.prepare('SELECT name FROM pragma_index_info(?)').all(String(name));
-    if (!parts.some((part) => part.name === 'tenant_id'))
-      problems.push(`its unique index ${name} must include tenant_id, or a tenant could learn what another one has`);
+    const parts = database.prepare('SELECT name, coll FROM pragma_index_xinfo(?) WHERE key').all(String(name));
+    if (!parts.some((part) => part.name === 'tenant_id' && part.coll === 'BINARY'))
+      problems.push(`its unique index ${name} must include tenant_id, without a COLLATE, or a tenant could learn what another one has`);
   }
   const references = database
     .prepare(

@@ -118,6 +118,36 @@ describe('a schema that could join tenants', () => {
       `CREATE TABLE notes (${columns}, ${key}, FOREIGN KEY (title, id) REFERENCES other (tenant_id, id)); ${other}`,
       /foreign key/,
     ],
+    [
+      'a unique index in which two tenants are equal without regard to case',
+      `${create} CREATE UNIQUE INDEX titles ON notes (tenant_id COLLATE NOCASE, title)`,
+      /unique index titles/,
+    ],
+    ['a table that takes the name of one of the kit', `${create} CREATE TABLE burgage_notes (id TEXT)`, /table burgage_notes/],
+    [
+      'a trigger that takes such a name',
+      `${create} CREATE TRIGGER burgage_t AFTER INSERT ON notes BEGIN DELETE FROM notes; END`,
+      /trigger burgage_t/,
+    ],
+    ['a view that takes such a name', `${create} CREATE VIEW burgage_v AS SELECT * FROM notes`, /view burgage_v/],
+    [
+      "a trigger on the kit's own table",
+      `${create} CREATE TRIGGER t AFTER INSERT ON burgage_tenants BEGIN DELETE FROM notes; END`,
+      /trigger t/,
+    ],
+    ["a unique index on the kit's own table", `${create} CREATE UNIQUE INDEX names ON burgage_tenants (name)`, /index names/],
+    [
+      "a change to the kit's own table",
+      `${create} ALTER TABLE burgage_tenants ADD COLUMN note TEXT`,
+      /burgage_tenants: it belongs to app-kit/,
+    ],
+    ["the kit's own table taken away", `${create} DROP TABLE burgage_tenants`, /burgage_tenants: it belongs to app-kit/],
+    [
+      'a trigger that is temporary',
+      `${create} CREATE TEMP TRIGGER t AFTER INSERT ON main.notes BEGIN DELETE FROM notes; END`,
+      /trigger t: it is temporary/,
+    ],
+    ['a table that is temporary', `${create} CREATE TEMP TABLE notes (id TEXT)`, /table notes: it is temporary/],
     ['a trigger', `${create} CREATE TRIGGER t AFTER INSERT ON notes BEGIN DELETE FROM notes; END`, /trigger t/],
     ['a view', `${create} CREATE VIEW v AS SELECT * FROM notes`, /view v/],
     ['a table that nobody declared', `${create} CREATE TABLE plain (id TEXT)`, /table plain/],
@@ -139,6 +169,10 @@ describe('a schema that could join tenants', () => {
     ['a column that is missing', `CREATE TABLE notes (tenant_id TEXT NOT NULL, id TEXT NOT NULL, ${key})`, /title is declared/],
   ])('is refused: %s', (_name, sql, message) => {
     expect(() => open([sql], sql.includes('other') ? [notes, otherTable] : [notes])).toThrow(message);
+  });
+
+  test('is not what a unique index is that only compares titles without regard to case', () => {
+    open([`${create} CREATE UNIQUE INDEX titles ON notes (tenant_id, title COLLATE NOCASE)`]).close();
   });
 
   test('is refused: a declared table without a migration', () => {

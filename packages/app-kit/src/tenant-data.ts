@@ -6,7 +6,7 @@ import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqli
 import { isTenantId } from './claims.ts';
 import { createLru } from './lru.ts';
 import { invalidField, ProblemError } from './problem.ts';
-import { checkSchema } from './schema-check.ts';
+import { checkSchema, ownTables } from './schema-check.ts';
 import { countStatement, deleteStatement, folded } from './statements.ts';
 import type { Columns, SqlValue, TenantTableDefinition } from './table.ts';
 import { createTenantTable, type StatementRunner, type TenantTable } from './tenant-table.ts';
@@ -185,10 +185,7 @@ function migrate(database: DatabaseSync, migrations: readonly string[], tables: 
   // Off while tables are rebuilt, as SQLite's own procedure for schema changes asks; what they did is checked before the commit.
   database.exec('PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE');
   try {
-    database.exec(`
-      CREATE TABLE IF NOT EXISTS burgage_migrations (position INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, applied_at_ms INTEGER NOT NULL) STRICT;
-      CREATE TABLE IF NOT EXISTS burgage_tenants (tenant_id TEXT PRIMARY KEY, slug TEXT NOT NULL, name TEXT NOT NULL, color TEXT NOT NULL, prepared_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    `);
+    for (const [name, definition] of ownTables) database.exec(`CREATE TABLE IF NOT EXISTS ${name} ${definition}`);
     const applied = database.prepare('SELECT sha256 FROM burgage_migrations ORDER BY position').all();
     if (applied.length > migrations.length)
       throw new Error(`the database has ${applied.length} migrations, but this app knows ${migrations.length}: start the newer app`);
