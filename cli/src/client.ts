@@ -1,7 +1,8 @@
 // Talks to the HTTP API: answers as values, problems as failures, progress as events.
-import { type Connection, notRunning } from './connection.ts';
+import { type Connection, isAlive, notRunning } from './connection.ts';
 import { readEvents, type ServerEvent } from './events.ts';
 import { CommandFailure, failure, type ToldProblem } from './failure.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface Client {
   /** The JSON that GET answers; `query` leaves out what is undefined. @throws CommandFailure with the API's problem. */
@@ -12,36 +13,57 @@ export interface Client {
 }
 
 const timeoutMs = 30_000;
+/** A running Burgage whose API refuses the connection is asked again for this long: it may be starting the API again. */
+const patienceMs = 3_000;
+const retryMs = 200;
 
-/** `connect` is asked at every request: a Burgage that was started again listens elsewhere. */
-export function createClient(connect: () => Connection): Client {
-  async function request(path: string, init: RequestInit): Promise<Response> {
-    const { api, token, dataFolder } = connect();
+/** `connect` is asked at every try: a Burgage that was started again listens elsewhere. */
+export function createClient(connect: () => Connection, sleep: Terminal['sleep']): Client {
+  async function request(path: string, init: RequestInit, connection: Connection): Promise<Response> {
+    const { api, token, dataFolder, pid } = connection;
     const headers = new Headers(init.headers);
     headers.set('authorization', `Bearer ${token}`);
+    let response: Response;
     try {
-      return await fetch(api + path, { ...init, headers, redirect: 'manual' });
+      response = await fetch(api + path, { ...init, headers, redirect: 'manual' });
     } catch (cause) {
       if (init.signal?.aborted && !isTimeout(init.signal.reason)) throw cause;
-      if (dataFolder !== undefined && reasonOf(cause) === 'ECONNREFUSED') throw notRunning(dataFolder, cause);
+      if (dataFolder !== undefined && reasonOf(cause) === 'ECONNREFUSED') {
+        throw pid !== undefined && isAlive(pid) ? apiAway(pid, cause) : notRunning(dataFolder, cause);
+      }
       throw failure('unavailable', {
         message: `${api} cannot be reached (${isTimeout(init.signal?.reason) ? 'no answer in time' : reasonOf(cause)}).`,
         cause,
       });
     }
+    if (!response.ok) throw problemFailure(response, parsed(await response.text()), connection);
+    return response;
+  }
+
+  /** As `request`; what never reached the API is asked again for a while. */
+  async function patientRequest(path: string, init: RequestInit): Promise<Response> {
+    for (let waitedMs = 0; ; waitedMs += retryMs) {
+      try {
+        return await request(path, { ...init, signal: AbortSignal.timeout(timeoutMs) }, connect());
+      } catch (error) {
+        if (!(error instanceof ApiAway) || waitedMs >= patienceMs) throw error;
+        await sleep(retryMs);
+      }
+    }
   }
 
   async function json<T>(path: string, init: RequestInit): Promise<T> {
-    const response = await request(path, { ...init, signal: AbortSignal.timeout(timeoutMs) });
+    const response = await patientRequest(path, init);
     const body = parsed(await response.text());
-    if (!response.ok) throw problemFailure(response, body);
     if (body === undefined) throw notTheApi(response);
     // The API's document and its tests hold the shape; the command shows what it gets.
     return body as T;
   }
 
-  function problemFailure(response: Response, body: unknown): CommandFailure {
-    return isProblem(body) ? new CommandFailure(body) : notTheApi(response);
+  function problemFailure(response: Response, body: unknown, { tokenFrom }: Connection): CommandFailure {
+    if (!isProblem(body)) return notTheApi(response);
+    if (body.code !== 'unauthenticated') return new CommandFailure(body);
+    return new CommandFailure({ ...body, advice: `Check ${tokenFrom}: the token that was sent comes from there.` });
   }
 
   function notTheApi({ url, status }: Response): CommandFailure {
@@ -65,11 +87,18 @@ export function createClient(connect: () => Connection): Client {
     async *events(path, lastEventId, signal) {
       const headers: Record<string, string> = { accept: 'text/event-stream' };
       if (lastEventId !== '') headers['last-event-id'] = lastEventId;
-      const response = await request(path, { headers, signal });
-      if (!response.ok) throw problemFailure(response, parsed(await response.text()));
+      const response = await request(path, { headers, signal }, connect());
       if (response.body !== null) yield* readEvents(response.body);
     },
   };
+}
+
+/** Burgage runs, and nothing listens where its API was. */
+class ApiAway extends CommandFailure {}
+
+function apiAway(pid: number, cause: unknown): ApiAway {
+  const { problem } = failure('unavailable', { message: `Burgage (process ${pid}) runs, but its API does not answer.`, cause });
+  return new ApiAway(problem);
 }
 
 function isProblem(body: unknown): body is ToldProblem {

@@ -8,7 +8,7 @@ import type { Terminal } from './terminal.ts';
 /** The exit codes, in the words of the help text and of docs/cli.md. */
 export const exitCodes = {
   ok: { code: 0, meaning: 'done' },
-  unexpected: { code: 1, meaning: 'something unexpected; report it with the request id' },
+  unexpected: { code: 1, meaning: 'something unexpected; report it, with the request id where one is shown' },
   usage: { code: 2, meaning: 'a command, option or value is not valid' },
   notFound: { code: 3, meaning: 'there is no such thing' },
   refused: { code: 4, meaning: 'refused: it conflicts with what is there' },
@@ -18,8 +18,8 @@ export const exitCodes = {
   interrupted: { code: 130, meaning: 'interrupted with Ctrl-C; an operation goes on' },
 } as const satisfies Record<string, { code: number; meaning: string }>;
 
-/** A problem as the API gives it; what went wrong before the API was reached has no request id. */
-export type ToldProblem = Omit<Problem, 'requestId'> & { readonly requestId?: string };
+/** A problem as the API gives it; what went wrong before the API was reached has no request id and no page of its own. */
+export type ToldProblem = Omit<Problem, 'requestId' | 'help'> & Partial<Pick<Problem, 'requestId' | 'help'>>;
 
 /** A command failed: with a problem of the API, or with one of its own from the same catalogue. */
 export class CommandFailure extends Error {
@@ -42,12 +42,12 @@ export function failure(
   const error = new BurgageError(code, details);
   return new CommandFailure(
     {
-      type: `/v1/docs/errors#${code}`,
+      type: `urn:burgage:error:${code}`,
       title: error.definition.sentence,
       status: error.definition.http,
       detail: error.message,
       code,
-      advice: details.advice ?? error.definition.advice,
+      advice: details.advice ?? (code === 'internal' ? 'Report it, with the command that you gave.' : error.definition.advice),
       ...(error.fields.length === 0 ? {} : { fields: [...error.fields] }),
     },
     details.exitCode,

@@ -1,17 +1,17 @@
 // Follows an operation to its end, across streams that break.
 import type { Operation, Progress } from '@burgage/api';
-import type { Client } from './client.ts';
 import { CommandFailure, exitCodes, failure } from './failure.ts';
-import type { Terminal } from './terminal.ts';
+import type { Session } from './session.ts';
 
 /** The user pressed Ctrl-C while an operation was followed; it goes on without them. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
-  readonly operationId: string;
+  /** The command that follows it again. */
+  readonly again: string;
 
-  constructor(operationId: string) {
-    super(`interrupted while following ${operationId}`);
-    this.operationId = operationId;
+  constructor(again: string) {
+    super('interrupted while following an operation');
+    this.again = again;
   }
 }
 
@@ -25,12 +25,12 @@ const waitMsMax = 2_000;
  * opened again after the last entry. @throws Interrupted on Ctrl-C; CommandFailure where the API stays away or refuses.
  */
 export async function followOperation(
-  client: Client,
+  { client, terminal, called }: Session,
   operationId: string,
-  terminal: Terminal,
   onProgress: (entry: Progress) => void,
 ): Promise<Operation> {
   const path = `/v1/operations/${encodeURIComponent(operationId)}/progress`;
+  const again = `${called} operations watch ${operationId}`;
   const interrupted = terminal.interrupted();
   let lastEventId = '';
   for (let empty = 0; ; empty++) {
@@ -48,11 +48,11 @@ export async function followOperation(
       reason = error;
     }
     if (!interrupted.aborted && empty < emptyStreamsMax) await terminal.sleep(Math.min(waitMsFirst * 2 ** empty, waitMsMax), interrupted);
-    if (interrupted.aborted) throw new Interrupted(operationId);
+    if (interrupted.aborted) throw new Interrupted(again);
     if (empty >= emptyStreamsMax) {
       throw failure('unavailable', {
         message: `The progress of ${operationId} cannot be followed any more: the API does not answer. The operation itself may go on.`,
-        advice: `Try again: burgage operations watch ${operationId}`,
+        advice: `Try again: ${again}`,
         cause: reason,
       });
     }

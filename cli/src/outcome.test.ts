@@ -22,6 +22,30 @@ describe('signing up', () => {
     expect([code, stderr]).toEqual([0, '']);
   });
 
+  test('a command that is advised can be typed as the user typed theirs', async () => {
+    const npx = { npm_lifecycle_event: 'npx', npm_lifecycle_script: 'burgage' };
+    const advised = /follow it with: (.+) operations watch op_provision_/;
+    const signUp = (company: string, ...more: string[]) => [
+      'tenants',
+      'create',
+      '--company',
+      company,
+      '--plan',
+      'trial',
+      '--owner',
+      'a@b.test',
+      ...more,
+    ];
+    const viaNpx = await platform.run(signUp('One'), { env: npx });
+    expect(advised.exec(viaNpx.stdout)?.[1]).toBe('npx burgage');
+    const named = await platform.run(signUp('Two', '--data', platform.dataFolder), { cwd: '/', env: npx });
+    expect(advised.exec(named.stdout)?.[1]).toBe(`npx burgage --data ${platform.dataFolder}`);
+    platform.provisioner.failingStep = 'health';
+    const failed = await platform.run(signUp('Three', '--wait', '--data', platform.dataFolder), { env: npx });
+    expect(failed.stderr).toContain(`what to do: npx burgage --data ${platform.dataFolder} operations get op_provision_`);
+    expect((await platform.run(['plans', '--help'], { env: npx })).stdout).toContain('  $ npx burgage plans -o json\n');
+  });
+
   test('with --wait prints a line a step where there is no terminal, and the address at the end', async () => {
     const { code, stdout, stderr } = await create('--wait');
     expect(steady(stdout)).toBe(
@@ -78,6 +102,9 @@ describe('signing up', () => {
         '',
       ].join('\n'),
     );
+    const shown = (await run('operations', 'get', platform.provisioner.operations[0]?.operation.id ?? '')).stdout;
+    expect(shown).toMatch(/^✖ {2}health +failed, undone .*\[app_unhealthy\]$/m);
+    expect(shown).toMatch(/^↩ {2}slug +undone /m);
   });
 
   test('streams that break are taken up again: every step is shown once', async () => {

@@ -1,8 +1,9 @@
 // The command as a child process against the real api: what it prints, where, and how it ends.
 import { readFile, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Platform, startPlatform, steady } from '../test/platform.ts';
+import { endedProcess, leadTo, type Platform, startPlatform, steady } from '../test/platform.ts';
 
 let platform: Platform;
 beforeEach(async () => {
@@ -64,7 +65,7 @@ describe('reading', () => {
       ].join('\n'),
     );
     expect((await run('audit', 'list')).stdout).toMatch(
-      /^# {2}AGE +WHO +WHAT +TARGET +OUTCOME +REQUEST\n1 +\d+s +admin +tenant\.create +ten_\w{26} +succeeded +\w{26}\n$/,
+      /^# {2}AGE +WHO +WHAT +TARGET +OUTCOME +REQUEST\n1 +\d+s +admin +tenant\.create +grosse-sohne +succeeded +\w{26}\n$/,
     );
   });
 
@@ -104,6 +105,17 @@ describe('reading', () => {
     );
   });
 
+  test('an address that would not come to a gateway is said to be so', async () => {
+    expect((await run('explain', 'https://acme.localhost/')).stdout).toMatch(
+      /\n\nnote: This address asks https, port 443; tenants are served at http, port 8080\.\n$/,
+    );
+  });
+
+  test('a sign-up that is repeated under its key is told from the first in the audit', async () => {
+    await create('--idempotency-key', 'order-1');
+    expect((await run('audit', 'list')).stdout).toMatch(/tenant\.create +grosse-sohne +repeated .*\n1 .* succeeded /);
+  });
+
   test('a snapshot is accepted', async () => {
     expect(await run('gateways', 'accept-snapshot', 'gw-1')).toEqual({
       code: 0,
@@ -130,10 +142,14 @@ describe('failing', () => {
     ['an unknown operation to watch', 3, 'operation_not_found', ['operations', 'watch', 'op_1']],
     ['an unknown gateway', 3, 'gateway_not_found', ['gateways', 'accept-snapshot', 'gw-9']],
     ['no gateway to ask', 6, 'no_gateway', ['explain', 'http://acme.localhost']],
+    ['a snapshot that nobody holds', 4, 'snapshot_not_held', ['gateways', 'accept-snapshot', 'gw-1']],
+    ['nothing to explain', 2, 'invalid_argument', ['explain', '']],
+    ['an unknown plan to list', 2, 'unknown_plan', ['tenants', 'list', '--plan', 'gold']],
     ['a bad page size', 2, 'invalid_argument', ['tenants', 'list', '--page-size', 'x']],
     ['a bad page token', 2, 'invalid_page_token', ['audit', 'list', '--page-token', 'x']],
   ];
   test.each(cases)('%s ends with %i and [%s]', async (_name, code, errorCode, args) => {
+    if (errorCode === 'snapshot_not_held') platform.registry.addGateway('gw-1', await platform.gatewayAdmin());
     const plain = await run(...args);
     expect([plain.code, plain.stdout]).toEqual([code, '']);
     expect(plain.stderr).toContain(`[${errorCode}]`);
@@ -167,11 +183,30 @@ describe('failing', () => {
     expect(stderr).toContain(said);
   });
 
-  test('a wrong token ends with 5', async () => {
-    await writeFile(join(platform.dataFolder, 'secrets', 'admin-token'), 'wrong');
+  test.each([
+    [['tenats'], "unknown command 'tenats' (Did you mean tenants?)"],
+    [['tenants', 'create', '--plam', 'x'], "unknown option '--plam' (Did you mean --plan?)"],
+    [['tenants', 'get'], "missing required argument 'tenant'"],
+  ])('with -o json the command line %j is refused as JSON', async (args, detail) => {
+    for (const output of [['-o', 'json'], ['--output=json'], ['-ojson']]) {
+      const { code, stdout, stderr } = await run(...args, ...output);
+      expect([code, stdout]).toEqual([2, '']);
+      expect(JSON.parse(stderr)).toMatchObject({ type: 'urn:burgage:error:command_invalid', code: 'command_invalid', detail });
+    }
+  });
+
+  test('a wrong token ends with 5 and says where it came from', async () => {
+    const file = join(platform.dataFolder, 'secrets', 'admin-token');
+    const remote = await platform.run(['tenants', 'list', '--api', platform.url], { env: { BURGAGE_TOKEN: 'wrong' } });
+    expect(remote.code).toBe(5);
+    expect(remote.stderr).toContain('what to do: Check BURGAGE_TOKEN: the token that was sent comes from there.');
+    await writeFile(file, 'two\nlines');
+    expect((await run('tenants', 'list')).stderr).toContain(`What ${file} holds is no token.`);
+    await writeFile(file, 'wrong');
     const { code, stderr } = await run('tenants', 'list');
     expect(code).toBe(5);
     expect(stderr).toContain('[unauthenticated]');
+    expect(stderr).toContain(`what to do: Check ${file}: the token that was sent comes from there.`);
     expect(stderr).not.toContain('wrong\n');
   });
 
@@ -191,16 +226,26 @@ describe('failing', () => {
       `error: No Burgage runs on this data folder. [not_running]\n  Nothing runs on the data folder ${empty}.\n  what to do: Start it with npm start, or name its folder with --data.\n`,
     ]);
     await platform.api.stop();
+    await leadTo(platform.dataFolder, platform.url, await endedProcess());
     const stopped = await run('tenants', 'list');
     expect(stopped.code).toBe(6);
     expect(stopped.stderr).toContain(`Nothing runs on the data folder ${platform.dataFolder}.`);
   });
 
-  test('a runtime.json that is none is said to be so', async () => {
-    await writeFile(join(platform.dataFolder, 'runtime.json'), '{"api": 7}');
+  test.each([
+    ['garbage', 'it is not JSON ('],
+    ['[]', 'its api is missing'],
+    ['null', 'it is not a JSON object'],
+    ['{"api": 7}', 'its api is 7'],
+    ['{"api": "http://127.0.0.1:1"}', 'its tokenFile is missing'],
+    ['{"api": "http://127.0.0.1:1", "tokenFile": "t", "pid": -1}', 'its pid is -1'],
+  ])('a runtime.json with %s is said to be so', async (content, why) => {
+    const file = join(platform.dataFolder, 'runtime.json');
+    await writeFile(file, content);
     const { code, stderr } = await run('tenants', 'list');
-    expect(code).toBe(1);
-    expect(stderr).toContain('runtime.json is not what a running Burgage writes.');
+    expect(code).toBe(6);
+    expect(stderr).toContain(`  ${file} does not say where a Burgage runs: ${why}`);
+    expect(stderr).toContain('what to do: Start Burgage again');
   });
 
   test('a gateway alone that is started wrongly is refused with the flag', async () => {
@@ -238,6 +283,12 @@ describe('help', () => {
     }
   }, 60_000);
 
+  test('the options that a sign-up needs are marked', async () => {
+    const { stdout } = await run('tenants', 'create', '--help');
+    for (const flag of ['--company <name>', '--plan <plan>', '--owner <email>']) expect(stdout).toMatch(new RegExp(`${flag} +required: `));
+    expect(stdout.match(/required: /g)).toHaveLength(3);
+  });
+
   test('the exit codes in the help and in docs/cli.md are the same', async () => {
     const { stdout } = await run('--help');
     const reference = await readFile(join(import.meta.dirname, '..', '..', 'docs', 'cli.md'), 'utf8');
@@ -250,4 +301,33 @@ describe('help', () => {
     const manifest = JSON.parse(await readFile(join(import.meta.dirname, '..', 'package.json'), 'utf8'));
     expect((await run('--version')).stdout).toBe(`${manifest.version}\n`);
   });
+});
+
+/** The status that the gateway at `url` answers for `host`. */
+function statusOf(url: string, host: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    get(url, { headers: { host } }, (response) => resolve(response.resume().statusCode)).on('error', reject);
+  });
+}
+
+test('the route file of docs/cli.md is served as written', async () => {
+  const reference = await readFile(join(import.meta.dirname, '..', '..', 'docs', 'cli.md'), 'utf8');
+  const example = /```\n(# routes\.ndjson\n[^`]+)```/.exec(reference)?.[1] ?? '';
+  const file = join(platform.folder, 'routes.ndjson');
+  await writeFile(file, example);
+  const asked: Promise<number | undefined>[] = [];
+  const { stdout } = await platform.run(
+    ['gateway', '--routes', file, '--port', '0', '--admin-port', '0', '--log-file', join(platform.folder, 'gateway.log')],
+    {
+      onOutput: (text, interrupt) => {
+        const gateway = /^ready gateway (\S+)/m.exec(text)?.[1];
+        if (gateway === undefined || asked.length > 0) return;
+        const hosts = ['gone.old.example.com', 'late.example.com', 'nobody.example.com'];
+        asked.push(...hosts.map((host) => statusOf(gateway, host)));
+        Promise.allSettled(asked).then(interrupt);
+      },
+    },
+  );
+  expect(stdout).toContain('hosts 4');
+  expect(await Promise.all(asked)).toEqual([410, 402, 404]);
 });

@@ -7,7 +7,7 @@ import { addGateways } from './commands/gateways.ts';
 import { addOperations } from './commands/operations.ts';
 import { addPlans } from './commands/plans.ts';
 import { addTenants } from './commands/tenants.ts';
-import { asFailure, CommandFailure, exitCodes, tell } from './failure.ts';
+import { asFailure, CommandFailure, exitCodes, failure, tell } from './failure.ts';
 import { Interrupted } from './follow.ts';
 import { examples } from './session.ts';
 import type { Terminal } from './terminal.ts';
@@ -15,16 +15,20 @@ import type { Terminal } from './terminal.ts';
 /** Runs the command in `argv` and answers with the exit code of the process. Never throws. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
   let running: Command | undefined;
-  const program = createProgram(terminal).hook('preAction', (_, command) => {
+  const program = createProgram(terminal, wantsJson(argv)).hook('preAction', (_, command) => {
     running = command;
   });
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exitCodes.ok.code;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.ok.code : exitCodes.usage.code;
+    if (thrown instanceof CommanderError) {
+      if (thrown.exitCode === 0) return exitCodes.ok.code;
+      if (wantsJson(argv)) tell(commandInvalid(thrown), terminal, true);
+      return exitCodes.usage.code;
+    }
     if (thrown instanceof Interrupted) {
-      terminal.err(`Interrupted. The operation goes on; follow it again with:\n  burgage operations watch ${thrown.operationId}\n`);
+      terminal.err(`Interrupted. The operation goes on; follow it again with:\n  ${thrown.again}\n`);
       return exitCodes.interrupted.code;
     }
     const failed = asFailure(thrown);
@@ -34,7 +38,8 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   }
 }
 
-function createProgram(terminal: Terminal): Command {
+/** `quiet` leaves out what is said of a command line that is not valid. */
+function createProgram(terminal: Terminal, quiet: boolean): Command {
   const program = new Command('burgage')
     .description('Burgage gives every customer of a SaaS product their own door.')
     .version(manifest.version, '-V, --version', 'show the version')
@@ -43,10 +48,10 @@ function createProgram(terminal: Terminal): Command {
     .option('--api <url>', 'the address of an API elsewhere; its token comes from BURGAGE_TOKEN')
     .addHelpText(
       'after',
-      `${examples('burgage tenants create --company Acme --plan trial --owner owner@acme.test --wait', 'burgage explain http://acme.localhost:8080/')}${exitCodeHelp()}`,
+      `${examples(terminal, 'tenants create --company Acme --plan trial --owner owner@acme.test --wait', 'explain http://acme.localhost:8080/')}${exitCodeHelp()}`,
     )
     .showHelpAfterError('Add --help to see what is possible.')
-    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
+    .configureOutput({ writeOut: terminal.out, writeErr: quiet ? () => {} : terminal.err })
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
   addTenants(program, terminal);
@@ -54,8 +59,18 @@ function createProgram(terminal: Terminal): Command {
   addGateways(program, terminal);
   addPlans(program, terminal);
   addAudit(program, terminal);
-  addGateway(program);
+  addGateway(program, terminal);
   return program;
+}
+
+/** Whether JSON is asked for, also where the command line is otherwise not valid. */
+function wantsJson(argv: readonly string[]): boolean {
+  return argv.some((word, i) => /^(-o=?|--output=)json$/.test(word) || (/^(-o|--output)$/.test(word) && argv[i + 1] === 'json'));
+}
+
+/** What the parser refuses, as a problem. */
+function commandInvalid({ message }: CommanderError): CommandFailure {
+  return failure('command_invalid', { message: message.replace(/^error: /, '').replaceAll('\n', ' ') });
 }
 
 function exitCodeHelp(): string {

@@ -40,7 +40,7 @@ test('columns stay aligned with wide characters and emoji', () => {
 test('a line fits the terminal wherever an elastic column can give way', () => {
   const columns: Column<string[]>[] = [
     { title: 'A', value: ([a = '']) => a },
-    { title: 'B', value: ([, b = '']) => b, elastic: true },
+    { title: 'B', value: ([, b = '']) => b, elastic: 8 },
     { title: 'C', value: ([, , c = '']) => c },
   ];
   const text = table(columns, [['short', 'a very long name of a company indeed', 'end']], same, 30);
@@ -98,4 +98,19 @@ test('sizes are exact', () => {
 test('colours appear only where they are wanted', () => {
   expect(paint(true).red('x')).toBe('\u001b[31mx\u001b[39m');
   expect(paint(false).red('x')).toBe('x');
+});
+
+test('where a line is too long, what is optional is left out, the last first, before the rest is cut, the last first', () => {
+  const columns: Column<string>[] = [
+    { title: 'ID', value: () => '12345678901234567890', elastic: 5 },
+    { title: 'NAME', value: () => 'abcdefghijklmnopqrst', elastic: 5 },
+    { title: 'ONE', value: () => 'oneoneone1', optional: true },
+    { title: 'TWO', value: () => 'twotwotwo2', optional: true },
+  ];
+  const body = (columnsMax?: number) => table(columns, [''], same, columnsMax).split('\n')[1];
+  expect(body()).toBe('12345678901234567890  abcdefghijklmnopqrst  oneoneone1  twotwotwo2');
+  expect(body(56)).toBe('12345678901234567890  abcdefghi…  oneoneone1  twotwotwo2');
+  expect(body(35)).toBe('123456789012345…  abcd…  oneoneone1');
+  expect(body(22)).toBe('12345678901234…  abcd…');
+  expect(body(3)).toBe('1234…  abcd…');
 });

@@ -56,26 +56,40 @@ export interface Column<T> {
   readonly title: string;
   readonly value: (row: T) => string;
   readonly right?: boolean;
-  /** May be cut where the line is longer than the terminal. */
-  readonly elastic?: boolean;
+  /** May be cut to this width where the line is longer than the terminal. */
+  readonly elastic?: number;
+  /** Is left out where the line is longer than the terminal all the same. */
+  readonly optional?: boolean;
   readonly style?: (text: string, row: T) => string;
 }
 
 const gap = '  ';
-const elasticColumnsMin = 12;
 
-/** Rows under their titles, aligned by what a terminal draws. Where the terminal is too narrow, elastic columns are cut. */
-export function table<T>(columns: readonly Column<T>[], rows: readonly T[], dim: (text: string) => string, columnsMax?: number): string {
-  const cells = rows.map((row) => columns.map((column) => plainText(column.value(row))));
-  const widths = columns.map((column, i) => Math.max(widthOf(column.title), ...cells.map((line) => widthOf(line[i] ?? ''))));
-  let excess = widths.reduce((sum, width) => sum + width, gap.length * (columns.length - 1)) - (columnsMax ?? Number.POSITIVE_INFINITY);
-  columns.forEach((column, i) => {
-    const width = widths[i] ?? 0;
-    if (!column.elastic || excess <= 0) return;
-    const taken = Math.min(excess, Math.max(0, width - elasticColumnsMin));
-    widths[i] = width - taken;
-    excess -= taken;
+/**
+ * Rows under their titles, aligned by what a terminal draws. Where the terminal is too narrow, optional columns are left
+ * out, the last first, until the others fit; then elastic columns are cut, the last first.
+ */
+export function table<T>(all: readonly Column<T>[], rows: readonly T[], dim: (text: string) => string, columnsMax?: number): string {
+  const room = columnsMax ?? Number.POSITIVE_INFINITY;
+  let columns = all.map((column) => {
+    const texts = rows.map((row) => plainText(column.value(row)));
+    const width = Math.max(widthOf(column.title), ...texts.map(widthOf));
+    return { ...column, texts, width, leastWidth: Math.min(width, column.elastic ?? width) };
   });
+  while (lineWidth(columns.map(({ leastWidth }) => leastWidth)) > room) {
+    const last = columns.findLastIndex(({ optional }) => optional === true);
+    if (last === -1) break;
+    columns = columns.toSpliced(last, 1);
+  }
+  let excess = lineWidth(columns.map(({ width }) => width)) - room;
+  const widths = columns
+    .toReversed()
+    .map(({ width, leastWidth }) => {
+      const taken = Math.max(0, Math.min(excess, width - leastWidth));
+      excess -= taken;
+      return width - taken;
+    })
+    .toReversed();
   const line = (texts: readonly string[], style: (text: string, i: number) => string): string =>
     columns
       .map((column, i) => {
@@ -90,9 +104,16 @@ export function table<T>(columns: readonly Column<T>[], rows: readonly T[], dim:
     columns.map(({ title }) => title),
     (text) => dim(text),
   );
-  const body = rows.map((row, r) => line(cells[r] ?? [], (text, i) => columns[i]?.style?.(text, row) ?? text));
+  const body = rows.map((row, r) =>
+    line(
+      columns.map(({ texts }) => texts[r] ?? ''),
+      (text, i) => columns[i]?.style?.(text, row) ?? text,
+    ),
+  );
   return `${[head, ...body].join('\n')}\n`;
 }
+
+const lineWidth = (widths: readonly number[]): number => widths.reduce((sum, width) => sum + width, gap.length * (widths.length - 1));
 
 /** `name  value` lines, values aligned; what is undefined is left out. */
 export function facts(lines: readonly (readonly [string, string | undefined])[], dim: (text: string) => string): string {

@@ -1,5 +1,6 @@
 // What the action of a command works with, and the options that commands share.
 import { type Command, Option } from 'commander';
+import { calledAs } from './called.ts';
 import { type Client, createClient } from './client.ts';
 import { type ConnectionOptions, findConnection } from './connection.ts';
 import { type Column, paint, table } from './render.ts';
@@ -9,6 +10,8 @@ export interface Session {
   readonly terminal: Terminal;
   readonly client: Client;
   readonly asJson: boolean;
+  /** How the user called the command: what a command in an advice begins with. */
+  readonly called: string;
   readonly style: ReturnType<typeof paint>;
   /** Writes what the API answered: exactly that as JSON, or as `show` puts it for people. */
   print<T>(answer: T, show: (answer: T) => string): void;
@@ -22,8 +25,9 @@ export function openSession(command: Command, terminal: Terminal): Session {
   const style = paint(terminal.color);
   return {
     terminal,
-    client: createClient(() => findConnection(options, terminal)),
+    client: createClient(() => findConnection(options, terminal), terminal.sleep),
     asJson,
+    called: calledAs(terminal.env, options),
     style,
     print: (answer, show) => terminal.out(asJson ? `${JSON.stringify(answer, null, 2)}\n` : show(answer)),
     table: (columns, rows) => table(columns, rows, style.dim, terminal.columns()),
@@ -53,7 +57,7 @@ export function sayMore(session: Session, next: string | undefined): void {
     session.terminal.err(session.style.dim(`There are more: add --page-token ${next}`).concat('\n'));
 }
 
-/** Examples below the help of a command. */
-export function examples(...lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ ${line}\n`).join('')}`;
+/** Examples below the help of a command, each without the name of the program. */
+export function examples({ env }: Pick<Terminal, 'env'>, ...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ${calledAs(env)} ${line}\n`).join('')}`;
 }

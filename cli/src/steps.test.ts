@@ -95,3 +95,38 @@ test('plain lines tell tries and errors, and nothing of what only begins', () =>
     '↩ route  undone\n',
   ]);
 });
+
+test('why a step is tried again stands below the line until it is done', () => {
+  const screen = new Screen();
+  const view = liveSteps(terminal(screen, 60));
+  view.progress(entry('slug', 'done', { detail: 'acme' }));
+  view.progress(entry('health', 'running', { attempt: 1 }));
+  view.progress(entry('health', 'retrying', { attempt: 1, error: { code: 'app_unhealthy', message: 'It answered 503.' } }));
+  expect(screen.lines).toEqual(['✔ slug acme ↻ health', '↻ health: attempt 1: It answered 503. [app_unhealthy]']);
+  view.progress(entry('health', 'running', { attempt: 2 }));
+  expect(screen.lines).toEqual(['✔ slug acme ▸ health', '▸ health: attempt 1: It answered 503. [app_unhealthy]']);
+  view.progress(entry('health', 'retrying', { attempt: 2, error: { code: 'app_unhealthy', message: 'It was\u001b silent.' } }));
+  expect(screen.lines[1]).toBe('↻ health: attempt 2: It was\ufffd silent. [app_unhealthy]');
+  view.progress(entry('health', 'done', { attempt: 3 }));
+  view.end('live in 1 s');
+  expect(screen.lines).toEqual(['✔ slug acme ✔ health live in 1 s', '']);
+});
+
+test('after an undo the step that failed is the one that is marked so, with its reason', () => {
+  const screen = new Screen();
+  const view = liveSteps(terminal(screen, 40));
+  const error = { code: 'app_unhealthy', message: 'The application answered 503 each time.' };
+  view.progress(entry('slug', 'done', { detail: 'acme' }));
+  view.progress(entry('health', 'failed', { attempt: 5, error }));
+  for (const state of ['undoing', 'undone'] as const) {
+    view.progress(entry('health', state, { error }));
+    view.progress(entry('slug', state));
+  }
+  view.end();
+  expect(screen.lines).toEqual([
+    '↩ slug acme ✖ health',
+    '✖ health: attempt 5: The application',
+    'answered 503 each time. [app_unhealthy]',
+    '',
+  ]);
+});

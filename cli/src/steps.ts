@@ -1,6 +1,6 @@
 // Shows the steps of an operation while they happen: one line that is drawn anew on a terminal, a line a step elsewhere.
 import type { Operation, Progress, Step } from '@burgage/api';
-import { paint, plainText, widthOf } from './render.ts';
+import { cut, paint, plainText, widthOf } from './render.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface StepsView {
@@ -29,28 +29,49 @@ export function markOf(state: StepState, wanted: boolean): string {
   return (colors[state] ?? dim)(marks[state]);
 }
 
-/** One line (more where the terminal is narrow) with every step that has begun; drawn anew at each change. */
+interface LiveStep {
+  readonly state: StepState;
+  readonly label: string;
+  /** Its last error, until it is done. */
+  readonly trouble: string | undefined;
+}
+
+/**
+ * One line (more where the terminal is narrow) with every step that has begun, and below it why steps are tried again or
+ * have failed; drawn anew at each change. The step that an operation is undone for stays marked as failed.
+ */
 export function liveSteps(terminal: Terminal): StepsView {
-  const steps = new Map<string, { state: StepState; label: string }>();
+  const { dim, red, yellow } = paint(terminal.color);
+  const steps = new Map<string, LiveStep>();
   let drawnLines = 0;
 
   function draw(tail: readonly string[] = []): void {
+    const columns = terminal.columns() ?? 80;
     const parts = [...steps.values()].map(
-      ({ state, label }) => `${markOf(state, terminal.color)} ${state === 'not_needed' ? paint(terminal.color).dim(label) : label}`,
+      ({ state, label }) => `${markOf(state, terminal.color)} ${state === 'not_needed' ? dim(label) : label}`,
     );
-    const lines = wrap([...parts, ...tail], terminal.columns() ?? 80);
+    const troubles = [...steps].flatMap(([step, { state, trouble }]) => {
+      if (trouble === undefined) return [];
+      const words = `${marks[state]} ${step}: ${trouble}`.split(' ').map((word) => cut(word, columns - 1));
+      return wrap(words, columns).map(state === 'failed' ? red : yellow);
+    });
+    const lines = [...wrap([...parts, ...tail], columns), ...troubles];
     const back = drawnLines > 1 ? `\u001b[${drawnLines - 1}A` : '';
     terminal.out(`${drawnLines > 0 ? `${back}\r\u001b[J` : ''}${lines.join('\n')}`);
     drawnLines = lines.length;
   }
 
   return {
-    progress: ({ step, stepState, detail }) => {
+    progress: ({ step, stepState, detail, error, attempt }) => {
       if (step === undefined || stepState === undefined) return;
-      const before = steps.get(step)?.label ?? step;
+      const before = steps.get(step);
+      const undone = before?.state === 'failed' && (stepState === 'undoing' || stepState === 'undone');
+      const state = undone ? 'failed' : stepState;
+      const named = step === 'slug' && state === 'done' && detail;
       steps.set(step, {
-        state: stepState,
-        label: step === 'slug' && stepState === 'done' && detail ? `${step} ${plainText(detail)}` : before,
+        state,
+        label: named ? `${step} ${plainText(detail)}` : (before?.label ?? step),
+        trouble: undone || (error === undefined && state === 'running') ? before?.trouble : error && troubleOf(error, attempt),
       });
       draw();
     },
@@ -59,6 +80,10 @@ export function liveSteps(terminal: Terminal): StepsView {
       if (drawnLines > 0) terminal.out('\n');
     },
   };
+}
+
+function troubleOf({ message, code }: NonNullable<Progress['error']>, attempt: number | undefined): string {
+  return plainText(`${attempt === undefined ? '' : `attempt ${attempt}: `}${message} [${code}]`);
 }
 
 /** One line for each step that has come to something, for logs and pipes. */

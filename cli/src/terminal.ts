@@ -9,7 +9,7 @@ export interface Terminal {
   /** Colours are wanted on standard output, and on standard error. */
   readonly color: boolean;
   readonly errColor: boolean;
-  /** Characters in a line of the terminal; undefined where output is not one. */
+  /** Characters in a line of the terminal; undefined where output is not one, or one that does not say. */
   columns(): number | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
@@ -36,7 +36,7 @@ export function processTerminal(): Terminal {
     live: stdout.isTTY === true && env.TERM !== 'dumb',
     color: colorful(stdout),
     errColor: colorful(stderr),
-    columns: () => (stdout.isTTY ? stdout.columns : undefined),
+    columns: () => columnsOf(stdout),
     env,
     cwd: process.cwd(),
     now: () => new Date(),
@@ -45,9 +45,15 @@ export function processTerminal(): Terminal {
       if (interruption === undefined) {
         const controller = new AbortController();
         interruption = controller;
-        process.once('SIGINT', () => controller.abort());
+        // Not once: a Ctrl-C that a parent passes on comes twice.
+        process.on('SIGINT', () => controller.abort());
       }
       return interruption.signal;
     },
   };
+}
+
+/** Characters in a line of `stream`; some terminals say 0 and mean that they do not know. */
+export function columnsOf({ isTTY, columns }: Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>): number | undefined {
+  return isTTY && columns > 0 ? columns : undefined;
 }

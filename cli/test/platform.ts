@@ -36,17 +36,26 @@ export async function startPlatform(): Promise<Platform> {
   return { ...rig, dataFolder, run: (args, options = {}) => runCommand(args, { cwd: rig.folder, ...options }) };
 }
 
-/** Makes the data folder lead to an API at `api`. */
-export async function leadTo(dataFolder: string, api: string): Promise<void> {
+/** Makes the data folder lead to an API at `api`, as the process `pid` would. */
+export async function leadTo(dataFolder: string, api: string, pid = process.pid): Promise<void> {
   const tokenFile = join(dataFolder, 'secrets', 'admin-token');
-  const runtime = { pid: process.pid, api, gateway: 'http://127.0.0.1:8080', baseDomain: 'localhost', publicPort: 8080, tokenFile };
+  const runtime = { pid, api, gateway: 'http://127.0.0.1:8080', baseDomain: 'localhost', publicPort: 8080, tokenFile };
   await writeFile(join(dataFolder, 'runtime.json'), JSON.stringify(runtime));
+}
+
+/** The id of a process that has ended. */
+export function endedProcess(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
+    child.on('error', reject);
+    child.on('close', () => resolve(child.pid ?? 0));
+  });
 }
 
 /** The command as a user runs it, without a terminal. */
 export function runCommand(args: readonly string[], { env = {}, cwd, onOutput }: RunOptions): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const { BURGAGE_DATA: _data, BURGAGE_TOKEN: _token, FORCE_COLOR: _color, ...inherited } = process.env;
+    const { BURGAGE_DATA: _data, BURGAGE_TOKEN: _token, FORCE_COLOR: _color, npm_lifecycle_event: _event, ...inherited } = process.env;
     const child = spawn(process.execPath, [bin, ...args], { cwd, env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';

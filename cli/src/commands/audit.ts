@@ -6,10 +6,10 @@ import { examples, openSession, type PageOptions, sayMore, withPages } from '../
 import type { Terminal } from '../terminal.ts';
 
 export function addAudit(program: Command, terminal: Terminal): void {
-  const audit = program.command('audit').description('changes that were asked for').addHelpText('after', examples('burgage audit list'));
+  const audit = program.command('audit').description('changes that were asked for').addHelpText('after', examples(terminal, 'audit list'));
 
   withPages(audit.command('list').description('list changes that were asked for, newest first, made or refused'))
-    .addHelpText('after', examples('burgage audit list', 'burgage audit list --page-size 200 -o json'))
+    .addHelpText('after', examples(terminal, 'audit list', 'audit list --page-size 200 -o json'))
     .action(async ({ pageSize, pageToken }: PageOptions, command: Command) => {
       const session = openSession(command, terminal);
       const { style } = session;
@@ -22,13 +22,13 @@ export function addAudit(program: Command, terminal: Terminal): void {
             { title: 'AGE', value: ({ time }) => ageOf(time, terminal.now()), right: true },
             { title: 'WHO', value: ({ actor }) => actor },
             { title: 'WHAT', value: ({ action }) => action },
-            { title: 'TARGET', value: ({ target }) => target ?? '' },
+            { title: 'TARGET', value: ({ target, targetName }) => targetName ?? target ?? '', elastic: 12 },
             {
               title: 'OUTCOME',
               value: ({ outcome, code }) => code ?? outcome,
-              style: (text, { outcome }) => (outcome === 'succeeded' ? style.green(text) : style.red(text)),
+              style: (text, { outcome }) => ({ succeeded: style.green, repeated: style.dim, failed: style.red })[outcome](text),
             },
-            { title: 'REQUEST', value: ({ requestId }) => requestId },
+            { title: 'REQUEST', value: ({ requestId }) => requestId, optional: true },
           ],
           items,
         );

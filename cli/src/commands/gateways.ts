@@ -2,7 +2,7 @@
 import type { ExplainAnswer, Gateway, GatewayList } from '@burgage/api';
 import type { Command } from 'commander';
 import { explanationText } from '../explanation.ts';
-import { ageOf } from '../render.ts';
+import { ageOf, plainText } from '../render.ts';
 import { examples, openSession, outputOption } from '../session.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -10,13 +10,13 @@ export function addGateways(program: Command, terminal: Terminal): void {
   const gateways = program
     .command('gateways')
     .description('gateways that follow the registry')
-    .addHelpText('after', examples('burgage gateways list'));
+    .addHelpText('after', examples(terminal, 'gateways list'));
 
   gateways
     .command('list')
     .description('list the connected gateways and how far each is')
     .addOption(outputOption())
-    .addHelpText('after', examples('burgage gateways list', 'burgage gateways list -o json'))
+    .addHelpText('after', examples(terminal, 'gateways list', 'gateways list -o json'))
     .action(async (_options: unknown, command: Command) => {
       const session = openSession(command, terminal);
       const { style } = session;
@@ -45,7 +45,7 @@ export function addGateways(program: Command, terminal: Terminal): void {
     .description('let a gateway apply the snapshot that it holds back because it would remove many hosts')
     .argument('<gateway>', 'its id')
     .addOption(outputOption())
-    .addHelpText('after', examples('burgage gateways accept-snapshot gw-1'))
+    .addHelpText('after', examples(terminal, 'gateways accept-snapshot gw-1'))
     .action(async (id: string, _options: unknown, command: Command) => {
       const session = openSession(command, terminal);
       const answer = await session.client.post<{ id: string }>(`/v1/gateways/${encodeURIComponent(id)}/accept-snapshot`, {});
@@ -57,13 +57,18 @@ export function addGateways(program: Command, terminal: Terminal): void {
     .description('say what each gateway would do with an address, and why')
     .argument('<url>', 'the address; without a scheme http:// is meant')
     .addOption(outputOption())
-    .addHelpText('after', examples('burgage explain http://grosse-sohne.localhost:8080/', 'burgage explain grosse-sohne.localhost -o json'))
+    .addHelpText('after', examples(terminal, 'explain http://grosse-sohne.localhost:8080/', 'explain grosse-sohne.localhost -o json'))
     .action(async (url: string, _options: unknown, command: Command) => {
       const session = openSession(command, terminal);
       const answer = await session.client.get<ExplainAnswer>('/v1/explain', {
-        url: /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `http://${url}`,
+        url: url === '' || /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `http://${url}`,
       });
-      session.print(answer, ({ gateways }) => gateways.map((one) => explanationText(one, session.style)).join('\n'));
+      session.print(answer, ({ gateways, note }) =>
+        [
+          ...gateways.map((one) => explanationText(one, session.style)),
+          ...(note === undefined ? [] : [`${session.style.yellow('note:')} ${plainText(note)}\n`]),
+        ].join('\n'),
+      );
     });
 }
 

@@ -13,11 +13,11 @@ export function addOperations(program: Command, terminal: Terminal): void {
   const operations = program
     .command('operations')
     .description('durable changes to tenants: list, look at, follow')
-    .addHelpText('after', examples('burgage operations list', `burgage operations watch ${example}`));
+    .addHelpText('after', examples(terminal, 'operations list', `operations watch ${example}`));
 
   withPages(operations.command('list').description('list operations, newest first'))
     .option('--tenant <tenant>', 'only those of this tenant: its id or its slug')
-    .addHelpText('after', examples('burgage operations list', 'burgage operations list --tenant grosse-sohne -o json'))
+    .addHelpText('after', examples(terminal, 'operations list', 'operations list --tenant grosse-sohne -o json'))
     .action(async ({ pageSize, pageToken, tenant }: PageOptions & { tenant?: string }, command: Command) => {
       const session = openSession(command, terminal);
       const page = await session.client.get<{ items: Operation[]; next?: string }>('/v1/operations', { pageSize, pageToken, tenant });
@@ -30,11 +30,11 @@ export function addOperations(program: Command, terminal: Terminal): void {
     .description('show one operation with its steps')
     .argument('<operation>', 'its id')
     .addOption(outputOption())
-    .addHelpText('after', examples(`burgage operations get ${example}`))
+    .addHelpText('after', examples(terminal, `operations get ${example}`))
     .action(async (id: string, _options: unknown, command: Command) => {
       const session = openSession(command, terminal);
       const operation = await session.client.get<Operation>(`/v1/operations/${encodeURIComponent(id)}`);
-      session.print(operation, () => operationFacts(session, operation) + stepTable(session, operation.steps));
+      session.print(operation, () => operationFacts(session, operation) + stepTable(session, operation));
     });
 
   operations
@@ -42,10 +42,10 @@ export function addOperations(program: Command, terminal: Terminal): void {
     .description('follow one operation to its end; exit code 7 where it fails')
     .argument('<operation>', 'its id')
     .addOption(outputOption())
-    .addHelpText('after', examples(`burgage operations watch ${example}`))
+    .addHelpText('after', examples(terminal, `operations watch ${example}`))
     .action(async (id: string, _options: unknown, command: Command) => {
       const session = openSession(command, terminal);
-      const { operation } = await watchToEnd(session.client, id, terminal, session.asJson);
+      const { operation } = await watchToEnd(session, id);
       if (session.asJson) session.print(operation, () => '');
     });
 }
@@ -59,10 +59,10 @@ function operationTable(session: Session, operations: readonly Operation[]): str
   return session.table(
     [
       { title: 'OPERATION', value: ({ id }) => id },
-      { title: 'TENANT', value: ({ tenant }) => tenant.slug ?? tenant.id },
+      { title: 'TENANT', value: ({ tenant }) => tenant.slug ?? tenant.id, elastic: 16 },
       { title: 'STATE', value: ({ state }) => state.replaceAll('_', ' '), style: (text, operation) => colorOf(session, operation)(text) },
       { title: 'STEPS', value: stepsDone, right: true },
-      { title: 'TOOK', value: ({ createdAt, endedAt }) => tookOf(createdAt, endedAt), right: true },
+      { title: 'TOOK', value: ({ createdAt, endedAt }) => tookOf(createdAt, endedAt), right: true, optional: true },
       { title: 'AGE', value: ({ createdAt }) => ageOf(createdAt, session.terminal.now()), right: true },
     ],
     operations,
@@ -86,22 +86,25 @@ function operationFacts(session: Session, operation: Operation): string {
   );
 }
 
-function stepTable(session: Session, steps: readonly Step[]): string {
+function stepTable(session: Session, { steps, error: reason }: Operation): string {
   if (steps.length === 0) return '';
+  /** The step that the operation was undone for stays the one that failed. */
+  const shown = ({ state, error }: Step) =>
+    state === 'undone' && error !== undefined && error.message === reason?.message ? 'failed' : state;
   const columns = [
     {
       title: '',
-      value: ({ state }: Step) => markOf(state, false),
-      style: (_text: string, { state }: Step) => markOf(state, session.terminal.color),
+      value: (step: Step) => markOf(shown(step), false),
+      style: (_text: string, step: Step) => markOf(shown(step), session.terminal.color),
     },
     { title: 'STEP', value: ({ name }: Step) => name },
-    { title: 'STATE', value: ({ state }: Step) => state.replaceAll('_', ' ') },
+    { title: 'STATE', value: (step: Step) => (shown(step) === step.state ? step.state.replaceAll('_', ' ') : 'failed, undone') },
     { title: 'TRIES', value: ({ attempts }: Step) => (attempts === 0 ? '' : String(attempts)), right: true },
     { title: 'TOOK', value: ({ startedAt, endedAt }: Step) => tookOf(startedAt, endedAt), right: true },
     {
       title: 'DETAIL',
       value: ({ detail, error }: Step) => (error === undefined ? (detail ?? '') : `${error.message} [${error.code}]`),
-      elastic: true,
+      elastic: 12,
     },
   ];
   return `\n${session.table(columns, steps)}`;

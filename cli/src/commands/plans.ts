@@ -9,7 +9,7 @@ export function addPlans(program: Command, terminal: Terminal): void {
     .command('plans')
     .description('show the plans of the catalog')
     .addOption(outputOption())
-    .addHelpText('after', examples('burgage plans', 'burgage plans -o json'))
+    .addHelpText('after', examples(terminal, 'plans', 'plans -o json'))
     .action(async (_options: unknown, command: Command) => {
       const session = openSession(command, terminal);
       const list = await session.client.get<PlanList>('/v1/plans');
@@ -17,7 +17,7 @@ export function addPlans(program: Command, terminal: Terminal): void {
         session.table(
           [
             { title: 'PLAN', value: ({ name }) => name },
-            { title: 'TITLE', value: ({ title }) => title, elastic: true },
+            { title: 'TITLE', value: ({ title }) => title, elastic: 12 },
             { title: 'PRICE', value: ({ priceMinor }) => priceOf(priceMinor, currency), right: true },
             { title: 'ISOLATION', value: ({ isolation }) => isolation },
             { title: 'REQUESTS/S', value: ({ limits }) => String(limits.requestsPerSecond), right: true },

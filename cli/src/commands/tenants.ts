@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { SignUpAnswer, Tenant } from '@burgage/api';
 import type { Command } from 'commander';
+import { calledAs } from '../called.ts';
 import { CommandFailure, exitCodes } from '../failure.ts';
 import { watchToEnd } from '../outcome.ts';
 import { ageOf, facts, plainText, sizeOf } from '../render.ts';
@@ -21,14 +22,14 @@ export function addTenants(program: Command, terminal: Terminal): void {
   const tenants = program
     .command('tenants')
     .description('customer organisations: sign up, list, look at')
-    .addHelpText('after', examples('burgage tenants list', 'burgage tenants get grosse-sohne'));
+    .addHelpText('after', examples(terminal, 'tenants list', 'tenants get grosse-sohne'));
 
   tenants
     .command('create')
     .description('sign a company up')
-    .option('--company <name>', 'the name as its people write it, in any script')
-    .option('--plan <plan>', 'a plan of the catalog; burgage plans shows them')
-    .option('--owner <email>', 'the address of the person who will own it')
+    .option('--company <name>', 'required: the name as its people write it, in any script')
+    .option('--plan <plan>', `required: a plan of the catalog; ${calledAs(terminal.env)} plans shows them`)
+    .option('--owner <email>', 'required: the e-mail address of the person who will own it')
     .option('--slug <slug>', 'its own label below the base domain (default: made from the company name)')
     .option('--idempotency-key <key>', 'repeating the command with the same key makes nothing twice')
     .option('--wait', 'wait until it is live, showing each step')
@@ -36,8 +37,9 @@ export function addTenants(program: Command, terminal: Terminal): void {
     .addHelpText(
       'after',
       examples(
-        'burgage tenants create --company "Größe & Söhne GmbH" --plan trial --owner owner@acme.test --wait',
-        'burgage tenants create --company Acme --plan trial --owner owner@acme.test --slug acme --idempotency-key order-4711 -o json',
+        terminal,
+        'tenants create --company "Größe & Söhne GmbH" --plan trial --owner owner@acme.test --wait',
+        'tenants create --company Acme --plan trial --owner owner@acme.test --slug acme --idempotency-key order-4711 -o json',
       ),
     )
     .action(async (options: CreateOptions, command: Command) => createTenant(openSession(command, terminal), options));
@@ -45,7 +47,7 @@ export function addTenants(program: Command, terminal: Terminal): void {
   withPages(tenants.command('list').description('list tenants, newest first'))
     .option('--state <state>', 'only those in this state: requested, provisioning, active, failed, terminating, terminated')
     .option('--plan <plan>', 'only those on this plan')
-    .addHelpText('after', examples('burgage tenants list', 'burgage tenants list --state active --plan trial -o json'))
+    .addHelpText('after', examples(terminal, 'tenants list', 'tenants list --state active --plan trial -o json'))
     .action(async (options: PageOptions & { state?: string; plan?: string }, command: Command) => {
       const session = openSession(command, terminal);
       const { pageSize, pageToken, state, plan } = options;
@@ -59,7 +61,7 @@ export function addTenants(program: Command, terminal: Terminal): void {
     .description('show one tenant')
     .argument('<tenant>', 'its id or its slug')
     .addOption(outputOption())
-    .addHelpText('after', examples('burgage tenants get grosse-sohne', 'burgage tenants get ten_01JD3Q8Z6V7K4M2N9P0R5S1T3W -o json'))
+    .addHelpText('after', examples(terminal, 'tenants get grosse-sohne', 'tenants get ten_01JD3Q8Z6V7K4M2N9P0R5S1T3W -o json'))
     .action(async (tenant: string, _options: unknown, command: Command) => {
       const session = openSession(command, terminal);
       const found = await session.client.get<Tenant>(`/v1/tenants/${encodeURIComponent(tenant)}`);
@@ -68,7 +70,7 @@ export function addTenants(program: Command, terminal: Terminal): void {
 }
 
 async function createTenant(session: Session, { idempotencyKey, wait, company, plan, owner, slug }: CreateOptions): Promise<void> {
-  const { client, terminal, asJson, style } = session;
+  const { client, asJson, called, style } = session;
   const key = idempotencyKey ?? randomUUID();
   const answer = await client
     .post<SignUpAnswer>('/v1/tenants', { company, plan, owner, slug }, { 'idempotency-key': key })
@@ -76,14 +78,14 @@ async function createTenant(session: Session, { idempotencyKey, wait, company, p
       throw repeatable(thrown, key);
     });
   if (wait) {
-    const ended = await watchToEnd(client, answer.operation.id, terminal, asJson);
+    const ended = await watchToEnd(session, answer.operation.id);
     if (asJson) session.print({ ...answer, ...ended }, () => '');
     return;
   }
   session.print(answer, ({ tenant, operation, url, estimateMs }) => {
     const name = plainText(tenant.slug ?? tenant.id);
     const usually = `usually within ${Math.ceil(estimateMs / 1000)} s`;
-    return `${style.bold(name)} is being made, ${usually}:  ${plainText(url)}\n${style.dim('follow it with:')} burgage operations watch ${operation.id}\n`;
+    return `${style.bold(name)} is being made, ${usually}:  ${plainText(url)}\n${style.dim('follow it with:')} ${called} operations watch ${operation.id}\n`;
   });
 }
 
@@ -105,12 +107,12 @@ function tenantTable(session: Session, tenants: readonly Tenant[]): string {
     state === 'failed' || holds.length > 0 ? style.red(text) : state === 'active' ? style.green(text) : style.yellow(text);
   return session.table(
     [
-      { title: 'SLUG', value: ({ slug, formerSlug }) => slug ?? (formerSlug ? `(${formerSlug})` : '') },
-      { title: 'COMPANY', value: ({ company }) => company, elastic: true },
+      { title: 'SLUG', value: ({ slug, formerSlug }) => slug ?? (formerSlug ? `(${formerSlug})` : ''), elastic: 20 },
+      { title: 'COMPANY', value: ({ company }) => company, elastic: 8 },
       { title: 'PLAN', value: ({ plan }) => plan },
       { title: 'STATE', value: stateOf, style: color },
       { title: 'AGE', value: ({ createdAt }) => ageOf(createdAt, terminal.now()), right: true },
-      { title: 'URL', value: ({ url }) => url ?? '' },
+      { title: 'URL', value: ({ url }) => url ?? '', optional: true },
     ],
     tenants,
   );

@@ -11,7 +11,8 @@ beforeAll(async () => {
 afterAll(() => rig.stop());
 
 const json = { 'content-type': 'application/json' };
-const post = (body: string, headers: Record<string, string> = json) => rig.ask('/v1/tenants', { method: 'POST', headers, body });
+const post = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = json) =>
+  rig.ask('/v1/tenants', { method: 'POST', headers, body });
 
 test.each([
   ['no token', undefined],
@@ -43,19 +44,49 @@ test('health, document and pages need no token', async () => {
 });
 
 test.each([
-  ['{"company":', 400, 'malformed_body'],
-  ['', 400, 'malformed_body'],
-])('the body %j is malformed', async (body, status, code) => {
+  ['cut off', '{"company":', /^is not JSON: ./],
+  ['words', 'hello', /^is not JSON: ./],
+  ['nothing', '', /^is empty$/],
+  ['bytes that are not UTF-8', Buffer.from([...Buffer.from('{"company":"'), 0xff, 0xfe, ...Buffer.from('"}')]), /^is not UTF-8$/],
+  ['a surrogate in UTF-8', Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22]), /^is not UTF-8$/],
+])('a body that is malformed (%s) is refused with what is wrong about it', async (_name, body, description) => {
   const response = await post(body);
-  expect(await response.json()).toMatchObject({ status, code });
+  const problem = ProblemSchema.parse(await response.json());
+  expect([response.status, problem.code]).toEqual([400, 'malformed_body']);
+  expect(problem.fields).toEqual([{ field: 'body', description: expect.stringMatching(description) }]);
+  expect(problem.detail).toBe(`body: ${problem.fields?.[0]?.description}`);
 });
 
-test.each([['text/plain'], ['application/x-www-form-urlencoded'], ['application/jsonx']])(
-  'a body of the type %s is refused',
-  async (type) => {
-    expect(await (await post('{}', { 'content-type': type })).json()).toMatchObject({ status: 415, code: 'unsupported_media_type' });
-  },
-);
+test.each([['7'], ['[]'], ['null'], ['"text"']])('the body %s is refused in words of the house', async (body) => {
+  const problem = ProblemSchema.parse(await (await post(body)).json());
+  expect(problem.fields).toEqual([{ field: 'body', description: `is ${body}; expected an object with company, plan and owner` }]);
+});
+
+test.each([
+  ['text/plain', 'is "text/plain"; expected application/json'],
+  ['application/x-www-form-urlencoded', 'is "application/x-www-form-urlencoded"; expected application/json'],
+  ['application/jsonx', 'is "application/jsonx"; expected application/json'],
+  ['application/json; charset=iso-8859-1', 'has the charset "iso-8859-1"; expected utf-8'],
+  ['application/json;charset="UTF-16"', 'has the charset "utf-16"; expected utf-8'],
+])('a body of the type %s is refused', async (type, description) => {
+  expect(await (await post('{}', { 'content-type': type })).json()).toMatchObject({
+    status: 415,
+    code: 'unsupported_media_type',
+    fields: [{ field: 'Content-Type', description }],
+  });
+});
+
+test('a body whose type is not said is refused', async () => {
+  const body = new Blob(['{}']);
+  expect(await (await rig.ask('/v1/tenants', { method: 'POST', body })).json()).toMatchObject({
+    status: 415,
+    fields: [{ field: 'Content-Type', description: 'is missing; expected application/json' }],
+  });
+});
+
+test.each(['application/json; charset=utf-8', 'Application/JSON;charset="UTF-8"'])('a body of the type %s is read', async (type) => {
+  expect(await (await post('{}', { 'content-type': type })).json()).toMatchObject({ status: 422, code: 'invalid_argument' });
+});
 
 test('a body above 64 KiB is refused, with its length said or not', async () => {
   const large = JSON.stringify({ company: 'x'.repeat(70_000) });
@@ -93,8 +124,18 @@ test('a request id of the caller is kept where it is clean, and made otherwise',
   for (const given of ['a b', 'x'.repeat(65), '<script>']) {
     expect((await rig.ask('/v1/plans', { headers: { 'x-request-id': given } })).headers.get('x-request-id')).toMatch(/^[0-9A-Z]{26}$/);
   }
-  const problem = await (await rig.ask('/v1/nothing', { headers: { 'x-request-id': 'abc-2' } })).json();
-  expect(problem).toMatchObject({ requestId: 'abc-2' });
+  for (const [path, status] of [
+    ['/v1/nothing', 404],
+    ['/v1/tenants?pageSize=x', 422],
+  ] as const) {
+    const response = await rig.ask(path, { headers: { 'x-request-id': 'abc-2' } });
+    expect([response.status, response.headers.get('x-request-id')]).toEqual([status, 'abc-2']);
+    expect(await response.json()).toMatchObject({ requestId: 'abc-2' });
+  }
+  const wrongToken = await rig.ask('/v1/plans', { headers: { authorization: 'Bearer wrong' } });
+  expect(wrongToken.headers.get('x-request-id')).toBe(((await wrongToken.json()) as { requestId: string }).requestId);
+  const wrongMethod = await rig.ask('/v1/plans', { method: 'DELETE' });
+  expect(wrongMethod.headers.get('x-request-id')).toBe(((await wrongMethod.json()) as { requestId: string }).requestId);
 });
 
 test('every answer carries safe headers, and data is not cached', async () => {
@@ -112,8 +153,8 @@ test('every answer carries safe headers, and data is not cached', async () => {
 
 test('every error leads to its description', async () => {
   const problem = ProblemSchema.parse(await (await rig.ask('/v1/tenants/nobody')).json());
-  expect(problem.type).toBe('/v1/docs/errors#tenant_not_found');
-  const page = await (await fetch(rig.url + problem.type)).text();
+  expect(problem.type).toBe('urn:burgage:error:tenant_not_found');
+  const page = await (await fetch(rig.url + problem.help)).text();
   expect(page).toContain('id="tenant_not_found"');
 });
 
@@ -121,7 +162,7 @@ test('the log has a line for each request, with its id and without token or quer
   await rig.ask('/v1/tenants?plan=secretplan', { headers: { 'x-request-id': 'logged-1' } });
   const lines = (await readFile(rig.logFile, 'utf8')).trim().split('\n');
   const line = lines.map((text) => JSON.parse(text)).find(({ requestId }) => requestId === 'logged-1');
-  expect(line).toMatchObject({ method: 'GET', path: '/v1/tenants', route: '/v1/tenants', status: 200, actor: 'admin' });
+  expect(line).toMatchObject({ method: 'GET', path: '/v1/tenants', route: '/v1/tenants', status: 422, actor: 'admin' });
   expect(lines.join('')).not.toContain(adminToken);
   expect(JSON.stringify(line)).not.toContain('secretplan');
 });

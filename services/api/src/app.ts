@@ -11,7 +11,7 @@ import { mountPlans } from './handlers/plans.ts';
 import { mountTenants } from './handlers/tenants.ts';
 import { authenticate } from './http/auth.ts';
 import type { ApiEnv, ApiPorts } from './http/env.ts';
-import { errorFromThrown, problemResponse } from './http/problem.ts';
+import { problemResponse } from './http/problem.ts';
 import { aroundRequest } from './http/request.ts';
 import { refuseInvalid } from './http/validate.ts';
 import { ProgressSchema } from './schemas/operations.ts';
@@ -19,7 +19,7 @@ import { ProgressSchema } from './schemas/operations.ts';
 /** What needs no token is mounted before the token is asked for; all else, known or not, comes after. */
 export function createApiApp(ports: ApiPorts, adminToken: string): OpenAPIHono<ApiEnv> {
   const app = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid() });
-  app.onError((thrown, c) => problemResponse(errorFromThrown(thrown), c.get('requestId')));
+  app.onError((thrown, c) => problemResponse(thrown, c.get('requestId')));
   app.notFound((c) =>
     problemResponse(new BurgageError('not_found', { message: `There is nothing at ${c.req.path}.` }), c.get('requestId')),
   );
@@ -60,7 +60,7 @@ function documentOf(app: OpenAPIHono<ApiEnv>): object {
       title: 'Burgage API',
       version: '1',
       description:
-        'Signs tenants up and shows what becomes of them. Errors are problem+json (RFC 9457); each code is described at [/v1/docs/errors](/v1/docs/errors).',
+        'Signs tenants up and shows what becomes of them. Errors are problem+json (RFC 9457): `type` is `urn:burgage:error:` and the code, `help` leads to its description at [/v1/docs/errors](/v1/docs/errors).',
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
     servers: [{ url: '/' }],

@@ -30,7 +30,9 @@ const unused = async (): Promise<never> => {
 /** The page of `items` that begins at the offset in `token`. */
 function pageOf<T>(items: readonly T[], size: number, token: string): { page: T[]; nextPageToken: string } {
   if (token !== '' && !/^\d+$/.test(token))
-    throw new BurgageError('invalid_page_token', { fields: [{ field: 'page_token', description: 'is not one that this list gave' }] });
+    throw new BurgageError('invalid_page_token', {
+      message: 'cursor is not one that this list gave; expected nextCursor of the page before',
+    });
   const from = Number(token);
   const to = from + (size || 50);
   return { page: items.slice(from, to), nextPageToken: to < items.length ? String(to) : '' };
@@ -206,6 +208,12 @@ export class FakeProvisioner {
     const failed = create(OperationSchema, { error, steps: [{ error }] });
     operation.error = failed.error;
     step.error = failed.steps[0]?.error;
+    operation.state = OperationState.UNDOING;
+    for (const done of operation.steps.toReversed()) {
+      if (done.state !== StepState.DONE && done.state !== StepState.FAILED) continue;
+      done.state = StepState.UNDONE;
+      this.#write(id, { step: done.name, attempt: 1, stepState: done.state, ...(done === step ? { error } : {}) });
+    }
     this.#end(id, OperationState.FAILED);
     return false;
   }

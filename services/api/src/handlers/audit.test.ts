@@ -25,6 +25,7 @@ test('a change is written with who, what, target, key, outcome, request and time
     actor: 'admin',
     action: 'tenant.create',
     target: tenant.id,
+    targetName: 'acme',
     idempotencyKeyHash: createHash('sha256').update('order-1').digest('hex'),
     outcome: 'succeeded',
     requestId: 'req-1',
@@ -46,6 +47,14 @@ test('changes that were refused are written with their code, whatever refused th
     ['tenant.create', 'succeeded', undefined],
     ['tenant.create', 'failed', 'unknown_plan'],
   ]);
+});
+
+test('a request that is repeated under its key is written as one that changed nothing', async () => {
+  for (let i = 0; i < 2; i++) expect((await create(acme, { 'idempotency-key': 'order-1' })).status).toBe(202);
+  await create({ ...acme, company: 'Other' }, { 'idempotency-key': 'order-1' });
+  const written = await entries();
+  expect(written.map(({ outcome, code }) => code ?? outcome)).toEqual(['idempotency_key_reused', 'repeated', 'succeeded']);
+  expect(written[1]?.target).toBe(written[2]?.target);
 });
 
 test('reads, and requests without a token, are not written', async () => {

@@ -63,7 +63,7 @@ const docsPage = `${head('Burgage API', '<link rel="stylesheet" href="/v1/docs/a
 <body><div id="docs"></div><noscript><p>This page needs JavaScript; the document itself is at <a href="/v1/openapi.json">/v1/openapi.json</a>.</p></noscript>
 <script src="/v1/docs/assets/swagger-ui-bundle.js"></script><script src="/v1/docs/assets/docs.js"></script></body></html>`;
 
-/** Every error of the catalogue, each at its own anchor: where the `type` of a problem leads. */
+/** Every error of the catalogue, each at its own anchor: where the `help` of a problem leads. */
 function errorsPage(): string {
   const sections = Object.entries(errorCatalogue).map(
     ([code, { sentence, advice, http, retry }]) =>

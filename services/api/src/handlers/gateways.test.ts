@@ -47,15 +47,29 @@ test('without a gateway the answer says that there is none', async () => {
   expect(await (await explain('http://acme.localhost/')).json()).toMatchObject({ status: 503, code: 'no_gateway' });
 });
 
-test.each(['', 'acme.localhost', 'ftp://acme.localhost', `http://${'a'.repeat(2048)}/`])('the address %j is refused', async (url) => {
-  expect(await (await explain(url)).json()).toMatchObject({ status: 422, fields: [{ field: 'url' }] });
-});
+test.each(['', 'acme.localhost', 'http://', 'https:// /x', 'http:///path', 'ftp://acme.localhost', `http://${'a'.repeat(2048)}/`])(
+  'the address %j is refused',
+  async (url) => {
+    expect(await (await explain(url)).json()).toMatchObject({ status: 422, fields: [{ field: 'url' }] });
+  },
+);
 
 test('a snapshot that is held back can be accepted on the gateway that holds it', async () => {
   const accept = (id: string) => rig.ask(`/v1/gateways/${id}/accept-snapshot`, { method: 'POST' });
   rig.registry.addGateway('gw-1', await rig.gatewayAdmin(), { snapshotHeld: true });
   rig.registry.addGateway('gw-2', await rig.gatewayAdmin());
   expect(await (await accept('gw-1')).json()).toEqual({ id: 'gw-1', accepted: true });
-  expect(await (await accept('gw-2')).json()).toMatchObject({ status: 409, code: 'transition_not_allowed' });
+  expect(await (await accept('gw-2')).json()).toMatchObject({ status: 409, code: 'snapshot_not_held' });
   expect(await (await accept('gw-9')).json()).toMatchObject({ status: 404, code: 'gateway_not_found' });
+});
+
+test.each([
+  ['http://acme.localhost:8080/', undefined],
+  ['http://ACME.localhost:8080', undefined],
+  ['http://acme.localhost/', 'This address asks http, port 80; tenants are served at http, port 8080.'],
+  ['https://acme.localhost:8080/', 'This address asks https, port 8080; tenants are served at http, port 8080.'],
+  ['https://acme.localhost/', 'This address asks https, port 443; tenants are served at http, port 8080.'],
+])('where a request for %s would not come to a gateway at all, the answer says so', async (url, note) => {
+  rig.registry.addGateway('gw-1', await rig.gatewayAdmin());
+  expect(ExplainAnswerSchema.strict().parse(await (await explain(url)).json()).note).toBe(note);
 });

@@ -1,11 +1,11 @@
 // Gateways: which are connected, what they would do with an address, letting one go on after a suspicious snapshot.
 
-import { BurgageError } from '@burgage/contracts';
+import { asBurgageError, BurgageError } from '@burgage/contracts';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { gatewayListView } from '../domain/gateway-view.ts';
 import { audited } from '../http/audit.ts';
 import type { ApiEnv, ApiPorts } from '../http/env.ts';
-import { errorFromThrown, problemOf } from '../http/problem.ts';
+import { problemOf } from '../http/problem.ts';
 import {
   AcceptedSnapshotSchema,
   ExplainAnswerSchema,
@@ -39,7 +39,7 @@ const explainUrl = createRoute({
         .string({ error: 'expected an address such as http://acme.localhost:8080/' })
         .min(1, { error: 'expected an address such as http://acme.localhost:8080/' })
         .max(2048, { error: 'expected at most 2,048 characters' })
-        .refine((text) => /^https?:\/\//i.test(text), { error: 'expected an address that begins with http:// or https://' })
+        .refine((text) => /^https?:\/\/[^\s/?#]/i.test(text), { error: 'expected http:// or https:// and a host' })
         .openapi({ example: 'http://grosse-sohne.localhost:8080/' }),
     }),
   },
@@ -60,13 +60,13 @@ const acceptSnapshot = createRoute({
   request: { params: z.object({ gateway: z.string().openapi({ example: 'gw-1' }) }) },
   responses: {
     200: json('The gateway applies it.', AcceptedSnapshotSchema, { id: 'gw-1', accepted: true }),
-    ...problems('gateway_not_found', 'transition_not_allowed'),
+    ...problems('gateway_not_found', 'snapshot_not_held'),
   },
 });
 
 /** Mounts them on `app`. */
 export function mountGateways(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
-  const { registry, gateways, logger } = ports;
+  const { registry, gateways, publicUrlOf, logger } = ports;
   const connected = async () => gatewayListView(await registry.listGateways({}));
 
   app.openapi(listGateways, async (c) => c.json(await connected(), 200));
@@ -79,12 +79,13 @@ export function mountGateways(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
       try {
         return { id, explanation: await gateways.explain(reachable(id, adminAddress), url) };
       } catch (thrown) {
-        const error = errorFromThrown(thrown);
+        const error = asBurgageError(thrown);
         logger.warn({ err: error, gateway: id }, 'a gateway gave no explanation');
         return { id, error: problemOf(error, c.get('requestId')) };
       }
     });
-    return c.json({ gateways: await Promise.all(answers) }, 200);
+    const note = whereServed(url, publicUrlOf);
+    return c.json({ gateways: await Promise.all(answers), ...(note === undefined ? {} : { note }) }, 200);
   });
 
   app.openapi({ ...acceptSnapshot, middleware: audited('gateway.accept_snapshot', ports) }, async (c) => {
@@ -94,12 +95,26 @@ export function mountGateways(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
       throw new BurgageError('gateway_not_found', { message: `No gateway with the id ${JSON.stringify(id)} is connected.` });
     c.get('change').target = id;
     if (!(await gateways.acceptSnapshot(reachable(id, gateway.adminAddress)))) {
-      throw new BurgageError('transition_not_allowed', {
+      throw new BurgageError('snapshot_not_held', {
         message: `The gateway ${id} holds no snapshot back: there is nothing to accept.`,
       });
     }
     return c.json({ id, accepted: true as const }, 200);
   });
+}
+
+/** Gateways look at the host alone: says so where a request for `url` would not come to them, by its scheme or its port. */
+function whereServed(url: string, publicUrlOf: ApiPorts['publicUrlOf']): string | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const asked = placeOf(url);
+  const served = placeOf(publicUrlOf('tenant'));
+  return asked === served ? undefined : `This address asks ${asked}; tenants are served at ${served}.`;
+}
+
+/** `http, port 8080` */
+function placeOf(url: string): string {
+  const { protocol, port } = new URL(url);
+  return `${protocol.slice(0, -1)}, port ${port || (protocol === 'https:' ? '443' : '80')}`;
 }
 
 function reachable(id: string, adminAddress: string | undefined): string {

@@ -123,9 +123,28 @@ test.each(['pageSize=0', 'pageSize=501', 'pageSize=x', 'pageSize=', 'state=aslee
   },
 );
 
+test('a plan that neither the catalog nor a tenant has is refused, one that has left the catalog is not', async () => {
+  await signUp();
+  const unknown = await rig.ask('/v1/tenants?plan=gold');
+  expect(await unknown.json()).toMatchObject({
+    status: 422,
+    code: 'unknown_plan',
+    fields: [{ field: 'plan', description: '"gold" is not in the catalog litedesk; expected one of trial, starter' }],
+  });
+  expect(TenantPageSchema.parse(await (await rig.ask('/v1/tenants?plan=starter')).json()).items).toEqual([]);
+  for (const tenant of rig.registry.tenants) tenant.plan = 'classic';
+  expect(TenantPageSchema.parse(await (await rig.ask('/v1/tenants?plan=classic')).json()).items).toHaveLength(1);
+});
+
 test('a page token of another list is refused', async () => {
   const response = await rig.ask('/v1/tenants?pageToken=nonsense');
-  expect(await response.json()).toMatchObject({ status: 422, code: 'invalid_page_token', fields: [{ field: 'pageToken' }] });
+  expect(await response.json()).toMatchObject({
+    status: 422,
+    code: 'invalid_page_token',
+    fields: [
+      { field: 'pageToken', description: 'is not one that this list gave; expected `next` of the page before, with the same filters' },
+    ],
+  });
 });
 
 test('a tenant is read by id and by slug; its ETag answers 304 while it does not change', async () => {

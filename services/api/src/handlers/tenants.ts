@@ -1,12 +1,12 @@
 // Tenants: signing one up, listing them, reading one.
 
 import { BurgageError } from '@burgage/contracts';
-import { ulid } from '@burgage/tenancy';
+import { type Catalog, ulid } from '@burgage/tenancy';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { awaitedProvision, operationView } from '../domain/operation-view.ts';
 import { tenantStateFromName, tenantView } from '../domain/tenant-view.ts';
 import { audited } from '../http/audit.ts';
-import { limitBody } from '../http/body.ts';
+import { jsonBody } from '../http/body.ts';
 import type { ApiEnv, ApiPorts } from '../http/env.ts';
 import { inCallersTerms } from '../http/terms.ts';
 import { refuseInvalid } from '../http/validate.ts';
@@ -21,6 +21,7 @@ import {
   TenantSchema,
   tenantExample,
   tenantQuery,
+  unknownPlan,
 } from '../schemas/tenants.ts';
 import { linkNext } from './pages.ts';
 
@@ -51,7 +52,7 @@ const listTenants = createRoute({
   request: { query: tenantQuery },
   responses: {
     200: json('A page of tenants.', TenantPageSchema, { items: [tenantExample] }),
-    ...problems('invalid_argument', 'invalid_page_token'),
+    ...problems('invalid_argument', 'invalid_page_token', 'unknown_plan'),
   },
 });
 
@@ -82,7 +83,7 @@ export function mountTenants(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
     tags: ['tenants'],
     summary: 'Sign a company up',
     description: 'Creates the tenant and starts the operation that makes it live. The answer says where the operation can be followed.',
-    middleware: [audited('tenant.create', ports), limitBody],
+    middleware: [audited('tenant.create', ports), ...jsonBody],
     request: {
       headers: z.object({ 'Idempotency-Key': idempotencyKey }),
       body: {
@@ -132,6 +133,8 @@ export function mountTenants(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
       const created = await inCallersTerms(registry.createTenant({ idempotencyKey: key, company, plan, ownerEmail: owner, slug }));
       const tenant = tenantView(present(created.tenant), publicUrlOf);
       change.target = tenant.id;
+      change.targetName = tenant.slug ?? tenant.formerSlug;
+      change.repeated = !created.created;
       const operation = await provision(tenant);
       c.header('Location', `/v1/operations/${operation.id}`);
       c.header('Retry-After', String(Math.ceil(provisionEstimateMs / 1000)));
@@ -162,6 +165,7 @@ export function mountTenants(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
         ...(state === undefined ? {} : { state: tenantStateFromName(state) }),
       }),
     );
+    if (plan !== '' && pageToken === '' && page.tenants.length === 0) requireKnownPlan(plan, catalog);
     const next = page.nextPageToken === '' ? undefined : page.nextPageToken;
     linkNext(c, next);
     return c.json({ items: page.tenants.map((tenant) => tenantView(tenant, publicUrlOf)), ...(next === undefined ? {} : { next }) }, 200);
@@ -175,6 +179,13 @@ export function mountTenants(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
     if (matches(c.req.valid('header')['If-None-Match'], etag)) return c.body(null, 304);
     return c.json(tenant, 200);
   });
+}
+
+/** A plan that tenants are on may have left the catalog; one that nobody is on either is a typing error. */
+function requireKnownPlan(plan: string, { name, plans }: Catalog): void {
+  if (Object.hasOwn(plans, plan)) return;
+  const description = unknownPlan(plan, name, Object.keys(plans));
+  throw new BurgageError('unknown_plan', { message: `plan: ${description}`, fields: [{ field: 'plan', description }] });
 }
 
 /** RFC 9110, section 13.1.2: weak comparison with each of the list. */

@@ -1,14 +1,61 @@
-// Bounds what a request may send.
-import { BurgageError } from '@burgage/contracts';
+// Reads what a request sends: bounded, as JSON in UTF-8, or refused with what is wrong about it.
+import { BurgageError, type ErrorCode } from '@burgage/contracts';
+import type { MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { quoted } from '../schemas/common.ts';
+import type { ApiEnv } from './env.ts';
 
 /** The largest body of a request. */
 const bodyBytesMax = 64 * 1024;
 
 /** Refuses larger bodies, by their length where they say it, else as soon as they are longer. */
-export const limitBody = bodyLimit({
+const limitBody = bodyLimit({
   maxSize: bodyBytesMax,
   onError: () => {
     throw new BurgageError('body_too_large', { message: `The request body is larger than ${bodyBytesMax} bytes.` });
   },
 });
+
+/**
+ * Refuses what is not JSON in UTF-8 (RFC 8259, section 8.1), byte for byte: the framework would put U+FFFD in the place of
+ * what it cannot decode. What it reads stays with the request for the route's schema.
+ */
+const requireJson: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  const bytes = await c.req.arrayBuffer();
+  if (bytes.byteLength === 0) throw refused('malformed_body', 'body', 'is empty');
+  requireJsonType(c.req.header('content-type'));
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw refused('malformed_body', 'body', 'is not UTF-8');
+  }
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    throw refused('malformed_body', 'body', `is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  await next();
+};
+
+/** What a route with a JSON body goes through before its schema. */
+export const jsonBody = [limitBody, requireJson];
+
+function requireJsonType(contentType: string | undefined): void {
+  if (contentType === undefined) throw refused('unsupported_media_type', 'Content-Type', 'is missing; expected application/json');
+  const [type = '', ...parameters] = contentType.split(';').map((part) => part.trim().toLowerCase());
+  if (type !== 'application/json') {
+    throw refused('unsupported_media_type', 'Content-Type', `is ${quoted(contentType)}; expected application/json`);
+  }
+  const charset = parameters
+    .find((parameter) => parameter.startsWith('charset='))
+    ?.slice('charset='.length)
+    .replaceAll('"', '');
+  if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') {
+    throw refused('unsupported_media_type', 'Content-Type', `has the charset ${quoted(charset)}; expected utf-8`);
+  }
+}
+
+function refused(code: ErrorCode, field: string, description: string): BurgageError {
+  return new BurgageError(code, { message: `${field}: ${description}`, fields: [{ field, description }] });
+}

@@ -12,6 +12,10 @@ import type { ApiMetrics } from '../metrics.ts';
 export interface Change {
   readonly action: string;
   target?: string;
+  /** What people call the target. */
+  targetName?: string | undefined;
+  /** An earlier request under the same idempotency key has made the change. */
+  repeated?: boolean;
   idempotencyKey?: string;
 }
 

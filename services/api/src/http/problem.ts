@@ -1,43 +1,31 @@
-// Turns errors into problem+json (RFC 9457), and whatever was thrown into an error of the catalogue.
-import { asBurgageError, BurgageError, type ErrorCode, type FieldViolation, isBurgageError, isErrorCode } from '@burgage/contracts';
+// Turns errors into problem+json (RFC 9457), and what a schema finds wrong into an error in the caller's terms.
+import { asBurgageError, BurgageError, type ErrorCode, type FieldViolation, isErrorCode } from '@burgage/contracts';
 import type { z } from '@hono/zod-openapi';
-import { HTTPException } from 'hono/http-exception';
-import { errorAddress, type Problem, quoted } from '../schemas/common.ts';
+import { errorPlace, errorType, type Problem, quoted } from '../schemas/common.ts';
 
 export function problemOf(error: BurgageError, requestId: string): Problem {
   const { sentence, http, advice } = error.definition;
   return {
-    type: errorAddress(error.code),
+    type: errorType(error.code),
     title: sentence,
     status: http,
     detail: error.message,
     code: error.code,
     advice,
+    help: errorPlace(error.code),
     ...(error.fields.length === 0 ? {} : { fields: [...error.fields] }),
     requestId,
   };
 }
 
-/** The answer for `error`, with the headers that its status asks for. */
-export function problemResponse(error: BurgageError, requestId: string): Response {
-  const headers = new Headers({ 'content-type': 'application/problem+json' });
+/** The answer for whatever was thrown, with the headers that its status asks for. What is not of the catalogue is `internal`. */
+export function problemResponse(thrown: unknown, requestId: string): Response {
+  const error = asBurgageError(thrown);
+  const headers = new Headers({ 'content-type': 'application/problem+json', 'x-request-id': requestId });
   if (error.code === 'unauthenticated') headers.set('www-authenticate', 'Bearer realm="burgage"');
   if (error.code === 'method_not_allowed' && error.metadata.allow) headers.set('allow', error.metadata.allow);
   if (error.retryAfterMs !== undefined) headers.set('retry-after', String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
   return new Response(JSON.stringify(problemOf(error, requestId)), { status: error.definition.http, headers });
-}
-
-/**
- * 1. An error of the catalogue stays itself. 2. What the framework refuses (a type it does not read, JSON that is none)
- * becomes the catalogue's error for it. 3. Everything else is `internal`; what was thrown goes to the log alone.
- */
-export function errorFromThrown(thrown: unknown): BurgageError {
-  if (isBurgageError(thrown)) return thrown;
-  if (thrown instanceof HTTPException) {
-    if (thrown.status === 415) return new BurgageError('unsupported_media_type', { cause: thrown });
-    if (thrown.status === 400) return new BurgageError('malformed_body', { cause: thrown });
-  }
-  return asBurgageError(thrown);
 }
 
 /** What a schema found wrong with one part of a request. */

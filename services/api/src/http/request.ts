@@ -1,10 +1,10 @@
 // What happens around every request: its id, its trace, its line in the log, its figures, its safe headers.
+import { asBurgageError } from '@burgage/contracts';
 import { type Context as Ambient, beginSpan, parseTraceparent, runInContext } from '@burgage/runtime';
 import { ulid } from '@burgage/tenancy';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
 import type { ApiEnv, ApiPorts } from './env.ts';
-import { errorFromThrown } from './problem.ts';
 
 /** The most that a request id of somebody else's may be. */
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/;
@@ -49,7 +49,7 @@ export function aroundRequest({ clock, random, logger, metrics, draining }: ApiP
     const durationMs = clock.monotonicMs() - startMs;
     metrics.requests.inc({ method: knownMethod(method), route, status: String(status) });
     metrics.requestSeconds.observe({ method: knownMethod(method), route }, durationMs / 1000);
-    const error = c.error === undefined ? undefined : errorFromThrown(c.error);
+    const error = c.error === undefined ? undefined : asBurgageError(c.error);
     const line = {
       requestId,
       method,

@@ -12,8 +12,14 @@ export const AuditEntrySchema = z
       .string()
       .optional()
       .openapi({ description: 'What it changed; absent where nothing was.', example: 'ten_01JD3Q8Z6V7K4M2N9P0R5S1T3W' }),
+    targetName: z
+      .string()
+      .optional()
+      .openapi({ description: 'What people called it then: the slug of a tenant.', example: 'grosse-sohne' }),
     idempotencyKeyHash: z.string().optional().openapi({ description: 'SHA-256 of the idempotency key, in hex.' }),
-    outcome: z.enum(['succeeded', 'failed']),
+    outcome: z.enum(['succeeded', 'repeated', 'failed']).openapi({
+      description: 'repeated: an earlier request with the same idempotency key and body had made the change; nothing was made twice.',
+    }),
     code: z.string().optional().openapi({ description: 'The error code where it failed.', example: 'slug_taken' }),
     requestId: z.string(),
   })
@@ -29,6 +35,7 @@ export const auditEntryExample: AuditEntry = {
   actor: 'admin',
   action: 'tenant.create',
   target: 'ten_01JD3Q8Z6V7K4M2N9P0R5S1T3W',
+  targetName: 'grosse-sohne',
   idempotencyKeyHash: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
   outcome: 'succeeded',
   requestId: '01JD3Q8Z6V7K4M2N9P0R5S1T3W',

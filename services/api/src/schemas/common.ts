@@ -6,7 +6,9 @@ import { z } from '@hono/zod-openapi';
 /** RFC 9457, with the catalogue's code and advice, the fields that are not valid, and the id to report it with. */
 export const ProblemSchema = z
   .object({
-    type: z.string().openapi({ description: 'Where the error is described.', example: '/v1/docs/errors#unknown_plan' }),
+    type: z
+      .string()
+      .openapi({ description: 'The code as a URI, the same everywhere in Burgage.', example: 'urn:burgage:error:unknown_plan' }),
     title: z
       .string()
       .openapi({ description: 'What happened, the same for every error of this code.', example: errorCatalogue.unknown_plan.sentence }),
@@ -17,6 +19,7 @@ export const ProblemSchema = z
     }),
     code: z.string().openapi({ description: 'For programs: it never changes its meaning.', example: 'unknown_plan' }),
     advice: z.string().openapi({ description: 'What to do about it.', example: errorCatalogue.unknown_plan.advice }),
+    help: z.string().openapi({ description: 'Where the api describes the code.', example: '/v1/docs/errors#unknown_plan' }),
     fields: z
       .array(z.object({ field: z.string(), description: z.string() }))
       .optional()
@@ -30,8 +33,11 @@ export const ProblemSchema = z
 
 export type Problem = z.infer<typeof ProblemSchema>;
 
+/** The `type` of every problem with `code`. */
+export const errorType = (code: ErrorCode): string => `urn:burgage:error:${code}`;
+
 /** Where the page of errors describes `code`. */
-export const errorAddress = (code: ErrorCode): string => `/v1/docs/errors#${code}`;
+export const errorPlace = (code: ErrorCode): string => `/v1/docs/errors#${code}`;
 
 export const timeSchema = z.iso.datetime().openapi({ example: '2026-03-01T09:30:00.000Z' });
 
@@ -78,12 +84,13 @@ export function pageOf<T extends z.ZodType>(name: string, item: T) {
 export function problemExample(code: ErrorCode): Problem {
   const { sentence, advice, http } = errorCatalogue[code];
   return {
-    type: errorAddress(code),
+    type: errorType(code),
     title: sentence,
     status: http,
     detail: sentence,
     code,
     advice,
+    help: errorPlace(code),
     requestId: '01JD3Q8Z6V7K4M2N9P0R5S1T3W',
   };
 }

@@ -40,6 +40,10 @@ export const ExplainAnswerSchema = z
     gateways: z
       .array(z.object({ id: z.string(), explanation: ExplanationSchema.optional(), error: ProblemSchema.optional() }))
       .openapi({ description: 'One for each connected gateway: its explanation, or why it gave none.' }),
+    note: z.string().optional().openapi({
+      description: 'Set where scheme or port are not those that tenants are served at, so that a request would not come to a gateway.',
+      example: 'This address asks http, port 80; tenants are served at http, port 8080.',
+    }),
   })
   .openapi('ExplainAnswer');
 

@@ -78,6 +78,10 @@ function refuse(context: z.RefinementCtx, code: ErrorCode, sentence: string): vo
   context.addIssue({ code: 'custom', message: sentence, params: { code, sentence: true } });
 }
 
+/** What is wrong with a plan that `catalog` does not have. */
+export const unknownPlan = (plan: string, catalog: string, plans: readonly string[]): string =>
+  `${quoted(plan)} is not in the catalog ${catalog}; expected one of ${plans.join(', ')}`;
+
 const company = 'expected 1 to 200 characters on one line';
 const owner = 'expected an e-mail address';
 
@@ -85,45 +89,48 @@ const owner = 'expected an e-mail address';
 export function signUpSchema(catalog: Catalog) {
   const plans = Object.keys(catalog.plans);
   return z
-    .strictObject({
-      company: z
-        .string({ error: company })
-        .refine((text) => text.trim().length > 0 && [...text].length <= 200 && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text), { error: company })
-        .openapi({
-          description: 'The name as its people write it, in any script.',
-          minLength: 1,
-          maxLength: 200,
-          example: 'Größe & Söhne GmbH',
-        }),
-      plan: z
-        .string({ error: `expected one of ${plans.join(', ')}` })
-        .superRefine((name, context) => {
-          const plan = Object.hasOwn(catalog.plans, name) ? catalog.plans[name] : undefined;
-          if (plan === undefined) {
-            refuse(context, 'unknown_plan', `${quoted(name)} is not in the catalog ${catalog.name}; expected one of ${plans.join(', ')}`);
-          } else if (plan.isolation !== 'pool') {
-            const possible = plans.filter((other) => catalog.plans[other]?.isolation === 'pool');
-            refuse(
-              context,
-              'plan_not_available',
-              `${name} needs the isolation ${plan.isolation}, and only pool can be provisioned here yet; possible: ${possible.join(', ') || 'none'}`,
-            );
-          }
-        })
-        .openapi({ description: 'A plan of the catalog.', enum: plans, example: plans[0] ?? 'trial' }),
-      owner: z
-        .email({ error: owner })
-        .max(254, { error: 'expected at most 254 characters' })
-        .openapi({ description: 'The e-mail address of the person who will own the tenant.', example: 'owner@acme.test' }),
-      slug: z
-        .string({ error: 'expected 3 to 40 lower-case letters, digits and hyphens' })
-        .superRefine((text, context) => {
-          const slug = parseSlug(text);
-          if (!slug.ok) refuse(context, slug.error.code, slug.error.fields[0]?.description ?? slug.error.message);
-        })
-        .optional()
-        .openapi({ description: 'Made from the company name when absent.', minLength: 3, maxLength: 40, example: 'grosse-sohne' }),
-    })
+    .strictObject(
+      {
+        company: z
+          .string({ error: company })
+          .refine((text) => text.trim().length > 0 && [...text].length <= 200 && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text), { error: company })
+          .openapi({
+            description: 'The name as its people write it, in any script.',
+            minLength: 1,
+            maxLength: 200,
+            example: 'Größe & Söhne GmbH',
+          }),
+        plan: z
+          .string({ error: `expected one of ${plans.join(', ')}` })
+          .superRefine((name, context) => {
+            const plan = Object.hasOwn(catalog.plans, name) ? catalog.plans[name] : undefined;
+            if (plan === undefined) {
+              refuse(context, 'unknown_plan', unknownPlan(name, catalog.name, plans));
+            } else if (plan.isolation !== 'pool') {
+              const possible = plans.filter((other) => catalog.plans[other]?.isolation === 'pool');
+              refuse(
+                context,
+                'plan_not_available',
+                `${name} needs the isolation ${plan.isolation}, and only pool can be provisioned here yet; possible: ${possible.join(', ') || 'none'}`,
+              );
+            }
+          })
+          .openapi({ description: 'A plan of the catalog.', enum: plans, example: plans[0] ?? 'trial' }),
+        owner: z
+          .email({ error: owner })
+          .max(254, { error: 'expected at most 254 characters' })
+          .openapi({ description: 'The e-mail address of the person who will own the tenant.', example: 'owner@acme.test' }),
+        slug: z
+          .string({ error: 'expected 3 to 40 lower-case letters, digits and hyphens' })
+          .superRefine((text, context) => {
+            const slug = parseSlug(text);
+            if (!slug.ok) refuse(context, slug.error.code, slug.error.fields[0]?.description ?? slug.error.message);
+          })
+          .optional()
+          .openapi({ description: 'Made from the company name when absent.', minLength: 3, maxLength: 40, example: 'grosse-sohne' }),
+      },
+      { error: 'expected an object with company, plan and owner' },
+    )
     .openapi('SignUp');
 }
 
