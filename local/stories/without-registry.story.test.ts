@@ -111,8 +111,8 @@ describe('a gateway', () => {
     await start(specs.gateway);
     expect((await tenantPage(host)).status).toBe(200);
     expect(await gatewayStatus()).toMatchObject({ source: 'disk', inSync: false });
-    // It cannot know whether a host that it has never heard of exists.
-    expect((await tenantPage('never-heard-of.localhost')).status).toBe(404);
+    // It cannot know whether a host that it has never heard of exists, and does not say that it does not.
+    expect((await tenantPage('never-heard-of.localhost')).status).toBe(503);
 
     await start(specs.control);
     await inSync();

@@ -1,7 +1,6 @@
 // The gateway alone: routes from a file, no registry. What `burgage gateway` runs.
-import { readFile } from 'node:fs/promises';
-import { BurgageError } from '@burgage/contracts';
 import {
+  type Component,
   createLogger,
   createMetrics,
   Readiness,
@@ -19,7 +18,7 @@ import { routeStatus } from './domain/route-status.ts';
 import { createOracle } from './engine/oracle/oracle.ts';
 import { createGateway, type RouteOrigin } from './gateway.ts';
 import { gatewayMetrics } from './metrics.ts';
-import { aloneSettings, readToken } from './settings.ts';
+import { aloneSettings, checkPorts, readSettingFile, readToken } from './settings.ts';
 
 /**
  * Runs a gateway on a route file until a signal stops it; prints `ready` and both addresses once it listens.
@@ -27,7 +26,8 @@ import { aloneSettings, readToken } from './settings.ts';
  */
 export async function runGatewayAlone(argv: readonly string[]): Promise<RunningProcess> {
   const settings = readSettings(aloneSettings, { argv });
-  const table = unwrap(parseRouteFile(await readRoutes(settings.routes), settings.routes));
+  checkPorts(settings);
+  const table = unwrap(parseRouteFile(await readSettingFile('routes', settings.routes), settings.routes));
   const internalToken = await readToken(settings.internalTokenFile);
   const logger = createLogger({
     service: 'gateway',
@@ -59,15 +59,10 @@ export async function runGatewayAlone(argv: readonly string[]): Promise<RunningP
     random: systemRandom,
     origin,
   });
-  const running = await runProcess({ name: 'gateway', logger, components: [gateway], drainTimeoutMs: processDrainMs });
+  // Started here: why it does not start is told once, by whoever called.
+  await gateway.start();
+  const started: Component = { ...gateway, start: async () => {} };
+  const running = await runProcess({ name: 'gateway', logger, components: [started], drainTimeoutMs: processDrainMs });
   process.stdout.write(`ready gateway http://${gateway.address()} admin http://${gateway.adminAddress()} hosts ${table.hostCount}\n`);
   return running;
-}
-
-async function readRoutes(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new BurgageError('config_invalid', { message: `--routes: ${JSON.stringify(file)} cannot be read.`, cause: error });
-  }
 }

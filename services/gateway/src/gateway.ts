@@ -13,7 +13,7 @@ import {
 import { type AccessLog, createAccessLog } from './adapters/access-log.ts';
 import { createContextTokens } from './adapters/context-tokens.ts';
 import type { Limits, Timeouts } from './defaults.ts';
-import { Admission } from './domain/admission.ts';
+import { Admission, standing } from './domain/admission.ts';
 import { explain } from './domain/explain.ts';
 import { RandomPool } from './domain/random-pool.ts';
 import type { RouteFollower } from './domain/route-follower.ts';
@@ -71,7 +71,7 @@ export interface Gateway extends Component {
   routesChanged(): void;
 }
 
-/** How often forgotten tenants and upstreams are cleared away and what is shown is brought up to date. */
+/** How often forgotten tenants and upstreams are cleared away, tunnels that lost their tenant cut, and what is shown brought up to date. */
 const houseworkMs = 1_000;
 /** Every so many turns the metric labels go to the tenants that are busiest now. */
 const labelTurns = 60;
@@ -142,6 +142,7 @@ export function createGateway(parts: GatewayParts): Gateway {
         admission.sweep(clock.monotonicMs());
         upstreams.sweep((upstream) => follower.table.endpoints(upstream));
         showRoutes();
+        cutTunnels();
         if (turn % labelTurns === 0) for (const tenant of labels.roll()) forgetTenant(gatewayMetrics, tenant);
       }
     }
@@ -156,6 +157,19 @@ export function createGateway(parts: GatewayParts): Gateway {
         await running;
       },
     };
+  }
+
+  /** A tunnel ends with what it was opened by: its tenant's standing and its host. */
+  function cutTunnels(): void {
+    const { inSync } = origin.status();
+    const { table } = follower;
+    engine.cutTunnels(({ tenant, read }) => {
+      if (tenant === undefined || read === undefined) return true;
+      const now = table.tenant(tenant.tenantId);
+      if (now !== undefined && standing(now) !== undefined) return false;
+      // What the table does not know is gone only if the table is all there is to know.
+      return !inSync || table.find(read.host)?.tenant?.tenantId === tenant.tenantId;
+    });
   }
 
   function showRoutes(): void {

@@ -124,6 +124,18 @@ describe('the gateway alone', () => {
       ['--workers', '2'],
       /--workers: "2" is not valid: this version runs with 1 worker.*\[config_invalid\]/s,
     ],
+    [
+      'an address of another machine',
+      '',
+      ['--host', '192.0.2.1'],
+      /^error: --host: "192\.0\.2\.1" is no address of this machine \(EADDRNOTAVAIL\)\..*\[config_invalid\]/s,
+    ],
+    [
+      'a token file that is not there',
+      '',
+      ['--internal-token-file', '/nowhere/token'],
+      /--internal-token-file: "\/nowhere\/token" does not exist\./,
+    ],
     ['an unknown flag', '', ['--prot', '1'], /--prot: is not known; did you mean --port\?.*\[config_invalid\]/s],
   ])('does not start with %s', async (_, text, argv, message) => {
     const folder = await temporaryFolder();
@@ -133,6 +145,25 @@ describe('the gateway alone', () => {
     const [code] = await once(ran.child, 'close');
     expect(code).toBe(1);
     expect(ran.err).toMatch(message);
+    expect(ran.out).toBe('');
+  });
+
+  it('says what is wrong with a route file that cannot be read', async () => {
+    const folder = await temporaryFolder();
+    for (const [file, reason] of [
+      [folder, 'is a folder, expected a file.'],
+      [join(folder, 'no.ndjson'), 'does not exist.'],
+    ] as const) {
+      const ran = runMain('--routes', file);
+      await once(ran.child, 'close');
+      expect(ran.err).toContain(`--routes: ${JSON.stringify(file)} ${reason}`);
+    }
+  });
+
+  it('does not start with one port for both listeners', async () => {
+    const ran = runMain('--routes', join(await temporaryFolder(), 'routes.ndjson'), '--port', '18080', '--admin-port', '18080');
+    expect((await once(ran.child, 'close'))[0]).toBe(1);
+    expect(ran.err).toMatch(/^error: --admin-port: 18080 is the port of --port too; expected another one\.\n.*\[config_invalid\]/);
   });
 
   it('does not start on a port that is taken', async () => {
@@ -142,6 +173,7 @@ describe('the gateway alone', () => {
     const ran = runMain('--routes', routes, '--port', app.address.split(':')[1] ?? '');
     expect((await once(ran.child, 'close'))[0]).toBe(1);
     expect(ran.err).toMatch(/is in use by another program\..*\[port_taken\]/s);
+    expect(ran.out).toBe('');
   });
 });
 

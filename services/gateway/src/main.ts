@@ -2,7 +2,7 @@
 import { createLogger, describeSettings, readSettings, runMain, runProcess, usageOf } from '@burgage/runtime';
 import { processDrainMs } from './defaults.ts';
 import { createGatewayService, runGatewayAlone } from './service.ts';
-import { aloneUsage, readToken, serviceSettings } from './settings.ts';
+import { aloneUsage, checkPorts, readToken, serviceSettings } from './settings.ts';
 
 async function run(argv: readonly string[]): Promise<void> {
   if (argv.some((argument) => argument === '--routes' || argument.startsWith('--routes='))) {
@@ -10,6 +10,7 @@ async function run(argv: readonly string[]): Promise<void> {
     return;
   }
   const settings = readSettings(serviceSettings, { argv });
+  checkPorts(settings);
   const internalToken = await readToken(settings.internalTokenFile);
   const logger = createLogger({
     service: 'gateway',

@@ -6,7 +6,7 @@ import { Readiness } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
 import type { Gateway } from './gateway.ts';
 import { createGatewayService, type Explanation, type GatewayServiceOptions, type RouteStatus } from './service.ts';
-import { eventually, onTestEnd, RawClient, sendRaw, silent, startApp, temporaryFolder } from './testing/fixture.ts';
+import { eventually, onTestEnd, RawClient, sendRaw, silent, startApp, startTcp, temporaryFolder } from './testing/fixture.ts';
 import { removal, routeOf, TestRegistry, upstreamOf } from './testing/registry.ts';
 
 const token = 'internal-token';
@@ -200,6 +200,61 @@ describe('a host that is not known while the routes are not in sync', () => {
     expect(await get(port, 'unknown.test')).toMatch(/^HTTP\/1\.1 404 /);
     expect(registry.resolved).toEqual(['unknown.test']);
   });
+
+  it('is not called unknown where the registry gives no answer, and is asked for again', async () => {
+    const { registry } = await startWorld();
+    await registry.start();
+    registry.headAhead = 5;
+    const { port, status } = await startService(registry);
+    await eventually(async () => (await status()).source === 'registry');
+    registry.resolveFails = true;
+    expect(await get(port, 'new.test')).toMatch(/^HTTP\/1\.1 503 [\s\S]*Retry-After: 1\r\n[\s\S]*routes_unavailable/);
+    registry.resolveFails = false;
+    expect(await get(port, 'new.test')).toMatch(/^HTTP\/1\.1 404 /);
+  });
+
+  it('is not called unknown once too many hosts were asked for', async () => {
+    const { registry } = await startWorld();
+    await registry.start();
+    registry.headAhead = 5;
+    const { port, status } = await startService(registry);
+    await eventually(async () => (await status()).source === 'registry');
+    const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => get(port, `h${i}.test`)));
+    const refused = answers.filter((answer) => !/^HTTP\/1\.1 404 /.test(answer));
+    expect(refused.length).toBeGreaterThan(0);
+    for (const answer of refused) expect(answer).toMatch(/^HTTP\/1\.1 503 [\s\S]*routes_unavailable/);
+  });
+});
+
+describe('an open tunnel', () => {
+  it.each(['held', 'terminated', 'removed', 'without its host'])('is cut when its tenant is %s, and no other is', async (what) => {
+    const folder = await temporaryFolder();
+    const app = await startTcp((socket) =>
+      socket.once('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')),
+    );
+    const registry = new TestRegistry(folder);
+    registry.append(upstreamOf(app.address), ...routeOf('acme.test'), ...routeOf('other.test'));
+    await registry.start();
+    const { port, status } = await startService(registry);
+    await eventually(async () => (await status()).inSync);
+    const open = async (host: string) => {
+      const client = await RawClient.connect(port);
+      client.send(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n`);
+      await client.untilText('101');
+      return client;
+    };
+    const tunnel = await open('acme.test');
+    const other = await open('other.test');
+    const [tenant, host] = routeOf('acme.test', { version: 2 });
+    if (tenant?.entity?.kind !== 'tenant' || host === undefined) throw new Error('no routes');
+    const { entity } = tenant;
+    if (what === 'held') registry.append({ ...tenant, entity: { ...entity, holds: ['operator'] } });
+    else if (what === 'terminated') registry.append({ ...tenant, entity: { ...entity, state: 'terminated' } });
+    else if (what === 'removed') registry.append(removal('tenant', tenant.key, 2));
+    else registry.append(removal('host', host.key, 2));
+    await tunnel.all();
+    expect(other.closed || other.ended).toBe(false);
+  });
 });
 
 describe('the tenant context', () => {
@@ -291,6 +346,7 @@ describe('explain', () => {
       match: { kind: 'none', tried: ['nobody.example.test', '*.example.test', '**.example.test', '**.test'] },
       answer: { status: 404, code: 'host_unknown' },
     });
+    expect(await explain('acme.test/_burgage/tenants/x')).toMatchObject({ answer: { status: 404, code: 'not_found' } });
     expect(await explain('http://a..b/')).toMatchObject({ normalizedHost: '', answer: { status: 400, code: 'bad_request' } });
     registry.append(...routeOf('lost.test', { upstream: 'nowhere' }));
     await eventually(async () => (await status()).revision === 5);

@@ -100,15 +100,45 @@ function domain() {
 /** The token in the file; undefined where no file is named. @throws BurgageError `config_invalid` where it cannot be read or is empty. */
 export async function readToken(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined;
-  let token: string;
-  try {
-    token = (await readFile(file, 'utf8')).trim();
-  } catch (error) {
-    throw new BurgageError('config_invalid', { message: `--internal-token-file: ${JSON.stringify(file)} cannot be read.`, cause: error });
-  }
+  const token = (await readSettingFile('internal-token-file', file)).trim();
   if (token === '')
     throw new BurgageError('config_invalid', { message: `--internal-token-file: ${JSON.stringify(file)} is empty; expected a token.` });
   return token;
+}
+
+/** The text of a file that a flag names. @throws BurgageError `config_invalid` that says why it cannot be read. */
+export async function readSettingFile(flag: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const reason = readFailures[code] ?? `cannot be read (${code || String(error)})`;
+    throw new BurgageError('config_invalid', { message: `--${flag}: ${JSON.stringify(file)} ${reason}.`, cause: error });
+  }
+}
+
+const readFailures: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  ENOTDIR: 'does not exist: a part of its path is no folder',
+  EISDIR: 'is a folder, expected a file',
+  EACCES: 'may not be read by this user',
+};
+
+/** @throws BurgageError `config_invalid` where the two listeners would be in each other's way. */
+export function checkPorts({
+  port,
+  adminPort,
+  host,
+  adminHost,
+}: {
+  port: number;
+  adminPort: number;
+  host: string;
+  adminHost: string;
+}): void {
+  const sameAddress = host === adminHost || [host, adminHost].some((address) => address === '0.0.0.0' || address === '::');
+  if (port === 0 || port !== adminPort || !sameAddress) return;
+  throw new BurgageError('config_invalid', { message: `--admin-port: ${adminPort} is the port of --port too; expected another one.` });
 }
 
 /** The flags of the gateway alone, for people. */

@@ -2,10 +2,10 @@
 import type { RegistryService } from '@burgage/contracts';
 import type { RpcClient } from '@burgage/rpc';
 import type { Clock, Logger } from '@burgage/runtime';
-import { routeEntryFromProto } from '@burgage/tenancy';
 import { freshRate, takeRate } from '../domain/gcra.ts';
 import { RouteTable } from '../domain/route-table.ts';
 import type { GatewayMetrics } from '../metrics.ts';
+import { readRouteEntry } from './route-entry.ts';
 
 /** Questions a second for all hosts together: a scan of invented names must not become a load on the registry. */
 const questionsPerSecond = 50;
@@ -14,8 +14,8 @@ const rememberMs = 2_000;
 const rememberedMax = 1_000;
 
 export interface HostResolver {
-  /** A table of what the registry knows about this host alone, empty where it knows nothing or cannot be asked. Never rejects. */
-  resolve(host: string): Promise<RouteTable>;
+  /** A table of what the registry knows about this host alone, empty where it knows nothing; undefined where it cannot be asked. Never rejects. */
+  resolve(host: string): Promise<RouteTable | undefined>;
 }
 
 export interface HostResolverOptions {
@@ -28,21 +28,24 @@ export interface HostResolverOptions {
 
 export function createHostResolver({ client, timeoutMs, clock, logger, metrics }: HostResolverOptions): HostResolver {
   const budget = freshRate();
-  const answers = new Map<string, { table: Promise<RouteTable>; untilMs: number }>();
+  const answers = new Map<string, { table: Promise<RouteTable | undefined>; untilMs: number }>();
 
-  async function ask(host: string): Promise<RouteTable> {
-    const table = new RouteTable();
+  async function ask(host: string): Promise<RouteTable | undefined> {
     try {
+      const table = new RouteTable();
       const response = await client.resolveHost({ host }, { timeoutMs });
       for (const message of [response.upstream, response.tenant, response.host]) {
-        if (message !== undefined) table.apply(routeEntryFromProto(message));
+        if (message !== undefined) table.apply(readRouteEntry(message));
       }
       metrics.resolves.inc({ outcome: table.hostCount > 0 ? 'found' : 'unknown' });
+      return table;
     } catch (error) {
       metrics.resolves.inc({ outcome: 'failed' });
       logger.debug({ err: error }, 'host not resolved');
+      // Only what the registry said is remembered.
+      answers.delete(host);
+      return undefined;
     }
-    return table;
   }
 
   return {
@@ -52,7 +55,7 @@ export function createHostResolver({ client, timeoutMs, clock, logger, metrics }
       if (known !== undefined && known.untilMs > nowMs) return known.table;
       if (takeRate(budget, questionsPerSecond, Math.floor(nowMs)) > 0) {
         metrics.resolves.inc({ outcome: 'over_budget' });
-        return new RouteTable();
+        return undefined;
       }
       const table = ask(host);
       answers.delete(host);

@@ -4,8 +4,9 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { RegistryService, RouteEntry as RouteEntryMessage, WatchRoutesRequestSchema, WatchRoutesResponse } from '@burgage/contracts';
 import type { RpcClient } from '@burgage/rpc';
 import { type Clock, type Component, Doorbell, type Logger, type Random } from '@burgage/runtime';
-import { type RouteEntry, routeEntryFromProto } from '@burgage/tenancy';
+import type { RouteEntry } from '@burgage/tenancy';
 import type { Effect, RouteFollower } from '../domain/route-follower.ts';
+import { readRouteEntry } from './route-entry.ts';
 
 type Said = MessageInitShape<typeof WatchRoutesRequestSchema>;
 
@@ -136,12 +137,12 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     }
   }
 
-  /** One entry that this version cannot read must not keep the others away: what is held of its entity stays. */
+  /** One entry of a kind that this version does not know must not keep the others away. */
   function readable(messages: readonly RouteEntryMessage[]): RouteEntry[] {
     const entries: RouteEntry[] = [];
     for (const message of messages) {
       try {
-        entries.push(routeEntryFromProto(message));
+        entries.push(readRouteEntry(message));
       } catch (error) {
         logger.error({ err: error }, 'route entry skipped: it cannot be read');
       }

@@ -42,7 +42,7 @@ export function answerRefusal(refusal: Refusal, facts: AnswerFacts): Answer {
     headers.push('Content-Type', 'application/problem+json');
     // What is wrong with a request is told to who sent it; what is wrong with us is in our log.
     const detail = blame === 'caller' && refusal.detail !== undefined ? `${sentence} (${refusal.detail})` : sentence;
-    body = `${JSON.stringify({ type: `https://burgage.dev/errors/${refusal.code}`, title: sentence, status, detail, code: refusal.code, advice, requestId: facts.requestId })}\n`;
+    body = `${JSON.stringify({ type: `urn:burgage:error:${refusal.code}`, title: sentence, status, detail, code: refusal.code, advice, requestId: facts.requestId })}\n`;
   }
   headers.push('Content-Length', String(Buffer.byteLength(body)));
   return { status, headers, body, close: refusal.close === true };

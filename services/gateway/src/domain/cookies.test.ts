@@ -16,6 +16,11 @@ describe('isShared', () => {
     ['a=1; Domain=badexample.com', false],
     ['a=1; Domain=other.org', false],
     ['a=1; Domain=', false],
+    ['a=1; Domain="example.com"', true],
+    ['a=1; Domain=" .example.com "', true],
+    ['a=1; Domain="acme.example.com"', false],
+    ['a=1; Domain=\xc3\xa9xample.com', true],
+    ['a=1; Domain=\uff45xample.com', true],
     ['a=Domain=example.com', false],
   ])('%s: %s', (cookie, shared) => {
     expect(isShared(cookie, 'example.com')).toBe(shared);

@@ -22,7 +22,7 @@ export type Termination =
   | 'tunnel_closed'
   /** A tunnel carried nothing for too long. */
   | 'tunnel_idle'
-  /** The gateway stopped. */
+  /** The gateway stopped, or a tunnel's tenant is no longer served. */
   | 'cut';
 
 /** Who is at the other end of a connection. */

@@ -2,7 +2,8 @@
 import { errorCatalogue } from '@burgage/contracts';
 import { normalizeHost, type TenantRoute } from '@burgage/tenancy';
 import type { Admission } from './admission.ts';
-import type { Refusal } from './refusal.ts';
+import { type Refusal, refuse } from './refusal.ts';
+import { isReserved } from './reserved-paths.ts';
 import type { Position } from './route-follower.ts';
 import type { RouteTable } from './route-table.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -99,7 +100,9 @@ export function explain(url: string, facts: ExplainFacts): Explanation {
   const endpoints = table.endpoints(tenant.upstream);
   const set = upstreams.set(tenant.upstream, endpoints ?? []);
   const chosen = set.choose(nowMs, facts.draw);
-  const refusal = admission.preview(tenant, nowMs) ?? (chosen === undefined ? noEndpoint(tenant, endpoints === undefined) : undefined);
+  const refusal = isReserved(pathIn(url))
+    ? refuse('not_found')
+    : (admission.preview(tenant, nowMs) ?? (chosen === undefined ? noEndpoint(tenant, endpoints === undefined) : undefined));
   return {
     ...matched,
     tenant: tenantOf(tenant, admission),
@@ -144,6 +147,10 @@ function noEndpoint({ upstream }: TenantRoute, isUnknown: boolean): Refusal {
 function answerOf({ code, detail }: Refusal): Explanation['answer'] {
   const { http, sentence } = errorCatalogue[code];
   return { status: http, code, sentence: detail === undefined ? sentence : `${sentence} (${detail})` };
+}
+
+function pathIn(url: string): string {
+  return url.replace(/^[a-z][a-z0-9+.-]*:\/\//i, '').replace(/^[^/?#]*/, '');
 }
 
 /** What stands between the scheme and the path, without user information being taken for a host. */

@@ -1,7 +1,7 @@
 // Whatever head a client or an app invents, what is forwarded keeps the rules.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { requestHeaders, responseHeaders } from './forward-headers.ts';
+import { requestHeaders, responseHeaders, responseTrailers } from './forward-headers.ts';
 
 const names = fc.oneof(
   fc.stringMatching(/^[A-Za-z0-9_-]{1,12}$/),
@@ -20,6 +20,11 @@ const names = fc.oneof(
     'X-Request-Id',
     'Set-Cookie',
     'Keep-Alive',
+    'X-Original-URL',
+    'X-Rewrite-URL',
+    'True-Client-IP',
+    'X-Client-IP',
+    'X-Forwarded',
   ),
 );
 const values = fc.oneof(
@@ -41,6 +46,7 @@ function valuesOf(headers: readonly string[], name: string): string[] {
   return headers.flatMap((item, index) => (index % 2 === 0 && item.toLowerCase() === name ? [headers[index + 1] ?? ''] : []));
 }
 
+const misleading = ['x-original-url', 'x-rewrite-url', 'true-client-ip', 'x-client-ip', 'x-forwarded'];
 const hopByHop = ['connection', 'te', 'upgrade', 'transfer-encoding', 'keep-alive'];
 
 describe('requestHeaders', () => {
@@ -56,7 +62,7 @@ describe('requestHeaders', () => {
         expect(valuesOf(headers, 'x-forwarded-anything')).toEqual([]);
         expect(valuesOf(headers, 'burgage-x')).toEqual([]);
         expect(valuesOf(headers, 'content-length')).toEqual([]);
-        for (const name of hopByHop) expect(valuesOf(headers, name)).toEqual([]);
+        for (const name of [...hopByHop, ...misleading]) expect(valuesOf(headers, name)).toEqual([]);
         expect(headers.some((item, index) => index % 2 === 0 && item.includes('_'))).toBe(false);
         for (const list of valuesOf(raw, 'connection')) {
           for (const name of list.split(',').map((item) => item.trim().toLowerCase())) {
@@ -68,11 +74,34 @@ describe('requestHeaders', () => {
   });
 });
 
+describe('responseTrailers', () => {
+  it('are what tells of the body, and nothing that steers', () => {
+    const kept = ['ETag', '"1"', 'Server-Timing', 'db;dur=5', 'Content-Digest', 'x', 'grpc-status', '0', 'X-Sum', '42'];
+    const dropped = [
+      'X-Request-Id, Set-Cookie, Location, Cache-Control, Content-Length, Transfer-Encoding, X-Forwarded-For, X-Accel-Redirect',
+      'Burgage-Context, Strict-Transport-Security, Access-Control-Allow-Origin, X-Frame-Options, Date, X_Sum',
+    ];
+    const raw = [
+      ...kept,
+      ...dropped
+        .join(', ')
+        .split(', ')
+        .flatMap((name) => [name, '1']),
+    ];
+    expect(responseTrailers(raw).flat()).toEqual(kept);
+  });
+});
+
 describe('responseHeaders', () => {
+  it.each([[103], [204]])('announces no body with %i', (status) => {
+    const { headers } = responseHeaders(['Content-Length', '5', 'X', '1'], { requestId: 'r', status, baseDomain: '' });
+    expect(headers).toEqual(['X', '1', 'X-Request-Id', 'r']);
+  });
+
   it('has no hop-by-hop field, none of our names, and no cookie for the base domain', () => {
     fc.assert(
       fc.property(rawHeaders, (raw) => {
-        const { headers, cookiesDropped } = responseHeaders(raw, { requestId: 'r', baseDomain: 'example.com' });
+        const { headers, cookiesDropped } = responseHeaders(raw, { requestId: 'r', status: 200, baseDomain: 'example.com' });
         for (const name of [...hopByHop, 'burgage-context', 'burgage-x']) expect(valuesOf(headers, name)).toEqual([]);
         expect(valuesOf(headers, 'x-request-id')).toEqual(['r']);
         expect(valuesOf(headers, 'set-cookie')).not.toContain('a=1; Domain=example.com');

@@ -20,22 +20,22 @@ const ownNames: ReadonlySet<string> = new Set([
   'traceparent',
   'x-request-id',
   'x-real-ip',
+  'x-client-ip',
+  'true-client-ip',
+  'x-forwarded',
+  'x-original-url',
+  'x-rewrite-url',
   'proxy',
   'host',
   'expect',
   'content-length',
 ]);
 
-/** Fields that may not come after a body (RFC 9110 section 6.5.1), and those that would change what was already decided. */
-const neverTrailers: ReadonlySet<string> = new Set([
-  'content-length',
-  'content-encoding',
-  'content-type',
-  'content-range',
-  'host',
-  'set-cookie',
-  'authorization',
-]);
+/** Fields that tell of the body that they follow; most others would change what was already decided (RFC 9110 section 6.5.1). */
+const trailerNames: ReadonlySet<string> = new Set(['etag', 'server-timing', 'digest', 'content-digest', 'repr-digest', 'content-md5']);
+/** An app's own fields. Those with these beginnings steer proxies and browsers. */
+const ownTrailerPattern =
+  /^(?:grpc-|x-(?!request-id$|real-ip$|forwarded|accel-|sendfile|original-|rewrite-|content-|frame-|xss-|http-))[a-z0-9-]+$/;
 
 /** What the gateway knows about a request that it forwards. */
 export interface ForwardFacts {
@@ -93,6 +93,7 @@ function forwarded({ clientAddress, authority, scheme }: ForwardFacts): string {
 
 export interface ResponseFacts {
   readonly requestId: string;
+  readonly status: number;
   /** Cookies for this domain or one above it are taken off; empty: none are. */
   readonly baseDomain: string;
 }
@@ -100,6 +101,8 @@ export interface ResponseFacts {
 /** The head to send to the client, and how many cookies were taken off. */
 export function responseHeaders(rawHeaders: readonly string[], facts: ResponseFacts): { headers: string[]; cookiesDropped: number } {
   const dropped = connectionNames(rawHeaders);
+  // These never have a body, and may not announce one (RFC 9110 section 8.6).
+  const isBodiless = facts.status < 200 || facts.status === 204;
   const headers: string[] = [];
   let cookiesDropped = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -108,6 +111,7 @@ export function responseHeaders(rawHeaders: readonly string[], facts: ResponseFa
     const lower = name.toLowerCase();
     if (hopByHop.has(lower) || dropped?.has(lower)) continue;
     if (lower === 'x-request-id' || lower.startsWith('burgage-')) continue;
+    if (isBodiless && lower === 'content-length') continue;
     if (lower === 'set-cookie' && facts.baseDomain !== '' && isShared(value, facts.baseDomain)) {
       cookiesDropped += 1;
       continue;
@@ -134,8 +138,7 @@ export function responseTrailers(rawTrailers: readonly string[]): [string, strin
   for (let i = 0; i < rawTrailers.length; i += 2) {
     const name = rawTrailers[i] ?? '';
     const lower = name.toLowerCase();
-    if (hopByHop.has(lower) || neverTrailers.has(lower) || lower.startsWith('burgage-')) continue;
-    trailers.push([name, rawTrailers[i + 1] ?? '']);
+    if (trailerNames.has(lower) || ownTrailerPattern.test(lower)) trailers.push([name, rawTrailers[i + 1] ?? '']);
   }
   return trailers;
 }

@@ -30,25 +30,25 @@ describe('parseRouteFile', () => {
   });
 
   it.each([
-    ['{', /^line 1: is not JSON/],
-    ['[]', /^line 1: /],
-    [line({ host: 'a b' }), /^line 1: host: .*space/],
-    [line({ host: undefined }), /^line 1: host: /],
-    [line({ tenant: '' }), /^line 1: tenant: /],
-    [line({ state: 'asleep' }), /^line 1: state: /],
-    [line({ backends: ['nowhere'] }), /^line 1: backends\.0: got "nowhere", expected host:port/],
-    [line({ backends: ['a:0'] }), /^line 1: backends\.0: /],
-    [line({ limits: { requestsPerSecond: -1 } }), /^line 1: limits\.requestsPerSecond: /],
-    [line({ limits: { perSecond: 1 } }), /^line 1: limits\.perSecond: is not known/],
-    [line({ bakends: [] }), /^line 1: .*bakends/],
+    ['{', /^routes\.ndjson:1: is not JSON/],
+    ['[]', /^routes\.ndjson:1: /],
+    [line({ host: 'a b' }), /^routes\.ndjson:1: host: .*space/],
+    [line({ host: undefined }), /^routes\.ndjson:1: host: /],
+    [line({ tenant: '' }), /^routes\.ndjson:1: tenant: /],
+    [line({ state: 'asleep' }), /^routes\.ndjson:1: state: /],
+    [line({ backends: ['nowhere'] }), /^routes\.ndjson:1: backends\.0: got "nowhere", expected host:port/],
+    [line({ backends: ['a:0'] }), /^routes\.ndjson:1: backends\.0: /],
+    [line({ limits: { requestsPerSecond: -1 } }), /^routes\.ndjson:1: limits\.requestsPerSecond: /],
+    [line({ limits: { perSecond: 1 } }), /^routes\.ndjson:1: limits\.perSecond: is not known/],
+    [line({ bakends: [] }), /^routes\.ndjson:1: .*bakends/],
   ])('refuses %s', (text, problem) => {
     expect(problems(text)).toEqual([expect.stringMatching(problem)]);
   });
 
   it('names every bad line with its number, up to a bound, and how many more there are', () => {
     expect(problems(`${line({})}\n{\n\n${line({ host: 'T1.EXAMPLE.com' })}`)).toEqual([
-      expect.stringMatching(/^line 2: is not JSON/),
-      'line 4: host: "t1.example.com" was given on line 1 before',
+      expect.stringMatching(/^routes\.ndjson:2: is not JSON/),
+      'routes.ndjson:4: host: "t1.example.com" was given on line 1 before',
     ]);
     const parsed = parseRouteFile('{\n'.repeat(30), 'routes.ndjson');
     expect(parsed.ok ? '' : parsed.error.message).toMatch(/routes\.ndjson:20: .*; and 10 more$/);
@@ -57,7 +57,7 @@ describe('parseRouteFile', () => {
   it('takes several hosts of one tenant that agree about it', () => {
     expect(problems(`${line({})}\n${line({ host: 'other.example.com' })}`)).toEqual([]);
     expect(problems(`${line({})}\n${line({ host: 'other.example.com', plan: 'starter' })}`)).toEqual([
-      'line 2: tenant: "ten_1" was described otherwise on line 1',
+      'routes.ndjson:2: tenant: "ten_1" was described otherwise on line 1',
     ]);
   });
 });

@@ -33,7 +33,7 @@ type Line = z.output<typeof lineSchema>;
 
 /**
  * The table of a route file. A tenant may have several hosts; its lines must say the same of it. Empty lines and lines that
- * begin with `#` are skipped. Every bad line, up to twenty, is in one `route_file_invalid` with its number and the reason.
+ * begin with `#` are skipped. Every bad line, up to twenty, is in one `route_file_invalid` as `file:line` with the reason.
  */
 export function parseRouteFile(text: string, file: string): Result<RouteTable> {
   const table = new RouteTable();
@@ -44,7 +44,7 @@ export function parseRouteFile(text: string, file: string): Result<RouteTable> {
   let number = 0;
   const report = (description: string) => {
     found += 1;
-    if (problems.length < problemsMax) problems.push({ field: `line ${number}`, description });
+    if (problems.length < problemsMax) problems.push({ field: `${file}:${number}`, description });
   };
 
   for (const raw of text.split('\n')) {
@@ -78,7 +78,7 @@ export function parseRouteFile(text: string, file: string): Result<RouteTable> {
 
   if (found === 0) return ok(table);
   const more = found > problems.length ? `; and ${found - problems.length} more` : '';
-  const message = problems.map(({ field, description }) => `${file}:${field.slice('line '.length)}: ${description}`).join('; ');
+  const message = problems.map(({ field, description }) => `${field}: ${description}`).join('; ');
   return err(new BurgageError('route_file_invalid', { message: message + more, fields: problems }));
 }
 

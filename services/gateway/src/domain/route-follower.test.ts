@@ -187,6 +187,43 @@ describe('RouteFollower', () => {
     expect(follower.snapshotHeld).toBe(false);
   });
 
+  it('takes no version back with a snapshot of the same epoch, as a replica that is behind may send', () => {
+    const follower = new RouteFollower();
+    const table = (version: number) => [host('a.test', version), host('b.test', version, true), ...hosts(3)];
+    snapshot(follower, 'e1', 1, table(3));
+    expect(snapshot(follower, 'e1', 2, table(2))).toEqual({ kind: 'swapped' });
+    expect([...follower.table.entries()]).toEqual(table(3));
+    expect(snapshot(follower, 'e2', 1, table(2))).toEqual({ kind: 'swapped' });
+    expect([...follower.table.entries()]).toEqual(table(2));
+  });
+
+  it('drops a held snapshot when a new conversation goes on from what is served', () => {
+    for (const say of ['entries', 'head'] as const) {
+      const follower = new RouteFollower();
+      snapshot(follower, 'e1', 1, hosts(20));
+      expect(snapshot(follower, 'e2', 0, hosts(1)).kind).toBe('held');
+      follower.disconnected();
+      expect(follower.hello()).toEqual({ epoch: 'e1', revision: 1 });
+      if (say === 'entries') expect(follower.batch([host('later.test')], 2)).toEqual({ kind: 'advanced' });
+      else follower.registryHead('e1', 1);
+      expect(follower.snapshotHeld).toBe(false);
+      expect(follower.acceptSnapshot()).toBe(false);
+      expect(follower.position.epoch).toBe('e1');
+    }
+  });
+
+  it('takes no entries of the epoch that it said hello with once a snapshot of another one was accepted', () => {
+    const follower = new RouteFollower();
+    snapshot(follower, 'e1', 1, hosts(20));
+    snapshot(follower, 'e2', 0, hosts(1));
+    follower.hello();
+    expect(follower.acceptSnapshot()).toBe(true);
+    expect(follower.batch([host('later.test')], 2)).toMatchObject({ kind: 'broken' });
+    expect(follower.position).toEqual({ epoch: 'e2', revision: 0 });
+    expect(follower.hello()).toEqual({ epoch: 'e2', revision: 0 });
+    expect(follower.batch([host('later.test')], 1)).toEqual({ kind: 'advanced' });
+  });
+
   it('breaks off a conversation that breaks its rules', () => {
     expect(new RouteFollower().batch([], 0)).toMatchObject({ kind: 'broken' });
     expect(new RouteFollower().batch([], 3)).toMatchObject({ kind: 'broken' });

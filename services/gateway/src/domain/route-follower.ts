@@ -131,7 +131,7 @@ export class RouteFollower {
 
   /** Entries of the snapshot (`revision` 0) or of the journal up to `revision`; `skipped` more came that could not be read. */
   batch(entries: readonly RouteEntry[], revision: number, skipped = 0): Effect {
-    const phase = this.#phase;
+    const phase = this.#phaseAfterHello();
     switch (phase.kind) {
       case 'staging': {
         if (revision !== 0) return { kind: 'broken', reason: `entries of revision ${revision} came within a snapshot` };
@@ -142,11 +142,6 @@ export class RouteFollower {
         return none;
       }
       case 'holding':
-        if (!phase.followed) {
-          // The registry goes on from what is served: nothing has to take its place any more.
-          this.#phase = { kind: 'following' };
-          return this.#advance(entries, revision);
-        }
         for (const entry of entries) phase.table.apply(entry);
         phase.revision = Math.max(phase.revision, revision);
         return none;
@@ -186,6 +181,7 @@ export class RouteFollower {
   }
 
   registryHead(epoch: string, revision: number): Effect {
+    this.#phaseAfterHello();
     this.#head = { epoch, revision };
     return none;
   }
@@ -197,6 +193,12 @@ export class RouteFollower {
     this.#phase = { kind: 'following' };
     this.#swap(phase.table, phase);
     return true;
+  }
+
+  /** Where a new stream goes on from what is served, nothing has to take its place any more. */
+  #phaseAfterHello(): Phase {
+    if (this.#phase.kind === 'holding' && !this.#phase.followed) this.#phase = { kind: 'following' };
+    return this.#phase;
   }
 
   #swap(table: RouteTable, { epoch, revision }: Position): void {

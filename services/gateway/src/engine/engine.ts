@@ -1,6 +1,7 @@
 // The seam between the gateway and its engines: an engine is a whole listener over the shared life of a request.
 import type { Component, Logger } from '@burgage/runtime';
 import type { Limits, Timeouts } from '../defaults.ts';
+import type { Exchange } from '../domain/exchange.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import type { Traffic } from './traffic.ts';
 
@@ -23,6 +24,8 @@ export interface Engine extends Component {
   drain(): Promise<void>;
   /** An endpoint that is gone has nothing in flight: its idle connections are closed. */
   forget(endpoint: string): void;
+  /** Cuts the open tunnels of requests that would not be served now. */
+  cutTunnels(isServed: (exchange: Exchange) => boolean): void;
 }
 
 export type CreateEngine = (options: EngineOptions) => Engine;

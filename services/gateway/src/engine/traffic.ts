@@ -1,14 +1,15 @@
 // One request's life, shared by every engine: resolve, admit, choose, head, record. What moves bytes is the engine's.
 import { type Clock, childTraceparent, newTraceparent, parseTraceparent } from '@burgage/runtime';
-import type { TenantRoute } from '@burgage/tenancy';
+import type { Result, TenantRoute } from '@burgage/tenancy';
 import { type Admission, isPermit } from '../domain/admission.ts';
 import { type Answer, answerRefusal } from '../domain/answers.ts';
 import type { EndpointSet, EndpointState, Outcome } from '../domain/endpoint-set.ts';
 import { type AccessRecord, accessRecord, type Exchange, type Peer, type Termination } from '../domain/exchange.ts';
-import { headerValue, requestHeaders, responseHeaders, upgradeHeaders } from '../domain/forward-headers.ts';
+import { headerValue, type ResponseFacts, requestHeaders, responseHeaders, upgradeHeaders } from '../domain/forward-headers.ts';
 import type { RandomPool } from '../domain/random-pool.ts';
 import { type Refusal, refuse } from '../domain/refusal.ts';
-import { type HeadLimits, type RequestHead, readHead } from '../domain/request-head.ts';
+import { type HeadLimits, type ReadHead, type RequestHead, readHead } from '../domain/request-head.ts';
+import { isReserved } from '../domain/reserved-paths.ts';
 import { type FailedAttempt, isRetriable } from '../domain/retry.ts';
 import type { RouteTable } from '../domain/route-table.ts';
 import { otherTenants, type TenantLabels } from '../domain/tenant-labels.ts';
@@ -18,8 +19,8 @@ import type { GatewayMetrics } from '../metrics.ts';
 export interface TrafficOptions {
   /** The table to answer by, now. */
   readonly table: () => RouteTable;
-  /** What to answer where the table knows nothing: final, a question to the registry, or that there is no table yet. */
-  readonly onMiss: (host: string) => 'final' | 'no-table' | Promise<RouteTable>;
+  /** What to answer where the table knows nothing: final, a question to the registry that may find no answer, or that there is no table yet. */
+  readonly onMiss: (host: string) => 'final' | 'no-table' | Promise<RouteTable | undefined>;
   readonly admission: Admission;
   readonly upstreams: Upstreams;
   /** The signed tenant context, where the tenant's app gets one. */
@@ -73,7 +74,12 @@ export class Traffic {
     return this.#options.clock.monotonicMs();
   }
 
-  /** A request whose head has come. Every exchange is finished once, whatever becomes of it. */
+  /** What the head says, or why it is not served; nothing that follows such a head on its connection may be. */
+  read(head: RequestHead): Result<ReadHead, Refusal> {
+    return readHead(head, this.#options.limits);
+  }
+
+  /** A request whose turn has come. Every exchange is finished once, whatever becomes of it. */
   open(head: RequestHead, peer: Peer): Exchange {
     this.#options.metrics.inflight.inc();
     return {
@@ -89,22 +95,23 @@ export class Traffic {
     };
   }
 
-  /** Reads the head, finds the tenant and lets the request in, or says why not. */
-  async admit(exchange: Exchange): Promise<Admitted | Refusal> {
-    const { table, onMiss, admission, upstreams, contextFor, limits } = this.#options;
-    const read = readHead(exchange.head, limits);
-    if (!read.ok) return read.error;
-    exchange.read = read.value;
-    if (this.#draining && read.value.upgrade !== undefined) return refuse('draining', { retryAfterMs: 1_000 });
+  /** Finds the tenant and lets the request in, or says why not. */
+  async admit(exchange: Exchange, read: ReadHead): Promise<Admitted | Refusal> {
+    const { table, onMiss, admission, upstreams, contextFor } = this.#options;
+    exchange.read = read;
+    if (this.#draining && read.upgrade !== undefined) return refuse('draining', { retryAfterMs: 1_000 });
+    if (isReserved(read.path)) return refuse('not_found');
 
     let found = table();
-    let match = found.find(read.value.host);
+    let match = found.find(read.host);
     if (match?.tenant === undefined) {
-      const miss = onMiss(read.value.host);
-      if (miss === 'no-table') return refuse('routes_unavailable', { retryAfterMs: 1_000 });
+      const miss = onMiss(read.host);
       if (miss === 'final') return refuse('host_unknown');
-      found = await miss;
-      match = found.find(read.value.host);
+      const answered = miss === 'no-table' ? undefined : await miss;
+      // Nobody can be called unknown by a gateway that does not know.
+      if (answered === undefined) return refuse('routes_unavailable', { retryAfterMs: 1_000 });
+      found = answered;
+      match = found.find(read.host);
     }
     const tenant = match?.tenant;
     if (tenant === undefined) return refuse('host_unknown');
@@ -114,7 +121,7 @@ export class Traffic {
     if (!isPermit(permit)) return permit;
     exchange.permit = permit;
     const bodyBytesMax = admission.bodyBytesMax(tenant);
-    const { body } = read.value;
+    const { body } = read;
     if (body.kind === 'length' && bodyBytesMax > 0 && body.bytes > bodyBytesMax) return bodyTooLarge(bodyBytesMax);
 
     // Both of this moment: a token names the upstream that it is for.
@@ -154,15 +161,15 @@ export class Traffic {
   }
 
   /** The head of an answer from the app, for the client. */
-  responseHead(exchange: Exchange, rawHeaders: readonly string[]): string[] {
-    const { headers, cookiesDropped } = responseHeaders(rawHeaders, this.#responseFacts(exchange));
+  responseHead(exchange: Exchange, status: number, rawHeaders: readonly string[]): string[] {
+    const { headers, cookiesDropped } = responseHeaders(rawHeaders, this.#responseFacts(exchange, status));
     this.#countCookies(exchange, cookiesDropped);
     return headers;
   }
 
   /** The head of a 101 from the app, for the client. */
   upgradeHead(exchange: Exchange, rawHeaders: readonly string[], protocol: string): string[] {
-    const { headers, cookiesDropped } = upgradeHeaders(rawHeaders, protocol, this.#responseFacts(exchange));
+    const { headers, cookiesDropped } = upgradeHeaders(rawHeaders, protocol, this.#responseFacts(exchange, 101));
     this.#countCookies(exchange, cookiesDropped);
     return headers;
   }
@@ -229,8 +236,8 @@ export class Traffic {
     });
   }
 
-  #responseFacts({ requestId, tenant }: Exchange): { requestId: string; baseDomain: string } {
-    return { requestId, baseDomain: tenant?.platform ? '' : this.#options.baseDomain };
+  #responseFacts({ requestId, tenant }: Exchange, status: number): ResponseFacts {
+    return { requestId, status, baseDomain: tenant?.platform ? '' : this.#options.baseDomain };
   }
 
   #countCookies(exchange: Exchange, dropped: number): void {

@@ -21,6 +21,7 @@ export class TestRegistry {
   readonly resolved: string[] = [];
   /** How far ahead of the entries that it sends it says it is. */
   headAhead = 0;
+  resolveFails = false;
   #server: RpcServer | undefined;
   readonly #address: string;
 
@@ -66,6 +67,7 @@ export class TestRegistry {
 
   async #resolve(host: string) {
     this.resolved.push(host);
+    if (this.resolveFails) throw new BurgageError('internal');
     await new Promise((resolve) => setTimeout(resolve, 20));
     const newest = (kind: RouteEntry['kind'], key: string) => this.journal.findLast((entry) => entry.kind === kind && entry.key === key);
     const found = [host, ...wildcardCandidates(host)].map((name) => newest('host', name)).find((entry) => entry?.removed === false);

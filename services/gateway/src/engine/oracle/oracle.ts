@@ -1,16 +1,19 @@
 // The oracle engine: node:http in, undici out. Correct before fast; what it cannot see in node:http's parser, it cannot refuse.
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BurgageError } from '@burgage/contracts';
-import type { Exchange, Peer } from '../../domain/exchange.ts';
+import type { Exchange } from '../../domain/exchange.ts';
 import { headerValue } from '../../domain/forward-headers.ts';
-import { refuse } from '../../domain/refusal.ts';
-import { type RequestHead, readHead } from '../../domain/request-head.ts';
+import { type Refusal, refuse } from '../../domain/refusal.ts';
+import type { RequestHead } from '../../domain/request-head.ts';
 import type { CreateEngine, Engine, EngineOptions } from '../engine.ts';
+import { formatAddress, listen } from './listen.ts';
 import { Pools } from './pools.ts';
+import { headLines, headOf, peerOf } from './raw-head.ts';
 import { Relay, type RelayParts } from './relay.ts';
 import { openTunnel, type Tunnel } from './tunnel.ts';
+import { Turns } from './turns.ts';
 
 export const createOracle: CreateEngine = (options) => new Oracle(options);
 
@@ -19,28 +22,30 @@ class Oracle implements Engine {
   readonly #options: EngineOptions;
   readonly #pools: Pools;
   readonly #relays = new Set<Relay>();
-  readonly #tunnels = new Set<Tunnel>();
+  readonly #tunnels = new Map<Tunnel, Exchange>();
   /** The request that a connection carries now. */
   readonly #relayOf = new WeakMap<Duplex, Relay>();
+  readonly #turnsOf = new WeakMap<Socket, Turns>();
   readonly #parts: RelayParts;
   #server: Server | undefined;
   #onIdle: (() => void) | undefined;
 
   constructor(options: EngineOptions) {
-    const { traffic, timeouts, limits } = options;
+    const { traffic, timeouts, limits, logger } = options;
     this.#options = options;
     this.#pools = new Pools(timeouts, limits);
     this.#parts = {
       traffic,
       timeouts,
       limits,
+      logger,
       pools: this.#pools,
       onTunnel: (relay, upstream, rawHeaders) => this.#tunnel(relay, upstream, rawHeaders),
     };
   }
 
   async start(): Promise<void> {
-    const { timeouts, limits, host, port, metrics } = this.#options;
+    const { traffic, timeouts, limits, host, port, metrics } = this.#options;
     const server = createServer({
       maxHeaderSize: limits.headBytesMax,
       headersTimeout: timeouts.headMs,
@@ -52,7 +57,7 @@ class Oracle implements Engine {
       requireHostHeader: false,
       // Only what is read as an upgrade leaves node:http's hands; all else stays an ordinary request.
       shouldUpgradeCallback: (request) => {
-        const read = readHead(headOf(request), limits);
+        const read = traffic.read(headOf(request));
         return read.ok && read.value.upgrade !== undefined;
       },
     });
@@ -63,13 +68,13 @@ class Oracle implements Engine {
       metrics.connections.inc();
       socket.once('close', () => metrics.connections.dec());
     });
-    server.on('request', (request, response) => this.#serve(request, response));
-    server.on('checkContinue', (request, response) => this.#serve(request, response));
-    server.on('checkExpectation', (request, response) => this.#serve(request, response));
-    server.on('upgrade', (request, socket, rest) => this.#serveUpgrade(request, socket, rest));
-    server.on('connect', (request, socket) => this.#serveUpgrade(request, socket, Buffer.alloc(0)));
-    server.on('clientError', (error, socket) => this.#refuseUnparsed(error, socket));
+    const serve = (request: IncomingMessage, response: ServerResponse) => this.#guard(request.socket, () => this.#serve(request, response));
+    server.on('request', serve).on('checkContinue', serve).on('checkExpectation', serve);
+    server.on('upgrade', (request, socket, rest) => this.#guard(request.socket, () => this.#serveUpgrade(request, socket, rest)));
+    server.on('connect', (request, socket) => this.#guard(request.socket, () => this.#refuseConnect(request, socket)));
+    server.on('clientError', (error, socket) => this.#guard(socket, () => this.#refuseUnparsed(error, socket)));
     await listen(server, host, port);
+    server.on('error', (error) => this.#options.logger.error({ err: error }, 'connection not accepted'));
     this.#server = server;
   }
 
@@ -116,40 +121,96 @@ class Oracle implements Engine {
     this.#pools.forget(endpoint);
   }
 
+  cutTunnels(isServed: (exchange: Exchange) => boolean): void {
+    for (const [tunnel, exchange] of this.#tunnels) if (!isServed(exchange)) tunnel.cut();
+  }
+
   #cut(): void {
     for (const relay of this.#relays) relay.abort('cut');
-    for (const tunnel of this.#tunnels) tunnel.cut();
+    for (const tunnel of this.#tunnels.keys()) tunnel.cut();
+  }
+
+  /** What fails within an event costs the connection that it came on, never the process. */
+  #guard(socket: Duplex, handle: () => void): void {
+    try {
+      handle();
+    } catch (error) {
+      this.#options.logger.error({ err: error }, 'connection dropped: an event failed within the gateway');
+      socket.destroy();
+    }
+  }
+
+  #turns(socket: Socket): Turns {
+    let turns = this.#turnsOf.get(socket);
+    if (turns === undefined) {
+      turns = new Turns(socket);
+      this.#turnsOf.set(socket, turns);
+    }
+    return turns;
   }
 
   #serve(request: IncomingMessage, response: ServerResponse, canTunnel = false): void {
-    const { traffic, logger } = this.#options;
-    const exchange = traffic.open(headOf(request), peerOf(request.socket));
-    const relay = new Relay(this.#parts, exchange, request, response, canTunnel);
+    const { socket } = request;
+    const head = headOf(request);
+    const read = this.#options.traffic.read(head);
+    const turns = this.#turns(socket);
+    const begin = () => {
+      if (canTunnel) response.assignSocket(socket);
+      this.#begin(turns, new Relay(this.#parts, { head, read, request, response, canTunnel }));
+    };
+    // Whoever is wrong about one head may be wrong about where the next begins.
+    turns.take(begin, !read.ok);
+  }
+
+  #begin(turns: Turns, relay: Relay): void {
+    const { request, response, exchange } = relay;
     const { socket } = request;
     this.#relays.add(relay);
     this.#relayOf.set(socket, relay);
     response.once('close', () => {
       this.#relays.delete(relay);
       if (this.#relayOf.get(socket) === relay) this.#relayOf.delete(socket);
+      this.#guard(socket, () => turns.next());
       this.#onIdle?.();
     });
     response.on('timeout', () => relay.timeOut());
+    if (turns.isLast) response.shouldKeepAlive = false;
     relay.run().catch((error: unknown) => {
-      logger.error({ err: error, requestId: exchange.requestId }, 'request failed within the gateway');
-      relay.refuse(refuse('internal', { close: true }));
+      this.#options.logger.error({ err: error, requestId: exchange.requestId }, 'request failed within the gateway');
+      this.#guard(socket, () => relay.refuse(refuse('internal', { close: true })));
     });
   }
 
   /** A request whose connection node:http has let go of; its answers go through a response of its own. */
-  #serveUpgrade(request: IncomingMessage, socket: Duplex, rest: Buffer): void {
-    if (rest.length > 0) socket.unshift(rest);
-    socket.on('error', () => {});
+  #serveUpgrade(request: IncomingMessage, stream: Duplex, rest: Buffer): void {
+    const { socket } = request;
+    this.#adopt(socket, stream, rest);
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
-    // The server gives this event its own sockets, which are no other kind.
-    response.assignSocket(socket as Socket);
-    response.once('finish', () => (socket as Socket).destroySoon());
+    response.once('finish', () => socket.destroySoon());
     this.#serve(request, response, true);
+  }
+
+  #refuseConnect(request: IncomingMessage, stream: Duplex): void {
+    const { socket } = request;
+    this.#adopt(socket, stream, Buffer.alloc(0));
+    const head = headOf(request);
+    const read = this.#options.traffic.read(head);
+    this.#turns(socket).take(() => {
+      this.#answerRaw(socket, head, read.ok ? refuse('bad_request', { close: true, detail: 'CONNECT is not served' }) : read.error);
+    }, true);
+  }
+
+  /** Does for a connection what node:http no longer does, for the answer that is being given too. */
+  #adopt(socket: Socket, stream: Duplex, rest: Buffer): void {
+    socket.on('error', () => {});
+    stream.on('error', () => {});
+    if (rest.length > 0) socket.unshift(rest);
+    socket.on('drain', () => this.#relayOf.get(socket)?.response.emit('drain'));
+    socket.setTimeout(this.#options.timeouts.streamIdleMs, () => this.#relayOf.get(socket)?.timeOut());
+    // Read ahead, as far as the buffer goes: a client that leaves is noticed.
+    socket.on('end', () => this.#relayOf.get(socket)?.abort('client_gone'));
+    socket.read(0);
   }
 
   #tunnel(relay: Relay, upstream: Duplex, rawHeaders: string[]): void {
@@ -157,9 +218,10 @@ class Oracle implements Engine {
     const { exchange, response, request } = relay;
     const client = request.socket;
     this.#relays.delete(relay);
+    this.#relayOf.delete(client);
     response.detachSocket(client);
     const protocol = headerValue(rawHeaders, 'upgrade') ?? '';
-    client.write(rawHead(traffic.upgradeHead(exchange, rawHeaders, protocol)), 'latin1');
+    client.write(`HTTP/1.1 101 Switching Protocols\r\n${headLines(traffic.upgradeHead(exchange, rawHeaders, protocol))}\r\n`, 'latin1');
     const tunnel = openTunnel(client, upstream, timeouts.streamIdleMs, ({ bytesIn, bytesOut, reason }) => {
       this.#tunnels.delete(tunnel);
       exchange.bytesIn += bytesIn;
@@ -167,12 +229,11 @@ class Oracle implements Engine {
       traffic.finish(exchange, reason);
       this.#onIdle?.();
     });
-    this.#tunnels.add(tunnel);
+    this.#tunnels.set(tunnel, exchange);
   }
 
   /** What node:http's parser refused before there was a request. */
   #refuseUnparsed(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const { traffic } = this.#options;
     if (!socket.writable || error.code === 'ECONNRESET') {
       socket.destroy();
       return;
@@ -180,19 +241,25 @@ class Oracle implements Engine {
     const refusal = refuse(unparsedCode(error.code), { close: true, detail: unparsedDetail(error) });
     const relay = this.#relayOf.get(socket);
     if (relay !== undefined) {
+      this.#turnsOf.get(relay.request.socket)?.close();
       relay.refuseRest(refusal);
       return;
     }
-    const exchange: Exchange = traffic.open({ method: '', target: '', httpVersion: '1.1', rawHeaders: [] }, peerOf(socket as Socket));
+    // The server gives this event its own sockets, which are no other kind.
+    this.#answerRaw(socket as Socket, { method: '', target: '', httpVersion: '1.1', rawHeaders: [] }, refusal);
+  }
+
+  /** The gateway's own answer where node:http has no response for it; the last on its connection. */
+  #answerRaw(socket: Socket, head: RequestHead, refusal: Refusal): void {
+    const { traffic } = this.#options;
+    const exchange = traffic.open(head, peerOf(socket));
     const { status, headers, body } = traffic.answer(exchange, refusal);
     exchange.bytesOut = body.length;
     traffic.finish(exchange, 'refused');
     const lines = ['Connection', 'close', ...headers];
-    (socket as Socket).end(`HTTP/1.1 ${status} ${reasons[status] ?? 'Refused'}\r\n${headLines(lines)}\r\n${body}`, () => socket.destroy());
+    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\n${headLines(lines)}\r\n${body}`, () => socket.destroy());
   }
 }
-
-const reasons: Readonly<Record<number, string>> = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' };
 
 function unparsedCode(code: string | undefined): 'bad_request' | 'head_too_large' | 'request_timeout' {
   if (code === 'HPE_HEADER_OVERFLOW') return 'head_too_large';
@@ -202,48 +269,4 @@ function unparsedCode(code: string | undefined): 'bad_request' | 'head_too_large
 
 function unparsedDetail(error: NodeJS.ErrnoException): string {
   return 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message;
-}
-
-function headOf(request: IncomingMessage): RequestHead {
-  return {
-    method: request.method ?? '',
-    target: request.url ?? '',
-    httpVersion: request.httpVersion === '1.0' ? '1.0' : '1.1',
-    rawHeaders: request.rawHeaders,
-  };
-}
-
-/** An IPv4 client of a socket that listens on both is written as IPv4. */
-function peerOf(socket: Socket): Peer {
-  return { address: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''), scheme: 'http' };
-}
-
-function rawHead(headers: readonly string[]): string {
-  return `HTTP/1.1 101 Switching Protocols\r\n${headLines(headers)}\r\n`;
-}
-
-function headLines(headers: readonly string[]): string {
-  let lines = '';
-  for (let i = 0; i < headers.length; i += 2) lines += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  return lines;
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new BurgageError('port_taken', { message: `${host}:${port} is in use by another program.`, cause: error })
-          : new BurgageError('config_invalid', {
-              message: `The gateway cannot listen on ${host}:${port} (${error.code ?? error.message}).`,
-              cause: error,
-            }),
-      );
-    });
-    server.listen({ host, port }, resolve);
-  });
-}
-
-function formatAddress({ address, family, port }: AddressInfo): string {
-  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 }

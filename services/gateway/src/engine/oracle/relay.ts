@@ -1,22 +1,28 @@
 // One request through the oracle: from node:http's request to an undici dispatch and back.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type Dispatcher, errors } from 'undici';
+import type { Logger } from '@burgage/runtime';
+import type { Result } from '@burgage/tenancy';
+import { errors } from 'undici';
 import type { Limits, Timeouts } from '../../defaults.ts';
 import type { EndpointState } from '../../domain/endpoint-set.ts';
 import type { Exchange, Termination } from '../../domain/exchange.ts';
 import { responseTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
+import type { ReadHead, RequestHead } from '../../domain/request-head.ts';
 import { type Admitted, isRefusal, type Traffic } from '../traffic.ts';
 import { linger } from './linger.ts';
-import type { Carried, Pools } from './pools.ts';
+import type { Pools } from './pools.ts';
+import { peerOf } from './raw-head.ts';
 import { BodyAbandoned, BodyRefused, RequestBody } from './request-body.ts';
+import { type Failure, isClients, type Receiver, Sending } from './sending.ts';
 
 export interface RelayParts {
   readonly traffic: Traffic;
   readonly pools: Pools;
   readonly timeouts: Timeouts;
   readonly limits: Limits;
+  readonly logger: Logger;
   /** Takes both sockets over once the endpoint has changed protocols; the exchange is finished by it. */
   readonly onTunnel: (relay: Relay, upstream: Duplex, rawHeaders: string[]) => void;
 }
@@ -28,20 +34,31 @@ export interface RelayParts {
  */
 type Phase = 'admitting' | 'waiting' | 'answering' | 'ended';
 
-export class Relay {
+/** A request as it came. */
+export interface Arrived {
+  readonly head: RequestHead;
+  readonly read: Result<ReadHead, Refusal>;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** node:http has let go of the connection. */
+  readonly canTunnel: boolean;
+}
+
+export class Relay implements Receiver {
   readonly exchange: Exchange;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly #parts: RelayParts;
-  /** node:http has let go of the connection. */
+  readonly #read: Arrived['read'];
   readonly #canTunnel: boolean;
   #phase: Phase = 'admitting';
   #sending: Sending | undefined;
 
-  constructor(parts: RelayParts, exchange: Exchange, request: IncomingMessage, response: ServerResponse, canTunnel: boolean) {
+  constructor(parts: RelayParts, { head, read, request, response, canTunnel }: Arrived) {
     this.#parts = parts;
+    this.#read = read;
     this.#canTunnel = canTunnel;
-    this.exchange = exchange;
+    this.exchange = parts.traffic.open(head, peerOf(request.socket));
     this.request = request;
     this.response = response;
     response.on('close', () => this.#onClosed());
@@ -49,7 +66,7 @@ export class Relay {
   }
 
   async run(): Promise<void> {
-    const admitted = await this.#parts.traffic.admit(this.exchange);
+    const admitted = this.#read.ok ? await this.#parts.traffic.admit(this.exchange, this.#read.value) : this.#read.error;
     if (this.#phase === 'ended') return;
     if (isRefusal(admitted)) this.refuse(admitted);
     else this.#send(admitted);
@@ -57,7 +74,15 @@ export class Relay {
 
   /** The client's connection has been silent. Where nothing waits to be read by it, another clock runs for whoever is awaited. */
   timeOut(): void {
-    if (this.response.writableLength > 0 || (this.response.socket?.writableLength ?? 0) > 0) this.abort('client_timeout');
+    if (this.#phase === 'ended') this.response.destroy();
+    else if (this.response.writableLength > 0 || (this.response.socket?.writableLength ?? 0) > 0) this.abort('client_timeout');
+  }
+
+  /** Something within the gateway went wrong over an answer: it costs this connection and no other. */
+  fault(error: unknown): void {
+    this.#parts.logger.error({ err: error, requestId: this.exchange.requestId }, 'answer broken off within the gateway');
+    this.abort('upstream_failed');
+    this.request.socket.destroy();
   }
 
   /** Ends the exchange where it stands and drops both connections. */
@@ -87,7 +112,7 @@ export class Relay {
     const hasRest = exchange.read?.body.kind !== 'none' && !request.complete;
     const isClosing = answer.close || hasRest || traffic.draining;
     response.shouldKeepAlive = !isClosing && response.shouldKeepAlive;
-    response.writeHead(answer.status, [...answer.headers]);
+    response.writeHead(answer.status, STATUS_CODES[answer.status] ?? 'Refused', [...answer.headers]);
     const body = request.method === 'HEAD' ? '' : answer.body;
     exchange.bytesOut += Buffer.byteLength(body);
     this.#end('refused');
@@ -158,14 +183,15 @@ export class Relay {
   /** 1xx of the app. A 100 is ours to say and a 101 goes another way. */
   inform(status: number, rawHeaders: string[]): void {
     if (this.#phase !== 'waiting' || this.exchange.head.httpVersion === '1.0' || status < 102) return;
-    this.response.writeInformation(status, this.#parts.traffic.responseHead(this.exchange, rawHeaders));
+    this.response.writeInformation(status, this.#parts.traffic.responseHead(this.exchange, status, rawHeaders));
   }
 
   begin(status: number, message: string, rawHeaders: string[]): void {
     const { traffic } = this.#parts;
     if (traffic.draining) this.response.shouldKeepAlive = false;
-    this.response.writeHead(status, message, traffic.responseHead(this.exchange, rawHeaders));
-    this.response.flushHeaders();
+    this.response.writeHead(status, reasonOf(status, message), traffic.responseHead(this.exchange, status, rawHeaders));
+    // Sends the head at once, as Latin-1: flushHeaders would encode its bytes above 127 a second time.
+    this.response.write('', 'latin1');
     this.#phase = 'answering';
     this.exchange.status = status;
     this.exchange.firstByteMs = traffic.nowMs();
@@ -220,95 +246,6 @@ export class Relay {
   }
 }
 
-interface Failure {
-  readonly error: Error;
-  readonly sent: boolean;
-  readonly reusedConnection: boolean;
-  readonly answered: boolean;
-  readonly bodyBytesTaken: number;
-  readonly timedOut: boolean;
-}
-
-/** One dispatch: undici's callbacks turned into the relay's steps. */
-class Sending implements Carried {
-  readonly body: RequestBody | undefined;
-  onSettled: (outcome: 'success' | 'failure' | 'neutral') => void = () => {};
-  onFailure: (failure: Failure) => void = () => {};
-  readonly #relay: Relay;
-  #controller: Dispatcher.DispatchController | undefined;
-  #isReused: () => boolean = () => false;
-  #reused = false;
-  #answered = false;
-  #cancelled = false;
-
-  constructor(relay: Relay, body: RequestBody | undefined) {
-    this.#relay = relay;
-    this.body = body;
-  }
-
-  /** Nobody waits for it any more. */
-  cancel(): void {
-    this.#cancelled = true;
-    this.onSettled('neutral');
-    this.#controller?.abort(new BodyAbandoned('the client went away'));
-    this.body?.destroy();
-  }
-
-  onConnection(isReused: () => boolean): void {
-    this.#isReused = isReused;
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#reused = this.#isReused();
-    this.#controller = controller;
-    if (this.#cancelled) controller.abort(new BodyAbandoned('the client went away'));
-  }
-
-  onResponseStarted(): void {
-    this.#answered = true;
-  }
-
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, _headers: unknown, message?: string): void {
-    const rawHeaders = texts(controller.rawHeaders);
-    if (status === 101) throw new Error('the endpoint changed protocols without naming one');
-    if (status < 200) this.#relay.inform(status, rawHeaders);
-    else this.#relay.begin(status, message ?? '', rawHeaders);
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.#relay.write(chunk, () => controller.resume())) controller.pause();
-  }
-
-  onResponseEnd(controller: Dispatcher.DispatchController): void {
-    this.onSettled('success');
-    this.#relay.finish(texts(controller.rawTrailers));
-  }
-
-  onRequestUpgrade(controller: Dispatcher.DispatchController, _status: number, _headers: unknown, socket: Duplex): void {
-    this.onSettled('success');
-    if (this.#cancelled) socket.destroy();
-    else this.#relay.switchProtocols(socket, texts(controller.rawHeaders));
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    if (this.#cancelled) return;
-    this.onSettled(isClients(error) ? 'neutral' : 'failure');
-    this.onFailure({
-      error,
-      sent: this.#controller !== undefined,
-      reusedConnection: this.#reused,
-      answered: this.#answered,
-      bodyBytesTaken: this.body?.bytesTaken ?? 0,
-      timedOut: error instanceof errors.HeadersTimeoutError,
-    });
-  }
-}
-
-/** True where the request is to blame, not the endpoint. */
-function isClients(error: Error): boolean {
-  return error instanceof BodyAbandoned || error instanceof BodyRefused || error instanceof errors.InvalidArgumentError;
-}
-
 /** What the client is told of an endpoint's failure before its head. */
 function refusalOf(error: Error, sent: boolean): Refusal {
   if (error instanceof errors.InvalidArgumentError) return refuse('bad_request', { close: true, detail: error.message });
@@ -317,8 +254,8 @@ function refusalOf(error: Error, sent: boolean): Refusal {
   return refuse('upstream_failed', { detail: error.message });
 }
 
-/** undici's raw header bytes as Latin-1, as node:http has them. */
-function texts(raw: Dispatcher.DispatchController['rawHeaders']): string[] {
-  if (!Array.isArray(raw)) return [];
-  return raw.map((item) => (typeof item === 'string' ? item : item.toString('latin1')));
+/** The app's own phrase where it is plain ASCII; every client goes by the number. */
+function reasonOf(status: number, phrase: string): string {
+  return reasonPattern.test(phrase) ? phrase : (STATUS_CODES[status] ?? '');
 }
+const reasonPattern = /^[\t\x20-\x7e]+$/;

@@ -52,7 +52,7 @@ const refused: Readonly<Record<string, [head: string, status: number]>> = {
     'POST / HTTP/1.1\r\nHost: acme.test\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     400,
   ],
-  'a coding that is no chunked': ['POST / HTTP/1.1\r\nHost: acme.test\r\nTransfer-Encoding: xchunked\r\n\r\n', 400],
+  'a coding that is no chunked': ['POST / HTTP/1.1\r\nHost: acme.test\r\nTransfer-Encoding: xchunked\r\n\r\n', 501],
   TRACE: ['TRACE / HTTP/1.1\r\nHost: acme.test\r\n\r\n', 400],
   CONNECT: ['CONNECT acme.test:443 HTTP/1.1\r\nHost: acme.test:443\r\n\r\n', 400],
   'an unknown method': ['FROB / HTTP/1.1\r\nHost: acme.test\r\n\r\n', 400],
