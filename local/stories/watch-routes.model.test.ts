@@ -1,5 +1,4 @@
 // The watch protocol as a whole: whatever happens between the registry and its gateways, no gateway shows what is not so.
-
 import { systemRandom } from '@burgage/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { upstreamNames } from './registry-writes.ts';
@@ -15,10 +14,6 @@ const seeds = Array.from({ length: runs }, () => Number(seedAsked ?? Math.floor(
 const stepsMin = 30;
 const stepsMax = 60;
 const gatewayCount = 3;
-
-let world: WatchedWorld;
-
-afterEach(() => world?.close());
 
 interface Step {
   readonly weight: number;
@@ -84,8 +79,8 @@ function relay({ registry }: WatchedWorld, how: StoreFaults['relay']): void {
   registry.faults.relay = how;
 }
 
-function readSlowly({ random, registry }: WatchedWorld, msMax: number): void {
-  registry.faults.beforeRead = () => sleep(random.float() * msMax);
+function readSlowly({ noise, registry }: WatchedWorld, msMax: number): void {
+  registry.faults.beforeRead = () => sleep(noise.float() * msMax);
 }
 
 /** Enough hosts that a snapshot can be suspicious. */
@@ -100,7 +95,7 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 async function run(seed: number): Promise<void> {
   const taken: string[] = [];
-  world = await WatchedWorld.open(seed, gatewayCount);
+  const world = await WatchedWorld.open(seed, gatewayCount);
   try {
     await populate(world, 12 + upTo(world, 8));
     for (let left = stepsMin + upTo(world, stepsMax - stepsMin); left > 0; left--) {
@@ -130,7 +125,8 @@ describe('the routes of gateways', () => {
   );
 });
 
-describe('in one situation after the other', () => {
+describe('a gateway’s routes, in one situation each', () => {
+  let world: WatchedWorld;
   let registry: WatchedRegistry;
   let gateway: WatchingGateway;
 
@@ -141,6 +137,7 @@ describe('in one situation after the other', () => {
     await populate(world, 12);
     await world.quiet();
   });
+  afterEach(() => world.close());
 
   const hosts = (): number => gateway.follower.table.hostCount;
 

@@ -20,7 +20,10 @@ const settleMsMax = 20_000;
 export class Violation extends Error {}
 
 export class WatchedWorld {
+  /** For the choice of steps and nothing else, so that a seed gives the same steps. */
   readonly random: Random;
+  /** For everything that goes on beside the steps. */
+  readonly noise: Random;
   readonly registry: WatchedRegistry;
   readonly writes: RegistryWrites;
   readonly gateways: readonly WatchingGateway[];
@@ -29,36 +32,38 @@ export class WatchedWorld {
 
   private constructor(parts: {
     random: Random;
+    noise: Random;
     registry: WatchedRegistry;
     gateways: readonly WatchingGateway[];
     folder: string;
     violations: string[];
   }) {
     this.random = parts.random;
+    this.noise = parts.noise;
     this.registry = parts.registry;
     this.gateways = parts.gateways;
     this.#folder = parts.folder;
     this.#violations = parts.violations;
-    this.writes = new RegistryWrites(parts.registry, parts.random, (sentence) => parts.violations.push(sentence));
+    this.writes = new RegistryWrites(parts.registry, parts.noise, (sentence) => parts.violations.push(sentence));
   }
 
   static async open(seed: number, gatewayCount: number): Promise<WatchedWorld> {
     const folder = await mkdtemp(join(tmpdir(), 'burgage-watch-'));
-    const random = seededRandom(seed);
+    const noise = seededRandom(seed + 1);
     const clock = fastClock(clockFactor);
     const violations: string[] = [];
-    const registry = await WatchedRegistry.open({ folder, clock, random });
+    const registry = await WatchedRegistry.open({ folder, clock, random: noise });
     const gateways: WatchingGateway[] = [];
     for (let index = 0; index < gatewayCount; index++) {
       const name = `gateway-${index}`;
       const wire = await Wire.open(join(folder, `${name}.sock`), registry.socketOf(index % 2 === 0 ? 'leading' : 'lagging'));
       const tableFile = join(folder, name, 'routes.table');
       const violated = (sentence: string): unknown => violations.push(sentence);
-      const gateway = new WatchingGateway({ name, tableFile, wire, log: registry.log, clock, random, violated });
+      const gateway = new WatchingGateway({ name, tableFile, wire, log: registry.log, clock, random: noise, violated });
       gateways.push(gateway);
       await gateway.start();
     }
-    return new WatchedWorld({ random, registry, gateways, folder, violations });
+    return new WatchedWorld({ random: seededRandom(seed), noise, registry, gateways, folder, violations });
   }
 
   async close(): Promise<void> {
