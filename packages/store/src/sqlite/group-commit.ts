@@ -56,11 +56,22 @@ export class GroupCommit {
   }
 
   async #commit(batch: readonly Write[]): Promise<readonly Outcome[]> {
+    const [only] = batch;
+    if (only !== undefined && batch.length === 1) return [await this.#commitOne(only)];
     try {
       return await this.#database.patiently(() => this.#database.transaction(() => batch.map((write) => this.#attempt(write))));
     } catch (error) {
       // Also for those whose work was refused: they were refused because of something that is not there.
       return batch.map(() => ({ done: false, error }));
+    }
+  }
+
+  /** A write that is alone needs no savepoint: what it throws undoes the transaction. */
+  async #commitOne(write: Write): Promise<Outcome> {
+    try {
+      return { done: true, result: await this.#database.patiently(() => this.#database.transaction(write.work)) };
+    } catch (error) {
+      return { done: false, error: storeError(this.#database.file, error) };
     }
   }
 
