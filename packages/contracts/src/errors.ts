@@ -68,7 +68,7 @@ export const errorCatalogue = {
   unique_key_taken: { ...caller, grpc: 'ALREADY_EXISTS', http: 409, sentence: 'Another document holds this unique key.', advice: 'Choose another value for the field that the error names.' },
   document_not_found: { ...caller, grpc: 'NOT_FOUND', http: 404, sentence: 'There is no such document.', advice: 'Check the id.' },
   outbox_pending: { ...platform, retry: true, grpc: 'ABORTED', http: 409, sentence: 'What follows from the last change has not been passed on yet.', advice: 'Try again in a few seconds.' },
-  fenced: { ...platform, retry: false, grpc: 'ABORTED', http: 409, sentence: 'Another worker has taken this tenant over.', advice: 'Nothing: the other worker carries on.' },
+  fenced: { ...platform, retry: false, grpc: 'ABORTED', http: 409, sentence: 'A later attempt has taken this tenant over.', advice: 'Nothing: the later attempt carries on.' },
 
   // What an operator configured.
   catalog_invalid: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The catalog has an error.', advice: 'Correct the file at the line that the error names.' },

@@ -1,4 +1,4 @@
-// The outbox relay: does what writes have left to be done, at least once and in each document's order.
+// The outbox relay: does what writes have left to be done, at least once, and in order for each document and target.
 import { BurgageError } from '@burgage/contracts';
 import { type Clock, type Component, Doorbell, type Logger } from '@burgage/runtime';
 import type { Documents, OutboxItem, Stored } from './port.ts';

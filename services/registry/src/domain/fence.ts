@@ -37,7 +37,7 @@ export function checkFence(tokenSeen: number, fence: Fence): Result<Fence> {
   if (fence.token >= tokenSeen) return ok(fence);
   return err(
     new BurgageError('fenced', {
-      message: `fence.token: got ${fence.token} from ${fence.operationId}, expected ${tokenSeen} or more, which another worker has written with`,
+      message: `fence.token: got ${fence.token} from ${fence.operationId}, expected ${tokenSeen} or more, which a later attempt has written with`,
       metadata: { token: String(fence.token), seen: String(tokenSeen) },
     }),
   );

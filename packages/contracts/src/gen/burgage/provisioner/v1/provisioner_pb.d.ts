@@ -138,7 +138,7 @@ export declare type Step = Message<"burgage.provisioner.v1.Step"> & {
   state: StepState;
 
   /**
-   * How often it has been tried.
+   * How often its run has been begun; its undo is counted in the progress.
    *
    * @generated from field: uint32 attempts = 3;
    */
@@ -159,14 +159,14 @@ export declare type Step = Message<"burgage.provisioner.v1.Step"> & {
   startTime?: Timestamp | undefined;
 
   /**
-   * When it ended; absent before.
+   * When its run ended; absent before, and not moved by an undo.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 6;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * The last error; absent where none came.
+   * The last error; absent where none came. It stays on a step that failed and was undone.
    *
    * @generated from field: burgage.provisioner.v1.OperationError error = 7;
    */

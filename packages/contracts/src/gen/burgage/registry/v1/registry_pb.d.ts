@@ -168,7 +168,7 @@ export declare type Tenant = Message<"burgage.registry.v1.Tenant"> & {
 export declare const TenantSchema: GenMessage<Tenant>;
 
 /**
- * Fence names the operation that writes and the worker's turn at it.
+ * Fence names the operation that writes and the attempt at one of its steps.
  *
  * @generated from message burgage.registry.v1.Fence
  */
@@ -181,7 +181,7 @@ export declare type Fence = Message<"burgage.registry.v1.Fence"> & {
   operationId: string;
 
   /**
-   * Grows each time another worker takes the tenant; the registry refuses any lower than it has seen.
+   * Grows with every attempt at a step, whoever makes it; the registry refuses any lower than it has seen.
    *
    * @generated from field: uint64 token = 2;
    */
@@ -1002,7 +1002,7 @@ export declare const RegistryService: GenService<{
   },
   /**
    * Moves a tenant to another state on behalf of an operation. Repeating a move that has been made answers with the
-   * tenant as it is. A token lower than the highest seen is refused (fenced): the caller lost the tenant to another
+   * tenant as it is. A token lower than the highest seen is refused (fenced): it is of an attempt that is over, or of another
    * worker.
    *
    * @generated from rpc burgage.registry.v1.RegistryService.TransitionTenant
