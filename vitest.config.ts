@@ -7,6 +7,7 @@ export default defineConfig({
       'packages/**/*.test.ts',
       'services/**/*.test.ts',
       'cli/**/*.test.ts',
+      'lab/**/*.test.ts',
       'local/**/*.test.ts',
       'examples/**/*.test.ts',
       'scripts/**/*.test.ts',

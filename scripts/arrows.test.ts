@@ -9,11 +9,16 @@ let root: string;
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'burgage-arrows-'));
-  manifest('.', { name: 'house', workspaces: ['packages/*', 'services/*', 'local'], devDependencies: { vitest: '1.0.0' } });
+  manifest('.', {
+    name: 'house',
+    workspaces: ['packages/*', 'services/*', 'lab', 'local'],
+    devDependencies: { '@burgage/lab': '1.0.0', vitest: '1.0.0' },
+  });
   manifest('packages/one', { name: '@burgage/one', dependencies: { zod: '1.0.0' } });
   manifest('packages/tenancy', { name: '@burgage/tenancy' });
   manifest('services/left', { name: '@burgage/left', dependencies: { '@burgage/one': '1.0.0', '@burgage/right': '1.0.0' } });
   manifest('services/right', { name: '@burgage/right' });
+  manifest('lab', { name: '@burgage/lab', dependencies: { '@burgage/one': '1.0.0' } });
   manifest('local', { name: '@burgage/local', dependencies: { '@burgage/left': '1.0.0' } });
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
@@ -39,7 +44,8 @@ test('a house that keeps to its arrows has no fault', () => {
     "import { readFile } from 'node:fs/promises';",
     "export * from './other.ts';",
   );
-  file('packages/one/src/index.test.ts', "import { test } from 'vitest';");
+  file('packages/one/src/index.test.ts', "import { test } from 'vitest';", "import { startServer } from '@burgage/lab';");
+  file('lab/src/index.ts', "import { one } from '@burgage/one';");
   file('packages/one/src/types.ts', "import type { TestOptions } from 'vitest';");
   file('services/left/src/service.ts', "import { one } from '@burgage/one';", "import { decide } from './domain/decide.ts';");
   file('services/left/src/domain/decide.ts', "import { createHash } from 'node:crypto';", "import type { One } from '@burgage/one';");
@@ -50,6 +56,7 @@ test('a house that keeps to its arrows has no fault', () => {
 });
 
 test.each([
+  ['a package imports the lab', 'packages/one/src/index.ts', "import '@burgage/lab';", 'packages never import lab'],
   ['a package imports a service', 'packages/one/src/index.ts', "import '@burgage/left';", 'packages never import services'],
   [
     'a service imports a service',

@@ -17,8 +17,11 @@ const allowedLayers: Readonly<Record<string, readonly string[]>> = {
   services: ['packages'],
   examples: ['packages'],
   cli: ['packages', 'services'],
-  local: ['packages', 'services', 'examples'],
+  lab: ['packages'],
+  local: ['packages', 'services', 'examples', 'lab'],
 };
+/** The layer that tests and benches of every workspace may import. */
+const developmentLayer = 'lab';
 
 /** Folders whose code decides and does nothing else, and the files in them that may do I/O. */
 const pureFolders = [/^services\/[^/]+\/src\/domain\//, /^packages\/tenancy\/src\//];
@@ -89,7 +92,9 @@ function layerComplaints(
   if (target !== undefined) {
     const layer = layerOf(folder);
     const targetLayer = layerOf(target.folder);
-    if (!(allowedLayers[layer] ?? []).includes(targetLayer)) return [`imports ${name}: ${layer} never import ${targetLayer}`];
+    const forDevelopment = targetLayer === developmentLayer && isDevelopmentFile(file, folder);
+    if (!forDevelopment && !(allowedLayers[layer] ?? []).includes(targetLayer))
+      return [`imports ${name}: ${layer} never import ${targetLayer}`];
   }
   const declared = { ...manifest.dependencies, ...manifest.peerDependencies };
   const development = { ...manifest.devDependencies, ...root.devDependencies };

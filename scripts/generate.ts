@@ -1,10 +1,11 @@
-// Writes every generated file: protobuf code, docs/errors.md, the catalog's JSON Schema. `--check` only compares;
+// Writes every generated file: protobuf code, docs/errors.md, docs/configuration.md, the catalog's JSON Schema. `--check` only compares;
 // `--release` also makes today's contract the one that buf breaking holds later changes against.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { catalogSchemaFile } from './catalog-schema.ts';
+import { configurationPage } from './configuration-page.ts';
 import { errorsPage } from './errors-page.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -69,6 +70,7 @@ function writeReleasedContract(): void {
 generateProtobuf();
 if (process.argv.includes('--release')) writeReleasedContract();
 write('docs/errors.md', errorsPage());
+write('docs/configuration.md', configurationPage());
 write('catalogs/catalog.schema.json', catalogSchemaFile());
 if (stale.length > 0) {
   process.stderr.write(`Generated files are not fresh; run npm run generate:\n${stale.map((path) => `  ${path}\n`).join('')}`);

@@ -1,6 +1,9 @@
 // `npm run bench`: the figures that Burgage promises on one machine, each with its target, measured on a real one.
 import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { RegistryService } from '@burgage/contracts';
 import { runEventsBench } from '@burgage/events/bench';
+import { createRpcClient } from '@burgage/rpc';
 import { runStoreBench } from '@burgage/store/bench';
 import { Platform } from '../stories/platform.ts';
 import { type Figure, judge, table } from './figures.ts';
@@ -30,7 +33,12 @@ try {
   say('50 sign-ups, one after the other …');
   figures.push(...(await signUps(platform, 50)));
   say('200 route changes …');
-  figures.push(...(await routeVisibility(platform, 200)));
+  const registry = createRpcClient(RegistryService, { address: `unix:${join(platform.data, 'run', 'registry.sock')}` });
+  try {
+    figures.push(...(await routeVisibility({ registry, ports: [platform.port], changes: 200 })));
+  } finally {
+    await registry.close();
+  }
 } finally {
   await platform.remove();
 }

@@ -5,7 +5,8 @@ import type { Figure } from './figures.ts';
 
 const settleMs = 3_000;
 
-async function pssMiB(pid: number): Promise<number> {
+/** Of one process. */
+export async function pssMiB(pid: number): Promise<number> {
   const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
   return Number(rollup.match(/^Pss:\s+(\d+) kB/m)?.[1]) / 1_024;
 }

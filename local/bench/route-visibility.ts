@@ -2,10 +2,8 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { RegistryService } from '@burgage/contracts';
-import { createRpcClient } from '@burgage/rpc';
-import type { Platform } from '../stories/platform.ts';
+import type { RegistryService } from '@burgage/contracts';
+import type { RpcClient } from '@burgage/rpc';
 import { type Figure, percentile } from './figures.ts';
 import { send } from './sign-ups.ts';
 
@@ -20,10 +18,16 @@ async function backend(text: string): Promise<{ server: Server; address: string 
   return { server, address: `127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
+export interface Visibility {
+  readonly registry: Pick<RpcClient<typeof RegistryService>, 'putUpstream' | 'putPlatformRoute'>;
+  /** Of the gateways: a change is visible when all answer by it. */
+  readonly ports: readonly number[];
+  readonly changes: number;
+}
+
 /** Moves an upstream to and fro between two backends; measures from the registry's answer to the first answer of the new one. */
-export async function routeVisibility(platform: Platform, changes: number): Promise<Figure[]> {
+export async function routeVisibility({ registry, ports, changes }: Visibility): Promise<Figure[]> {
   const backends = [await backend('0'), await backend('1')];
-  const registry = createRpcClient(RegistryService, { address: `unix:${join(platform.data, 'run', 'registry.sock')}` });
   const point = async (to: number): Promise<void> => {
     await registry.putUpstream({ name: upstream, endpoints: [{ address: backends[to]?.address ?? '' }] });
   };
@@ -31,12 +35,13 @@ export async function routeVisibility(platform: Platform, changes: number): Prom
   try {
     await point(0);
     const { host } = await registry.putPlatformRoute({ label, upstream });
-    const answers = async (to: number): Promise<void> => {
+    const answersOn = async (port: number, to: number): Promise<void> => {
       const startedMs = performance.now();
-      while ((await send(platform.port, host, '/')).body !== String(to)) {
+      while ((await send(port, host, '/')).body !== String(to)) {
         if (performance.now() - startedMs > giveUpAfterMs) throw new Error(`the gateway did not follow within ${giveUpAfterMs} ms`);
       }
     };
+    const answers = async (to: number): Promise<void> => void (await Promise.all(ports.map((port) => answersOn(port, to))));
     await answers(0);
     for (let change = 1; change <= changes; change += 1) {
       await point(change % 2);
@@ -45,7 +50,6 @@ export async function routeVisibility(platform: Platform, changes: number): Prom
       tookMs.push(performance.now() - committedMs);
     }
   } finally {
-    await registry.close();
     for (const { server } of backends) server.close().closeAllConnections();
   }
   return [

@@ -24,13 +24,11 @@ import {
 import { openSqliteStore, type Store } from '@burgage/store';
 import { loadCatalog, ulid } from '@burgage/tenancy';
 import { dataPaths } from './data-folder.ts';
+import { platformRoutes } from './platform-routes.ts';
 import { sharedAppFolder, sharedUpstream } from './processes.ts';
 import { controlSettings } from './settings.ts';
 
 const loopback = '127.0.0.1';
-/** The platform's own host: `api.<base domain>`. */
-const apiLabel = 'api';
-const apiUpstream = 'burgage-api';
 
 async function main(): Promise<void> {
   const settings = readSettings(controlSettings);
@@ -96,15 +94,6 @@ async function main(): Promise<void> {
     publicUrlOf: urlOf,
   });
 
-  const platformRoutes: Component = {
-    name: 'routes of the platform',
-    async start() {
-      await registryClient.putUpstream({ name: sharedUpstream(catalog), endpoints: [{ address: settings.appAddress }] });
-      await registryClient.putUpstream({ name: apiUpstream, endpoints: [{ address: `${loopback}:${settings.apiPort}` }] });
-      await registryClient.putPlatformRoute({ label: apiLabel, upstream: apiUpstream });
-    },
-    stop: async () => undefined,
-  };
   const stores: Component = {
     name: 'stores',
     start: async () => undefined,
@@ -131,7 +120,12 @@ async function main(): Promise<void> {
       createAdminServer({ host: loopback, port: settings.adminPort, metrics, readiness, logger }),
       stores,
       registry,
-      platformRoutes,
+      platformRoutes({
+        registry: registryClient,
+        sharedUpstream: sharedUpstream(catalog),
+        appAddress: settings.appAddress,
+        apiAddress: `${loopback}:${settings.apiPort}`,
+      }),
       provisioner,
       api,
       ready,

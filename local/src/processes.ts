@@ -1,4 +1,4 @@
-// What runs on one machine: the shared app, the control plane and the gateway, each with its arguments.
+// What `npm start` runs: the shared app, the control plane and the gateway, each with its arguments.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Catalog } from '@burgage/tenancy';
@@ -46,7 +46,7 @@ export function sharedAppFolder(paths: DataPaths, catalog: Catalog): string {
 }
 
 /** The environment that every child gets: what Node and the terminal need, and nothing that might be a secret. */
-function plainEnvironment(): Record<string, string> {
+export function plainEnvironment(): Record<string, string> {
   const kept = [
     'PATH',
     'HOME',
@@ -61,31 +61,41 @@ function plainEnvironment(): Record<string, string> {
   return Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 }
 
+/** Flags that have a supervised process end with its supervisor. */
+export function lifeline(repository: string): string[] {
+  return ['--import', join(repository, 'local/src/lifeline.ts')];
+}
+
+/** The shared app; it takes the keys of tenant contexts from the gateway whose admin port is given. */
+export function appProcess(paths: DataPaths, catalog: Catalog, port: number, gatewayAdminPort: number): ProcessSpec {
+  const name = sharedUpstream(catalog);
+  const folder = sharedAppFolder(paths, catalog);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return {
+    name,
+    args: permittedArguments(catalog.app.entry, folder),
+    env: {
+      ...plainEnvironment(),
+      BURGAGE_APP_ADDRESS: `${loopback}:${port}`,
+      BURGAGE_UPSTREAM: name,
+      BURGAGE_JWKS_URL: `http://${loopback}:${gatewayAdminPort}/jwks.json`,
+      BURGAGE_APP_DATA: folder,
+    },
+    cwd: folder,
+    logFile: join(paths.logs, `${name}.log`),
+    readyUrl: `http://${loopback}:${port}/healthz`,
+  };
+}
+
 export function platformProcesses(layout: PlatformLayout): PlatformProcesses {
   const { repository, paths, catalog, ports, host, port, baseDomain, logLevel } = layout;
   const env = plainEnvironment();
-  const lifeline = ['--import', join(repository, 'local/src/lifeline.ts')];
-  const appFolder = sharedAppFolder(paths, catalog);
-  mkdirSync(appFolder, { recursive: true, mode: 0o700 });
   return {
-    app: {
-      name: sharedUpstream(catalog),
-      args: permittedArguments(catalog.app.entry, appFolder),
-      env: {
-        ...env,
-        BURGAGE_APP_ADDRESS: `${loopback}:${ports.app}`,
-        BURGAGE_UPSTREAM: sharedUpstream(catalog),
-        BURGAGE_JWKS_URL: `http://${loopback}:${ports.gatewayAdmin}/jwks.json`,
-        BURGAGE_APP_DATA: appFolder,
-      },
-      cwd: appFolder,
-      logFile: join(paths.logs, `${sharedUpstream(catalog)}.log`),
-      readyUrl: `http://${loopback}:${ports.app}/healthz`,
-    },
+    app: appProcess(paths, catalog, ports.app, ports.gatewayAdmin),
     control: {
       name: 'control',
       args: [
-        ...lifeline,
+        ...lifeline(repository),
         join(repository, 'local/src/control.ts'),
         ...flags({
           data: paths.root,
@@ -106,7 +116,7 @@ export function platformProcesses(layout: PlatformLayout): PlatformProcesses {
     gateway: {
       name: 'gateway',
       args: [
-        ...lifeline,
+        ...lifeline(repository),
         join(repository, 'services/gateway/src/main.ts'),
         ...flags({
           host,
@@ -128,6 +138,7 @@ export function platformProcesses(layout: PlatformLayout): PlatformProcesses {
   };
 }
 
-function flags(values: Readonly<Record<string, string | number>>): string[] {
+/** `--name value` for each. */
+export function flags(values: Readonly<Record<string, string | number>>): string[] {
   return Object.entries(values).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }

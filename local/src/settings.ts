@@ -1,5 +1,8 @@
-// The settings of `npm start`, and those that it hands to the control process.
+// The settings of `npm start` and `npm run start:mesh`, and those that the first hands to the control process.
+import { resolve } from 'node:path';
+import { eventsSettings } from '@burgage/events';
 import { defineSettings } from '@burgage/runtime';
+import { storeSettings } from '@burgage/store';
 import { z } from 'zod';
 
 const portError = 'expected a port from 1 to 65535';
@@ -30,6 +33,28 @@ export const startSettings = defineSettings({
     default: 'info',
     description: 'trace, debug, info, warn or error',
   },
+});
+
+/** A catalog's name as it is, the path of a file as seen from `here`. */
+export function catalogNamed(nameOrPath: string, here: string): string {
+  return /[./\\]/.test(nameOrPath) ? resolve(here, nameOrPath) : nameOrPath;
+}
+
+export const meshSettings = defineSettings({
+  ...startSettings,
+  port: { ...startSettings.port, description: 'where the first gateway serves tenants' },
+  secondPort: {
+    flag: 'second-port',
+    env: 'BURGAGE_SECOND_PORT',
+    schema: port,
+    default: '8081',
+    description: 'where the second gateway serves them',
+  },
+  data: { ...startSettings.data, default: '.burgage-mesh' },
+  ...storeSettings,
+  store: { ...storeSettings.store, description: `${storeSettings.store.description}; without it FerretDB from the lab` },
+  ...eventsSettings,
+  events: { ...eventsSettings.events, description: `${eventsSettings.events.description}; without it NATS from the lab` },
 });
 
 export const controlSettings = defineSettings({

@@ -117,7 +117,7 @@ export class SupervisedProcess implements Component {
         child.on('error', (error) => resolve(`could not be started: ${error.message}`));
         child.on('exit', (code, signal) => resolve(howItEnded(code, signal)));
       });
-      logger.info({ process: spec.name, childPid: child.pid }, 'process started');
+      logger.info({ process: spec.name, childPid: child.pid, readyUrl: spec.readyUrl, args: spec.args }, 'process started');
     } finally {
       closeSync(log);
     }

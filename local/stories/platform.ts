@@ -9,7 +9,7 @@ import { freePort } from '../src/ports.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
 const loopback = '127.0.0.1';
-const readyTimeoutMs = 30_000;
+const readyTimeoutMs = 60_000;
 
 export interface Answer {
   readonly status: number;
@@ -71,14 +71,28 @@ export function ask(port: number, host: string, path: string, { method, headers 
   });
 }
 
-/** Runs a command to its end, within a bound. */
-export async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}, timeoutMs = 30_000): Promise<CommandResult> {
-  const child = spawn(process.execPath, args, {
+interface ProcessEntry {
+  readonly process: string;
+  readonly childPid: number;
+  readonly args: readonly string[];
+  readonly readyUrl: string;
+}
+
+/** Runs a script of ours to its end, within a bound. */
+export function run(args: readonly string[]): Promise<CommandResult> {
+  return runProgram(process.execPath, args);
+}
+
+/** Runs a program to its end, within a bound. */
+export async function runProgram(program: string, args: readonly string[], input = ''): Promise<CommandResult> {
+  const child = spawn(program, args, {
     cwd: repository,
-    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: timeoutMs,
+    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    timeout: 30_000,
   });
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input);
   const [stdout, stderr, [code]] = await Promise.all([textOf(child.stdout), textOf(child.stderr), once(child, 'exit')]);
   return { code, stdout, stderr };
 }
@@ -100,14 +114,46 @@ export async function until<T>(what: string, check: () => Promise<T | undefined 
   }
 }
 
-/** `npm start`, on a port and a folder of its own. */
+/** Where a platform starts and what is given to it. */
+export interface PlatformChoice {
+  /** A folder to carry on with; a new one without it. */
+  readonly data?: string;
+  readonly port?: number;
+  readonly args?: readonly string[];
+}
+
+/** A way in which Burgage runs. */
+export interface PlatformKind {
+  readonly name: string;
+  /** The program that starts it. */
+  readonly program: string;
+  /** Names of its supervised processes. */
+  readonly control: readonly string[];
+  readonly gateways: readonly string[];
+  readonly app: string;
+  /** More for a platform on the folder `data`. */
+  readonly surroundings?: (data: string) => Promise<{ readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> }>;
+}
+
+/** `npm start`. */
+export const embedded: PlatformKind = {
+  name: 'on embedded engines',
+  program: 'local/src/main.ts',
+  control: ['control'],
+  gateways: ['gateway'],
+  app: 'desk-shared',
+};
+
+/** Burgage as it is started by a user, on a port and a folder of its own. */
 export class Platform {
+  readonly kind: PlatformKind;
   readonly port: number;
   readonly data: string;
   readonly #child: ChildProcess;
   #output = '';
 
-  private constructor(child: ChildProcess, port: number, data: string) {
+  private constructor(kind: PlatformKind, child: ChildProcess, port: number, data: string) {
+    this.kind = kind;
     this.#child = child;
     this.port = port;
     this.data = data;
@@ -119,18 +165,17 @@ export class Platform {
     });
   }
 
-  /** Resolves when it says `ready`. Give `data` to carry on with a folder. */
-  static async start(
-    choice: { readonly data?: string; readonly port?: number; readonly args?: readonly string[] } = {},
-  ): Promise<Platform> {
+  /** Resolves when it says `ready`. */
+  static async start(kind: PlatformKind = embedded, choice: PlatformChoice = {}): Promise<Platform> {
     const data = choice.data ?? (await mkdtemp(join(tmpdir(), 'burgage-story-')));
     const port = choice.port ?? (await freePort(loopback));
-    const child = spawn(process.execPath, ['local/src/main.ts', '--port', String(port), '--data', data, ...(choice.args ?? [])], {
+    const { args, env } = (await kind.surroundings?.(data)) ?? { args: [], env: {} };
+    const child = spawn(process.execPath, [kind.program, '--port', String(port), '--data', data, ...args, ...(choice.args ?? [])], {
       cwd: repository,
-      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' },
+      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const platform = new Platform(child, port, data);
+    const platform = new Platform(kind, child, port, data);
     try {
       await until(
         'ready',
@@ -149,21 +194,58 @@ export class Platform {
     return this.#output;
   }
 
+  /** The same once more: on the same folder and engines. */
+  startAgain(): Promise<Platform> {
+    return Platform.start(this.kind, { data: this.data });
+  }
+
+  /** Every supervised process. */
+  get processNames(): readonly string[] {
+    return [...this.kind.control, ...this.kind.gateways, this.kind.app];
+  }
+
   get pid(): number {
     return this.#child.pid ?? 0;
   }
 
   /** The newest process id of a supervised process, from the supervisor's log. */
   async pidOf(name: string): Promise<number> {
+    return (await this.#newest(name)).childPid;
+  }
+
+  /** The newest start of a process, as the supervisor has logged it. */
+  async #newest(name: string): Promise<ProcessEntry> {
     const lines = (await readFile(join(this.data, 'logs', 'supervisor.log'), 'utf8')).trim().split('\n');
-    const pids = lines.map((line) => JSON.parse(line)).filter((entry) => entry.process === name && entry.childPid);
-    const found = pids.at(-1);
+    const found = lines.map((line): ProcessEntry => JSON.parse(line)).findLast((entry) => entry.process === name && entry.childPid);
     if (!found) throw new Error(`no process ${name} in the supervisor's log`);
-    return Number(found.childPid);
+    return found;
+  }
+
+  /** True when a supervised process answers at its ready address. */
+  async isReady(name: string): Promise<boolean> {
+    const response = await fetch(await this.readyUrlOf(name), { signal: AbortSignal.timeout(1_000) }).catch(() => undefined);
+    return response?.ok === true;
+  }
+
+  async readyUrlOf(name: string): Promise<string> {
+    return (await this.#newest(name)).readyUrl;
+  }
+
+  /** What a supervised process was given for a flag. */
+  async flagOf(name: string, flag: string): Promise<string> {
+    const { args } = await this.#newest(name);
+    const value = args[args.indexOf(flag) + 1];
+    if (!args.includes(flag) || value === undefined) throw new Error(`${name} has no ${flag}`);
+    return value;
   }
 
   ask(host: string, path: string, options?: AskOptions): Promise<Answer> {
-    return ask(this.port, host.includes('.') ? host : `${host}.localhost:${this.port}`, path, options);
+    return this.askOn(this.port, host, path, options);
+  }
+
+  /** Asks on a port of its own, such as that of the second gateway. */
+  askOn(port: number, host: string, path: string, options?: AskOptions): Promise<Answer> {
+    return ask(port, host.includes('.') ? host : `${host}.localhost:${this.port}`, path, options);
   }
 
   /** The command line, as a user runs it. */

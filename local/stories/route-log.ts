@@ -9,16 +9,51 @@ export const keyOf = ({ kind, key }: RouteEntry): string => `${kind} ${key}`;
 /** The newest entry of each entity, removals included. */
 export type Newest = ReadonlyMap<string, RouteEntry>;
 
-interface Epoch {
-  /** What was committed before it began. */
-  base: Newest;
-  /** By revision, from 1 at index 0. */
-  readonly entries: RouteEntry[];
+/** Where a gateway is, and the newest that it has seen, as it says hello with. */
+export interface Claimed {
+  readonly epoch: string;
+  readonly revision: number;
+  readonly seen: { readonly revision: number; readonly stamp: string };
 }
 
-/** Every append, whichever replica made it. */
+/** The journal in one epoch, as far as one history of the store goes. */
+export class History {
+  readonly epoch: string;
+  /** What was committed before it began. */
+  base: Newest;
+  /** By revision, from 1 at index 0; undefined for what is no entry. */
+  readonly entries: (RouteEntry | undefined)[];
+  readonly #stamps: string[];
+
+  constructor(epoch: string, base: Newest = new Map(), entries: readonly (RouteEntry | undefined)[] = [], stamps: readonly string[] = []) {
+    this.epoch = epoch;
+    this.base = base;
+    this.entries = [...entries];
+    this.#stamps = [...stamps];
+  }
+
+  copy(): History {
+    return new History(this.epoch, this.base, this.entries, this.#stamps);
+  }
+
+  appended({ revision, stamp }: JournalHead, values: readonly Json[]): void {
+    for (const [index, value] of values.entries()) {
+      // The registry's journal holds nothing but route entries, and null where it only wants a revision.
+      this.entries[revision - values.length + index] = value === null ? undefined : (value as unknown as RouteEntry);
+      this.#stamps[revision - values.length + index] = stamp;
+    }
+  }
+
+  /** Whether everything that the one who claims this has seen was committed here. */
+  holds({ epoch, seen }: Claimed): boolean {
+    return epoch === this.epoch && (seen.revision === 0 || this.#stamps[seen.revision - 1] === seen.stamp);
+  }
+}
+
+/** Every append, whichever replica made it, in every history that the store has had. */
 export class RouteLog {
-  readonly #epochs = new Map<string, Epoch>();
+  /** The live ones last. */
+  readonly #histories: History[] = [];
   #epoch = '';
 
   /** The newest. */
@@ -26,45 +61,61 @@ export class RouteLog {
     return this.#epoch;
   }
 
+  /** `base`: what was committed when it began, or a little before. */
   begin(epoch: string, base: Newest): void {
-    this.#of(epoch).base = base;
+    const history = this.#live(epoch);
+    // Whoever began it and whoever only found it begun may both say so.
+    if (history.base.size === 0) history.base = base;
+    else history.base = new Map([...history.base].map(([key, entry]) => [key, lower(entry, base.get(key))]));
     this.#epoch = epoch;
   }
 
-  appended({ epoch, revision }: JournalHead, values: readonly Json[]): void {
-    const { entries } = this.#of(epoch);
-    // The registry's journal holds nothing but route entries.
-    for (const [index, value] of values.entries()) entries[revision - values.length + index] = value as unknown as RouteEntry;
+  appended(head: JournalHead, values: readonly Json[]): void {
+    this.#live(head.epoch).appended(head, values);
   }
 
-  /** Everything in the journal of an epoch, oldest first. */
-  entries(epoch: string): readonly RouteEntry[] {
-    return this.#of(epoch).entries;
+  /** The live history as it is now, to be given to `restored`. */
+  copy(): History {
+    return this.#live(this.#epoch).copy();
   }
 
-  base(epoch: string): Newest {
-    return this.#of(epoch).base;
+  /** The store goes on from this copy. */
+  restored(copy: History): void {
+    this.#histories.push(copy.copy());
+    this.#epoch = copy.epoch;
+  }
+
+  /** The newest history with everything that was seen by whoever claims this. */
+  historyOf(claimed: Claimed): History | undefined {
+    return this.#histories.findLast((history) => history.holds(claimed));
   }
 
   /** The newest of each entity at or before `revision`. */
   newestAt(epoch: string, revision: number): Newest {
-    const newest = new Map(this.base(epoch));
-    addNewer(newest, this.entries(epoch).slice(0, revision));
+    const { base, entries } = this.#live(epoch);
+    const newest = new Map(base);
+    addNewer(newest, entries.slice(0, revision));
     return newest;
   }
 
-  #of(epoch: string): Epoch {
-    let found = this.#epochs.get(epoch);
+  #live(epoch: string): History {
+    let found = this.#histories.findLast((history) => history.epoch === epoch);
     if (found === undefined) {
-      found = { base: new Map(), entries: [] };
-      this.#epochs.set(epoch, found);
+      found = new History(epoch);
+      this.#histories.push(found);
     }
     return found;
   }
 }
 
-export function addNewer(newest: Map<string, RouteEntry>, entries: Iterable<RouteEntry>): void {
-  for (const entry of entries) if (entry.version > (newest.get(keyOf(entry))?.version ?? 0)) newest.set(keyOf(entry), entry);
+function lower(entry: RouteEntry, other: RouteEntry | undefined): RouteEntry {
+  return other !== undefined && other.version < entry.version ? other : entry;
+}
+
+export function addNewer(newest: Map<string, RouteEntry>, entries: Iterable<RouteEntry | undefined>): void {
+  for (const entry of entries) {
+    if (entry !== undefined && entry.version > (newest.get(keyOf(entry))?.version ?? 0)) newest.set(keyOf(entry), entry);
+  }
 }
 
 /** What the documents say now, read without the code under test. */

@@ -1,8 +1,9 @@
 // What one gateway shows from one start to its next, held at every step against what the registry committed.
 import { isDeepStrictEqual } from 'node:util';
+import { epochNumber } from '@burgage/contracts';
 import { hostsToGuardMin, type RouteFollower, removedShareMax } from '@burgage/gateway/route-follower';
 import type { RouteEntry } from '@burgage/tenancy';
-import { addNewer, keyOf, type RouteLog } from './route-log.ts';
+import { addNewer, type Claimed, History, keyOf, type RouteLog } from './route-log.ts';
 
 /** What may have changed the table since the last look. */
 export type Cause = 'start' | 'entries' | 'snapshot' | 'accepted' | 'nothing';
@@ -11,11 +12,13 @@ export class ShownRoutes {
   readonly #follower: RouteFollower;
   readonly #log: RouteLog;
   readonly #violated: (sentence: string) => void;
-  #epoch = '';
+  /** What was committed in the history of what is shown. */
+  #history = new History('');
+  #claimed: Claimed = { epoch: '', revision: 0, seen: { revision: 0, stamp: '' } };
   /** The newest of each entity at or before the revision that was claimed last. */
   #floor = new Map<string, RouteEntry>();
   #floorRevision = 0;
-  /** The highest version of each entity that was held in this epoch. */
+  /** The highest version of each entity that was held in this history. */
   #highest = new Map<string, number>();
   #hosts: ReadonlySet<string> = new Set();
 
@@ -27,7 +30,7 @@ export class ShownRoutes {
 
   look(cause: Cause): void {
     const { table, position } = this.#follower;
-    this.#claim(position.epoch, position.revision, cause);
+    this.#claim(position, cause);
     const held = new Map([...table.entries()].map((entry) => [keyOf(entry), entry]));
     for (const [key, newest] of this.#floor) this.#notOlder(held.get(key), newest);
     for (const [key, { version }] of held) this.#notBackward(key, version);
@@ -49,18 +52,28 @@ export class ShownRoutes {
       this.#violated(`is followed to ${position.revision} by a registry that has ${revision}`);
   }
 
-  #claim(epoch: string, revision: number, cause: Cause): void {
-    if (epoch !== this.#epoch) {
-      if (cause === 'entries' || cause === 'nothing') this.#violated(`went from epoch ${this.#epoch} to ${epoch} without a snapshot`);
-      this.#epoch = epoch;
-      this.#floor = new Map(this.#log.base(epoch));
+  #claim(claimed: Claimed, cause: Cause): void {
+    const { epoch, revision, seen } = claimed;
+    const history = epoch === '' ? new History('') : this.#log.historyOf(claimed);
+    if (history === undefined) {
+      this.#violated(`has seen ${epoch}/${seen.revision}, which nobody has written`);
+      return;
+    }
+    // A copy that was restored goes on with the same epoch; who has seen nothing that is not in it may go on with it.
+    if (history !== this.#history && !history.holds(this.#claimed)) {
+      if (cause === 'entries' || cause === 'nothing')
+        this.#violated(`went from ${this.#claimed.epoch}/${this.#claimed.revision} to another ${epoch}/${revision} without a snapshot`);
+      const from = epochNumber(this.#claimed.epoch);
+      if (cause !== 'start' && epochNumber(epoch) < from) this.#violated(`went from epoch ${this.#claimed.epoch} back to ${epoch}`);
+      this.#floor = new Map(history.base);
       this.#floorRevision = 0;
       this.#highest = new Map();
     }
-    const journal = this.#log.entries(epoch);
-    if (revision > journal.length) this.#violated(`claims revision ${revision} of ${epoch}, which has ${journal.length}`);
+    this.#history = history;
+    this.#claimed = claimed;
+    if (revision > history.entries.length) this.#violated(`claims revision ${revision} of ${epoch}, which has ${history.entries.length}`);
     if (revision < this.#floorRevision) this.#violated(`went back from revision ${this.#floorRevision} to ${revision} of ${epoch}`);
-    addNewer(this.#floor, journal.slice(this.#floorRevision, revision));
+    addNewer(this.#floor, history.entries.slice(this.#floorRevision, revision));
     this.#floorRevision = Math.max(this.#floorRevision, revision);
   }
 

@@ -1,4 +1,5 @@
 // The watch protocol as a whole: whatever happens between the registry and its gateways, no gateway shows what is not so.
+import { epochNumber } from '@burgage/contracts';
 import { systemRandom } from '@burgage/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { upstreamNames } from './registry-writes.ts';
@@ -42,8 +43,8 @@ const steps: readonly Step[] = [
   { weight: 4, name: 'repeat entries', take: (of) => of.registry.repeat(1 + upTo(of, 5)) },
   { weight: 4, name: 'trim', take: (of) => of.registry.trim(chance(of, 0.5) ? 0 : upTo(of, 10)) },
   { weight: 2, name: 'reset', take: ({ registry }) => registry.reset() },
-  { weight: 2, name: 'back up', take: ({ registry }) => registry.backUp() },
-  { weight: 1, name: 'restore', take: (of) => of.restore() },
+  { weight: 3, name: 'back up', take: ({ registry }) => registry.backUp() },
+  { weight: 3, name: 'restore', take: (of) => of.restore() },
   { weight: 1, name: 'restart leading', take: ({ registry }) => registry.restart('leading') },
   { weight: 1, name: 'restart lagging', take: ({ registry }) => registry.restart('lagging') },
   { weight: 4, name: 'fall behind', take: ({ registry }) => registry.fallBehind() },
@@ -210,12 +211,15 @@ describe('a gateway’s routes, in one situation each', () => {
       await registry.reset();
     });
     await world.until('the snapshot is held', async () => gateway.follower.snapshotHeld);
+    const asked = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
-    registry.faults.beforeRead = () => goOn.promise;
     world.leadTo(gateway, 'lagging');
-    await world.until('the lagging replica knows the gateway', async () =>
-      (await registry.listGateways()).some(({ epoch }) => epoch === gateway.follower.position.epoch),
-    );
+    registry.faults.beforeRead = async () => {
+      asked.resolve();
+      await goOn.promise;
+    };
+    // The lagging replica has heard a hello of the epoch before.
+    await asked.promise;
     const { conversations } = gateway;
     if (when === 'before') expect(gateway.accept()).toBe(true);
     goOn.resolve();
@@ -239,31 +243,29 @@ describe('a gateway’s routes, in one situation each', () => {
     await world.settle();
   });
 
-  test('a snapshot of a replica that is behind takes no version back', async () => {
-    const begun = Promise.withResolvers<void>();
-    const goOn = { first: Promise.withResolvers<void>(), later: Promise.withResolvers<void>() };
-    let scans = 0;
-    registry.faults.beforeRead = async (what) => {
-      if (what === 'routes') return;
-      if (what === 'upstreams') scans += 1;
-      begun.resolve();
-      await (scans === 1 ? goOn.first : goOn.later).promise;
-    };
+  test('a replica that is behind sends nothing, however long it is', async () => {
+    const reached = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
     await meanwhile(async () => {
       await unplace(0, 1);
       await registry.trim(0);
+      registry.faults.beforeRead = async (what) => {
+        if (what !== 'upstreams') return;
+        reached.resolve();
+        await goOn.promise;
+      };
     });
-    await begun.promise;
-    await unplace(1, 2);
-    await registry.trim(0);
+    // Between the head of a snapshot and its routes: the gateway comes to hold more than the snapshot's revision says.
+    await reached.promise;
     registry.fallBehind();
     await world.writes.putUpstream('pool-a', 3);
-    goOn.first.resolve();
-    await world.until('the snapshot is applied', async () => hosts() === 10);
-    registry.faults.beforeRead = async () => {};
+    goOn.resolve();
+    await world.until('the snapshot is applied', async () => hosts() === 11);
+    expect(gateway.follower.table.endpoints('pool-a')).toHaveLength(3);
+    const { conversations } = gateway;
     world.leadTo(gateway, 'lagging');
-    await world.until('the other replica is followed', async () => gateway.follower.caughtUp);
-    goOn.later.resolve();
+    await world.until('it is sent away', async () => gateway.conversations >= conversations + 2);
+    expect(gateway.follower.caughtUp).toBe(false);
     expect(gateway.follower.table.endpoints('pool-a')).toHaveLength(3);
     await world.settle();
   });
@@ -274,6 +276,98 @@ describe('a gateway’s routes, in one situation each', () => {
     registry.faults.relay = 'works';
     await world.writes.signUp('tenant-12', 'pool-d');
     await world.settle();
+  });
+});
+
+describe('an older copy of the store that is restored behind gateways', () => {
+  let world: WatchedWorld;
+  let registry: WatchedRegistry;
+  /** One on each replica. */
+  let gateways: readonly WatchingGateway[];
+
+  beforeEach(async () => {
+    world = await WatchedWorld.open(2, 2);
+    ({ registry, gateways } = world);
+    await populate(world, 12);
+    await world.quiet();
+  });
+  afterEach(() => world.close());
+
+  const epochs = (): number[] => gateways.map(({ follower }) => epochNumber(follower.position.epoch));
+  const hosts = (): number[] => gateways.map(({ follower }) => follower.table.hostCount);
+
+  async function signUp(from: number, to: number): Promise<void> {
+    for (let index = from; index < to; index++) void world.writes.signUp(`tenant-${index}`);
+    await world.writes.settled();
+  }
+
+  test('takes everything back that came after it, by itself, in one new epoch', async () => {
+    const [before = 0] = epochs();
+    registry.backUp();
+    await signUp(12, 14);
+    await world.writes.putUpstream('pool-a', 3);
+    await world.quiet();
+    expect(hosts()).toEqual([14, 14]);
+    await world.restore();
+    await world.until('both gateways have it', async () => hosts().every((count) => count === 12));
+    await world.settle();
+    expect(epochs()).toEqual([before + 1, before + 1]);
+    for (const { follower } of gateways) expect(follower.table.endpoints('pool-a')).toHaveLength(1);
+  });
+
+  test('and written to beyond the gateways is found out all the same', async () => {
+    registry.backUp();
+    await signUp(12, 14);
+    await world.quiet();
+    for (const { wire } of gateways) wire.takeAway();
+    await world.restore();
+    for (let times = 0; times < 20; times++) await world.writes.putUpstream('pool-b', 1 + (times % 3));
+    await signUp(20, 22);
+    await world.settle();
+    expect(hosts()).toEqual([14, 14]);
+    for (const { follower } of gateways) expect(follower.table.hasHost('tenant-12.test')).toBe(false);
+  });
+
+  test('that has lost most hosts is held until an operator accepts it, and the old routes are served', async () => {
+    registry.backUp();
+    await signUp(12, 20);
+    await world.quiet();
+    await world.restore();
+    await world.until('both hold it', async () => gateways.every(({ follower }) => follower.snapshotHeld));
+    expect(hosts()).toEqual([20, 20]);
+    // Also a gateway that starts anew meanwhile, from its disk.
+    await gateways[0]?.restart('stopped', 'kept');
+    expect(hosts()).toEqual([20, 20]);
+    await world.until('it holds it again', async () => gateways.every(({ follower }) => follower.snapshotHeld));
+    for (const gateway of gateways) expect(gateway.accept()).toBe(true);
+    expect(hosts()).toEqual([12, 12]);
+    await world.settle();
+  });
+
+  test('is followed when it has all that a gateway has seen', async () => {
+    const [before = 0] = epochs();
+    registry.backUp();
+    await signUp(12, 13);
+    registry.backUp();
+    await world.quiet();
+    registry.backUp();
+    await world.restore();
+    await world.settle();
+    expect(epochs()).toEqual([before, before]);
+    expect(hosts()).toEqual([13, 13]);
+  });
+
+  test('and again an older one, and a newer one, never leads a gateway back', async () => {
+    registry.backUp();
+    for (const upTo of [13, 14]) {
+      await signUp(upTo - 1, upTo);
+      await world.quiet();
+      const [before = 0] = epochs();
+      await world.restore();
+      await world.settle();
+      expect(hosts()).toEqual([12, 12]);
+      for (const epoch of epochs()) expect(epoch).toBe(before + 1);
+    }
   });
 });
 

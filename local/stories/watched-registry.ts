@@ -11,7 +11,7 @@ import { type Clock, createLogger, createMetrics, type Random } from '@burgage/r
 import { type Journal, type JournalHead, type Json, openSqliteStore, type Store } from '@burgage/store';
 import type { Catalog } from '@burgage/tenancy';
 import { replicaStore, type StoreFaults, View } from './replica-store.ts';
-import { RouteLog, truthOf } from './route-log.ts';
+import { type History, RouteLog, truthOf } from './route-log.ts';
 
 const logger = createLogger({ service: 'registry', level: 'silent' });
 
@@ -47,6 +47,7 @@ export interface WatchedRegistryOptions {
   readonly folder: string;
   readonly clock: Clock;
   readonly random: Random;
+  readonly violated: (sentence: string) => void;
 }
 
 export class WatchedRegistry {
@@ -61,7 +62,8 @@ export class WatchedRegistry {
   readonly #views: Promise<Store>[] = [];
   /** What was ever relayed into the store as it is now: all that can be relayed again. */
   #relayed: Json[] = [];
-  #backup: { readonly file: string; readonly relayed: readonly Json[] } | undefined;
+  #backup: { readonly file: string; readonly relayed: readonly Json[]; readonly history: History } | undefined;
+  #restores = 0;
   #copies = 0;
 
   private constructor(options: WatchedRegistryOptions, events: Events) {
@@ -104,10 +106,9 @@ export class WatchedRegistry {
     return this.#replicas[name].socket;
   }
 
-  /** The gateways that either replica knows. */
-  async listGateways(): Promise<readonly GatewayStatus[]> {
-    const lists = await Promise.all([this.client, this.#laggingClient].map((client) => client.listGateways({})));
-    return lists.flatMap(({ gateways }) => gateways);
+  /** The gateways of both replicas, as one of them knows them. */
+  async listGateways(name: ReplicaName = 'leading'): Promise<readonly GatewayStatus[]> {
+    return (await (name === 'leading' ? this.client : this.#laggingClient).listGateways({})).gateways;
   }
 
   /** Ends the streams of the replica's gateways and starts it anew. */
@@ -142,16 +143,14 @@ export class WatchedRegistry {
 
   /** A new epoch of the journal; the documents stay. */
   async reset(): Promise<void> {
-    const base = await truthOf(this.documents);
-    const { epoch } = await this.routes.reset();
-    this.log.begin(epoch, base);
+    await this.#reset(this.routes, {});
   }
 
   backUp(): void {
-    this.#backup = { file: this.#copy(), relayed: [...this.#relayed] };
+    this.#backup = { file: this.#copy(), relayed: [...this.#relayed], history: this.log.copy() };
   }
 
-  /** Puts the copy in the store's place as an operator has to: everything stopped, and a new epoch. */
+  /** Puts the copy in the store's place as an operator does: with the registry stopped, and nothing else. */
   async restore(): Promise<void> {
     if (this.#backup === undefined) return;
     await this.#stop('leading');
@@ -160,12 +159,19 @@ export class WatchedRegistry {
     for (const suffix of ['', '-wal', '-shm']) await rm(this.#file + suffix, { force: true });
     await copyFile(this.#backup.file, this.#file);
     this.#relayed = [...this.#backup.relayed];
-    const store = await this.#open(this.#file);
-    const { epoch } = await store.journal('routes').reset();
-    this.log.begin(epoch, await truthOf(openDocuments(store)));
-    await store.close();
+    this.log.restored(this.#backup.history);
+    this.#restores += 1;
     await this.#start('leading');
     await this.#start('lagging');
+  }
+
+  async #reset(journal: Journal, options: Parameters<Journal['reset']>[0] = {}): Promise<JournalHead> {
+    if (options.from !== undefined && this.#restores === 0)
+      this.#options.violated(`the registry left the epoch ${options.from} though nothing was restored`);
+    const base = await truthOf(this.documents);
+    const head = await journal.reset(options);
+    this.log.begin(head.epoch, base);
+    return head;
   }
 
   get #file(): string {
@@ -193,7 +199,7 @@ export class WatchedRegistry {
 
   #appended(head: JournalHead, values: readonly Json[]): void {
     this.log.appended(head, values);
-    this.#relayed.push(...values);
+    this.#relayed.push(...values.filter((value) => value !== null));
   }
 
   async #start(name: ReplicaName): Promise<void> {
@@ -203,7 +209,14 @@ export class WatchedRegistry {
     const appended = (head: JournalHead, values: readonly Json[]): void => this.#appended(head, values);
     const service = createRegistryService({
       address: `unix:${replica.socket}`,
-      store: replicaStore({ live, faults: this.faults, view: replica.view, clock, appended }),
+      store: replicaStore({
+        live,
+        faults: this.faults,
+        view: replica.view,
+        clock,
+        appended,
+        reset: (journal, options) => this.#reset(journal, options),
+      }),
       events: this.#events,
       catalog,
       baseDomain: 'test',

@@ -52,7 +52,7 @@ export class WatchedWorld {
     const noise = seededRandom(seed + 1);
     const clock = fastClock(clockFactor);
     const violations: string[] = [];
-    const registry = await WatchedRegistry.open({ folder, clock, random: noise });
+    const registry = await WatchedRegistry.open({ folder, clock, random: noise, violated: (sentence) => violations.push(sentence) });
     const gateways: WatchingGateway[] = [];
     for (let index = 0; index < gatewayCount; index++) {
       const name = `gateway-${index}`;
@@ -143,17 +143,21 @@ export class WatchedWorld {
     return follower.snapshotHeld || (follower.caughtUp && follower.position.epoch === epoch && follower.position.revision === revision);
   }
 
-  /** By either replica, and once each. */
+  /** By both replicas. */
   async #listed(): Promise<boolean> {
     const { epoch, revision } = await this.registry.routes.head();
-    const listed = await this.registry.listGateways().catch((error: unknown) => {
-      // The client may not have found a replica again that was restarted.
-      if (!isBurgageError(error, 'unavailable')) throw error;
-      return [];
-    });
-    return this.gateways.every(({ name }) => {
-      const [gateway, ...more] = listed.filter(({ gatewayId }) => gatewayId === name);
-      return more.length === 0 && gateway?.epoch === epoch && gateway.appliedRevision === BigInt(revision) && !gateway.snapshotHeld;
-    });
+    for (const replica of ['leading', 'lagging'] as const) {
+      const listed = await this.registry.listGateways(replica).catch((error: unknown) => {
+        // The client may not have found a replica again that was restarted.
+        if (!isBurgageError(error, 'unavailable')) throw error;
+        return [];
+      });
+      const isKnown = ({ name }: WatchingGateway): boolean => {
+        const gateway = listed.find(({ gatewayId }) => gatewayId === name);
+        return gateway?.epoch === epoch && gateway.appliedRevision === BigInt(revision) && !gateway.snapshotHeld;
+      };
+      if (!this.gateways.every(isKnown)) return false;
+    }
+    return true;
   }
 }

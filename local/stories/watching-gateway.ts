@@ -72,7 +72,7 @@ export class WatchingGateway {
     const loaded = await loadTable(tableFile, clock);
     if (disk === 'cut off' && loaded.kind === 'loaded') this.#violated('took a table that was cut off');
     if (disk === 'kept' && loaded.kind === 'set-aside') this.#violated(`set its own table aside: ${loaded.error.message}`);
-    if (loaded.kind === 'loaded') follower.restore(loaded.table, loaded.heading);
+    if (loaded.kind === 'loaded') follower.restore(loaded.table, loaded.position);
     shown.look('start');
     const file = createTableFile({
       file: tableFile,

@@ -1,4 +1,5 @@
 // The contracts between services: messages, services, events and errors.
+export { epochNumber } from './epoch.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './gen/burgage/events/v1/events_pb.js';

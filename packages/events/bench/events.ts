@@ -1,8 +1,10 @@
-// Bench of the embedded events: publishing, delivering, and the time between the two.
+// Bench of the events on either engine: publishing, delivering, and the time between the two.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Events, openEmbeddedEvents } from '../src/index.ts';
+import { openNatsEvents } from '../src/nats/nats.ts';
+import { removeNamespace } from '../src/nats/testing/server.ts';
 
 export interface EventsBench {
   /** Durable publishes, 64 waiting at once. */
@@ -18,10 +20,27 @@ const backlog = 20_000;
 const publishers = 64;
 const latencySamples = 1_000;
 
-/** Takes a few seconds, in a temporary folder of its own. */
+/** The embedded engine, in a temporary folder of its own. Takes a few seconds. */
 export async function runEventsBench(): Promise<EventsBench> {
   const folder = await mkdtemp(join(tmpdir(), 'burgage-events-bench-'));
-  const events = await openEmbeddedEvents({ file: join(folder, 'events.sqlite') });
+  try {
+    return await bench(await openEmbeddedEvents({ file: join(folder, 'events.sqlite') }));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The NATS server at `url`, in a namespace of its own that is removed again. Takes some seconds. */
+export async function runNatsEventsBench(url: string): Promise<EventsBench> {
+  const namespace = `bench-${process.pid}`;
+  try {
+    return await bench(await openNatsEvents({ url, namespace }));
+  } finally {
+    await removeNamespace(url, namespace);
+  }
+}
+
+async function bench(events: Events): Promise<EventsBench> {
   try {
     const registration = await events.subscribe({ consumer: 'bench', subjects: ['bench.>'], handler: async () => {} });
     await registration.stop();
@@ -32,7 +51,6 @@ export async function runEventsBench(): Promise<EventsBench> {
     return { publishesPerSecond, deliveriesPerSecond, latencyP50Ms: at(0.5), latencyP99Ms: at(0.99) };
   } finally {
     await events.close();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

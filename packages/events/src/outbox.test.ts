@@ -20,6 +20,7 @@ test('an event comes out of the outbox as it went in, through JSON', () => {
         entity,
         time: '2026-01-01T00:00:00.000Z',
         traceparent,
+        schema: 'burgage.events.v1.TenantRequested',
       });
       expect(decodeEvent(subject, event.data)).toMatchObject({ tenantId });
     }),
@@ -30,6 +31,11 @@ test('the trace of the current context travels with the event', () => {
   const item = runInContext({ traceparent }, () => outboxEvent(subject, 'ten_1', { tenantId: 'ten_1' }));
   expect(eventFromOutbox(item.payload).traceparent).toBe(traceparent);
   expect(eventFromOutbox(outboxEvent(subject, 'ten_1', {}).payload)).not.toHaveProperty('traceparent');
+});
+
+test('an item from before there was a schema is an event without one', () => {
+  const { schema: _, ...payload } = outboxEvent(subject, 'ten_1', {}).payload;
+  expect(eventFromOutbox(payload)).not.toHaveProperty('schema');
 });
 
 test('two events have two ids', () => {

@@ -1,5 +1,5 @@
 // The form that an event has in a document's outbox: JSON, with its bytes as base64.
-import { BurgageError, type EventSubject, encodeEvent } from '@burgage/contracts';
+import { BurgageError, type EventSubject, encodeEvent, eventCatalogue } from '@burgage/contracts';
 import { type Clock, currentContext, type Random, systemClock, systemRandom } from '@burgage/runtime';
 import type { Event } from './port.ts';
 
@@ -43,6 +43,7 @@ export function outboxEvent<S extends EventSubject>(
       entity,
       time: clock.now().toISOString(),
       ...(traceparent === undefined ? {} : { traceparent }),
+      schema: eventCatalogue[subject].typeName,
       data: Buffer.from(encodeEvent(subject, message)).toString('base64'),
     },
   };
@@ -64,8 +65,17 @@ export function eventFromOutbox(payload: unknown): Event {
   ];
   const bytes = Buffer.from(data, 'base64');
   if (bytes.toString('base64') !== data) throw corrupt('payload.data', data, 'base64');
-  const event: Event = { id, subject, source, entity, time, data: new Uint8Array(bytes) };
-  return record.traceparent === undefined ? event : { ...event, traceparent: textField(record, 'traceparent') };
+  return {
+    id,
+    subject,
+    source,
+    entity,
+    time,
+    ...(record.traceparent === undefined ? {} : { traceparent: textField(record, 'traceparent') }),
+    // Items from before there was one have none.
+    ...(record.schema === undefined ? {} : { schema: textField(record, 'schema') }),
+    data: new Uint8Array(bytes),
+  };
 }
 
 function textField(record: Readonly<Record<string, unknown>>, field: string): string {

@@ -14,6 +14,8 @@ export interface Event {
   readonly time: string;
   /** W3C trace context, where there is one. */
   readonly traceparent?: string;
+  /** Full name of the Protobuf message in `data`, its version in it: `burgage.events.v1.TenantRequested`; CloudEvents `dataschema`. Events from before there was one have none. */
+  readonly schema?: string;
   /** Protobuf, as the event catalogue says for the subject. */
   readonly data: Uint8Array;
 }
@@ -29,7 +31,7 @@ export interface SubscribeOptions {
   readonly consumer: string;
   /** Subjects, exact or with `*` for one token or a last `>` for the rest. The newest subscription's hold for the consumer. */
   readonly subjects: readonly string[];
-  /** Resolving acknowledges; throwing has the event delivered again after a backoff. */
+  /** Resolving acknowledges; throwing has the event delivered again after a backoff, or makes it a dead letter at once where it is `event_unknown`. */
   readonly handler: (event: Event, delivery: Delivery) => Promise<void>;
   /** Handlers at once; default 8. */
   readonly concurrency?: number;
@@ -39,7 +41,7 @@ export interface SubscribeOptions {
   readonly backoffMs?: number;
   /** Upper bound of that delay; default 30,000. */
   readonly backoffMaxMs?: number;
-  /** How long a handler may take before the event is given to another; default 30,000. */
+  /** How long a handler may take before the event is given to another; default 30,000. The same in all subscriptions of a consumer: the newest one's may hold for all. */
   readonly ackTimeoutMs?: number;
 }
 
@@ -71,6 +73,14 @@ export interface Events {
   replay(deadLetterId: string): Promise<void>;
   /** Forgets a dead letter. @throws BurgageError `not_found`. */
   discard(deadLetterId: string): Promise<void>;
+  /**
+   * Forgets a consumer: its place, the events that wait for it, its dead letters. For one that nobody subscribes to any
+   * more: an abandoned consumer would keep all that for ever. One that subscribes later is seen for the first time.
+   * @throws BurgageError `not_found`.
+   */
+  removeConsumer(consumer: string): Promise<void>;
+  /** Resolves when the engine answers. @throws BurgageError `unavailable`. */
   ping(): Promise<void>;
+  /** Stops all subscriptions, lets their running handlers and what is being published end, and refuses everything from then on. */
   close(): Promise<void>;
 }

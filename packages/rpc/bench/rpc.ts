@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { create, type DescService, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import {
   CreateTenantRequestSchema,
   type CreateTenantResponse,
@@ -12,9 +12,10 @@ import {
   ProvisionerService,
   RegistryService,
 } from '@burgage/contracts';
-import { createRpcClient, createRpcServer, implement, type RpcHandlers } from '@burgage/rpc';
+import { createRpcClient, createRpcServer, implement } from '@burgage/rpc';
 import { createLogger, createMetrics } from '@burgage/runtime';
 import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
+import { complete } from './resolve-peer.ts';
 
 const roundMs = 1_000;
 const rounds = 3;
@@ -26,15 +27,6 @@ type Call = () => Promise<unknown>;
 
 const folder = mkdtempSync(join(tmpdir(), 'burgage-rpc-bench-'));
 const logger = createLogger({ service: 'bench', level: 'info' });
-
-/** The other methods refuse. */
-function complete<S extends DescService>(service: S, handlers: Partial<RpcHandlers<S>>): RpcHandlers<S> {
-  const refuse = () => {
-    throw new Error('not part of the benchmark');
-  };
-  const all: object = { ...Object.fromEntries(service.methods.map(({ localName }) => [localName, refuse])), ...handlers };
-  return all as RpcHandlers<S>;
-}
 
 async function ours(): Promise<{ call: Call; stream: () => AsyncIterable<unknown>; stop: () => Promise<void> }> {
   const metrics = createMetrics();

@@ -32,10 +32,10 @@ export function exhausted({ deadlineAtMs, signal }: Budget, clock: Clock): Burga
   return undefined;
 }
 
-/** As grpc-js takes it: it speaks the wall clock. */
-export function wallDeadline({ deadlineAtMs }: Budget, clock: Clock): { deadline?: number } {
-  if (deadlineAtMs === undefined) return {};
-  return { deadline: Date.now() + Math.min(deadlineAtMs - clock.monotonicMs(), timeoutMsMax) };
+/** As grpc-js takes it, which speaks the wall clock; infinity for none. */
+export function wallDeadline({ deadlineAtMs }: Budget, clock: Clock): number {
+  if (deadlineAtMs === undefined) return Number.POSITIVE_INFINITY;
+  return Date.now() + Math.min(deadlineAtMs - clock.monotonicMs(), timeoutMsMax);
 }
 
 /** The reason of an abort as an error of the catalogue: itself, `deadline_exceeded` for a timeout, else `cancelled`. */

@@ -1,4 +1,4 @@
-// What every call of one client shares.
+// What every call of one client shares, and what every call of one method.
 import type { DescMethod } from '@bufbuild/protobuf';
 import type { Clock, Random } from '@burgage/runtime';
 import type { Breaker } from './breaker.ts';
@@ -11,6 +11,20 @@ export interface ClientParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly timeoutMs: number;
-  readonly observe: ObserveCall;
-  readonly retried: (method: DescMethod) => void;
 }
+
+/** A method as its client calls it: what is the same for every call. */
+export interface CalledMethod {
+  readonly descriptor: DescMethod;
+  /** `/burgage.registry.v1.RegistryService/GetTenant`. */
+  readonly path: string;
+  /** Without the slash. */
+  readonly name: string;
+  /** The contract says that a repeated call does no more than one. */
+  readonly idempotent: boolean;
+  readonly observe: ObserveCall;
+  readonly retried: () => void;
+}
+
+/** Of the spans of clients. */
+export const clientAttributes = { 'rpc.system': 'grpc' } as const;

@@ -1,14 +1,14 @@
 // Streams as a client reads and writes them: async iterables that go no faster than their slower side.
-import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { asBurgageError, type BurgageError, isBurgageError } from '@burgage/contracts';
 import { beginSpan, currentContext, type OpenSpan, runInContext } from '@burgage/runtime';
 import type { ClientDuplexStream, ClientReadableStream, Metadata } from '@grpc/grpc-js';
 import type { Reach } from './breaker.ts';
 import { type Budget, exhausted, openBudget, wallDeadline } from './budget.ts';
-import type { ClientParts } from './client-parts.ts';
+import { type CalledMethod, type ClientParts, clientAttributes } from './client-parts.ts';
 import { writeAll } from './flow.ts';
 import { headersOf } from './headers.ts';
-import { decode, encode, pathOf } from './method.ts';
+import { decode, encode } from './method.ts';
 import type { RpcCallOptions } from './types.ts';
 
 type Message = MessageShape<DescMessage>;
@@ -17,27 +17,27 @@ type Stream = ClientReadableStream<Buffer> | ClientDuplexStream<Buffer, Buffer>;
 
 /** The call begins when the result is iterated, in the context of now; leaving the loop cancels it. */
 export function openServerStream(
-  method: DescMethod,
+  method: CalledMethod,
   request: Init,
   options: RpcCallOptions,
   parts: ClientParts,
 ): AsyncGenerator<Message, void, undefined> {
   return streamed(method, options, parts, (budget, metadata) => {
     const settings = { metadata, deadline: wallDeadline(budget, parts.clock), signal: budget.signal };
-    return { call: parts.transport.serverStream(pathOf(method), encode(method.input, request), settings) };
+    return { call: parts.transport.serverStream(method.path, encode(method.descriptor.input, request), settings) };
   });
 }
 
 /** As `openServerStream`. An error that `requests` throws cancels the call and comes out of the result. */
 export function openBidi(
-  method: DescMethod,
+  method: CalledMethod,
   requests: AsyncIterable<Init>,
   options: RpcCallOptions,
   parts: ClientParts,
 ): AsyncGenerator<Message, void, undefined> {
   return streamed(method, options, parts, (budget, metadata) => {
     const settings = { metadata, deadline: wallDeadline(budget, parts.clock), signal: budget.signal };
-    const call = parts.transport.bidi(pathOf(method), settings);
+    const call = parts.transport.bidi(method.path, settings);
     return { call, send: (over) => sendAll(call, method, requests, over) };
   });
 }
@@ -53,7 +53,7 @@ interface Opened {
 }
 
 function streamed(
-  method: DescMethod,
+  method: CalledMethod,
   options: RpcCallOptions,
   parts: ClientParts,
   open: (budget: Budget, metadata: Metadata) => Opened,
@@ -62,19 +62,19 @@ function streamed(
   const budget = openBudget(options, undefined, parts.clock);
   return runStream(method, parts, budget, () =>
     runInContext(context, () => {
-      const span = beginSpan(pathOf(method).slice(1), { 'rpc.system': 'grpc' }, 'client');
+      const span = beginSpan(method.name, clientAttributes, 'client');
       return { span, open: () => open(budget, headersOf(context, span.traceparent, options.metadata)) };
     }),
   );
 }
 
 async function* runStream(
-  method: DescMethod,
+  method: CalledMethod,
   parts: ClientParts,
   budget: Budget,
   begin: () => { span: OpenSpan; open: () => Opened },
 ): AsyncGenerator<Message, void, undefined> {
-  const { clock, transport, observe } = parts;
+  const { clock, transport } = parts;
   const startedAtMs = clock.monotonicMs();
   const { span, open } = begin();
   const over = new AbortController();
@@ -86,13 +86,13 @@ async function* runStream(
     const tooLate = exhausted(budget, clock);
     if (tooLate !== undefined) throw tooLate;
     const { call, send } = await opened(parts, budget, open);
-    release = transport.hold(call, budget.signal);
+    release = transport.hold(() => call.cancel(), budget.signal);
     void send?.(over.signal).then((thrown) => {
       requestsThrew = thrown;
       if (thrown !== undefined) call.cancel();
     });
     try {
-      for await (const bytes of call) yield decode(method.output, bytes);
+      for await (const bytes of call) yield decode(method.descriptor.output, bytes);
     } catch (thrown) {
       throw requestsThrew === undefined ? failureOf(thrown) : asBurgageError(requestsThrew.error);
     } finally {
@@ -105,7 +105,7 @@ async function* runStream(
     over.abort();
     release();
     span.end(failed);
-    observe(method, failed?.code ?? 'ok', clock.monotonicMs() - startedAtMs);
+    method.observe(failed?.code ?? 'ok', clock.monotonicMs() - startedAtMs);
   }
 }
 
@@ -135,12 +135,12 @@ function firstSign(call: Stream, reachOf: (error: unknown) => Reach): Promise<Re
 
 async function sendAll(
   call: ClientDuplexStream<Buffer, Buffer>,
-  method: DescMethod,
+  method: CalledMethod,
   requests: AsyncIterable<Init>,
   over: AbortSignal,
 ): Promise<Thrown | undefined> {
   try {
-    await writeAll(call, requests, (request) => encode(method.input, request), over);
+    await writeAll(call, requests, (request) => encode(method.descriptor.input, request), over);
     call.end();
     return undefined;
   } catch (error) {

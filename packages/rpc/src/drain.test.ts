@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -13,6 +12,7 @@ import {
   makeServer,
   provisionerClient,
   registryClient,
+  startProcess,
   startServer,
   temporaryFolder,
   unrepeatableClient,
@@ -91,27 +91,6 @@ describe.each(kinds)('over %s', (kind) => {
     );
   });
 });
-
-/** The registry in a process of its own, on `address`; resolves when it serves. */
-async function startProcess(address: string) {
-  const script = join(temporaryFolder(), 'server.ts');
-  const source = (name: string) => JSON.stringify(join(import.meta.dirname, '..', '..', name, 'src', 'index.ts'));
-  writeFileSync(
-    script,
-    `import { RegistryService } from ${source('contracts')};
-     import { createLogger, createMetrics } from ${source('runtime')};
-     import { createRpcServer, implement } from ${source('rpc')};
-     const handlers = Object.fromEntries(RegistryService.methods.map(({ localName }) => [localName, async () => ({})]));
-     handlers.getTenant = async ({ tenant }) => (tenant === 'slow' ? new Promise(() => {}) : {});
-     const server = createRpcServer({ address: ${JSON.stringify(address)}, services: [implement(RegistryService, handlers)], logger: createLogger({ service: 'x', level: 'silent' }), metrics: createMetrics() });
-     await server.start();
-     process.stdout.write('serving\\n');`,
-  );
-  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  later(() => void child.kill('SIGKILL'));
-  await once(child.stdout, 'data');
-  return { kill: async () => [child.kill('SIGKILL'), await once(child, 'exit')] };
-}
 
 test('a killed server is unavailable, in the middle of a call too; its successor takes the socket it left, and clients find it', async () => {
   const address = freeAddress('unix');

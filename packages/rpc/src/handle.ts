@@ -1,5 +1,5 @@
 // Handlers as grpc-js calls them, one for each kind of method.
-import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
@@ -10,7 +10,7 @@ import {
 } from '@grpc/grpc-js';
 import { writeAll } from './flow.ts';
 import { decode, encode } from './method.ts';
-import { type CallSurroundings, OpenCall } from './server-call.ts';
+import { type CallSurroundings, OpenCall, type ServedMethod } from './server-call.ts';
 import { statusOf } from './status.ts';
 import type { RpcCall } from './types.ts';
 
@@ -22,89 +22,95 @@ export type BidiHandler = (requests: AsyncIterable<Input>, call: RpcCall) => Asy
 
 /** Knows the calls that run: streams can be told to end, and everything can be waited for. */
 export interface CallRegister {
-  /** Counts `work` until it settles; `call` is given for streams. */
-  track(work: Promise<void>, call?: OpenCall): void;
+  begun(call: OpenCall): void;
+  ended(call: OpenCall): void;
 }
 
 export function handleUnary(
-  method: DescMethod,
+  served: ServedMethod,
   handler: UnaryHandler,
   surroundings: CallSurroundings,
   register: CallRegister,
 ): handleUnaryCall<Buffer, Buffer> {
+  const { input, output } = served.descriptor;
   return (grpcCall, respond) => {
-    const call = new OpenCall(grpcCall, method, surroundings);
-    const work = async () => {
+    const call = new OpenCall(grpcCall, served, surroundings);
+    register.begun(call);
+    void call.run(async () => {
       try {
-        const response = encode(method.output, await handler(decode(method.input, grpcCall.request), call));
+        call.authenticate();
+        const response = encode(output, await handler(decode(input, grpcCall.request), call));
         call.succeed();
         respond(null, response);
       } catch (thrown) {
         respond(statusOf(call.fail(thrown)));
+      } finally {
+        register.ended(call);
       }
-    };
-    register.track(call.run(work));
+    });
   };
 }
 
 export function handleServerStream(
-  method: DescMethod,
+  served: ServedMethod,
   handler: ServerStreamHandler,
   surroundings: CallSurroundings,
   register: CallRegister,
 ): handleServerStreamingCall<Buffer, Buffer> {
+  const { input } = served.descriptor;
   return (grpcCall) => {
-    const call = new OpenCall(grpcCall, method, surroundings);
-    register.track(
-      call.run(() => stream(grpcCall, call, method, () => handler(decode(method.input, grpcCall.request), call))),
-      call,
-    );
+    const call = new OpenCall(grpcCall, served, surroundings);
+    stream(grpcCall, call, served, register, () => handler(decode(input, grpcCall.request), call));
   };
 }
 
 export function handleBidi(
-  method: DescMethod,
+  served: ServedMethod,
   handler: BidiHandler,
   surroundings: CallSurroundings,
   register: CallRegister,
 ): handleBidiStreamingCall<Buffer, Buffer> {
   return (grpcCall) => {
-    const call = new OpenCall(grpcCall, method, surroundings);
-    register.track(
-      call.run(() => stream(grpcCall, call, method, () => handler(readRequests(grpcCall, call, method), call))),
-      call,
-    );
+    const call = new OpenCall(grpcCall, served, surroundings);
+    stream(grpcCall, call, served, register, () => handler(readRequests(grpcCall, call, served), call));
   };
 }
 
 /** Sends what the handler yields, as fast as the caller reads it, then how it ended. A stream that a drain stopped has not ended well. */
-async function stream(
+function stream(
   grpcCall: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
   call: OpenCall,
-  method: DescMethod,
+  { descriptor: { output } }: ServedMethod,
+  register: CallRegister,
   handle: () => AsyncIterable<Output>,
-): Promise<void> {
-  try {
-    // At once, so that the client knows that the call has arrived.
-    grpcCall.sendMetadata(new Metadata());
-    await writeAll(grpcCall, handle(), (message) => encode(method.output, message), call.cut);
-    call.signal.throwIfAborted();
-    call.succeed();
-    grpcCall.end();
-  } catch (thrown) {
-    const error = call.fail(thrown);
-    if (!call.cut.aborted) grpcCall.emit('error', statusOf(error));
-  }
+): void {
+  register.begun(call);
+  void call.run(async () => {
+    try {
+      call.authenticate();
+      // At once, so that the client knows that the call has arrived.
+      grpcCall.sendMetadata(new Metadata());
+      await writeAll(grpcCall, handle(), (message) => encode(output, message), call.cut);
+      call.signal.throwIfAborted();
+      call.succeed();
+      grpcCall.end();
+    } catch (thrown) {
+      const error = call.fail(thrown);
+      if (!call.cut.aborted) grpcCall.emit('error', statusOf(error));
+    } finally {
+      register.ended(call);
+    }
+  });
 }
 
 /** The caller's messages, read only as fast as the handler takes them. */
 async function* readRequests(
   grpcCall: ServerDuplexStream<Buffer, Buffer>,
   call: OpenCall,
-  method: DescMethod,
+  { descriptor: { input } }: ServedMethod,
 ): AsyncGenerator<Input, void, undefined> {
   try {
-    for await (const bytes of grpcCall.iterator({ destroyOnReturn: false })) yield decode(method.input, bytes);
+    for await (const bytes of grpcCall.iterator({ destroyOnReturn: false })) yield decode(input, bytes);
     // A caller that is gone looks at first like one that has said everything.
     await new Promise((resolve) => setImmediate(resolve));
     call.cut.throwIfAborted();

@@ -2,59 +2,75 @@
 import type { DescMethod } from '@bufbuild/protobuf';
 import { asBurgageError, BurgageError } from '@burgage/contracts';
 import { beginSpan, type Clock, type Context, type Logger, type OpenSpan, runInContext } from '@burgage/runtime';
-import type { Deadline, Metadata } from '@grpc/grpc-js';
+import type { Deadline, Metadata, ServerUnaryCall } from '@grpc/grpc-js';
 import { contextOf, header } from './headers.ts';
+import { LateSignal } from './late-signal.ts';
 import type { ObserveCall } from './metrics.ts';
+import { serviceOf } from './mutual-tls-server.ts';
 import type { RpcCall } from './types.ts';
 
 /** What the calls of grpc-js have in common, whatever their kind. */
 interface GrpcCall {
   readonly metadata: Metadata;
   getDeadline(): Deadline;
+  getAuthContext: ServerUnaryCall<unknown, unknown>['getAuthContext'];
   once(event: 'cancelled', listener: () => void): unknown;
 }
 
-export interface CallSurroundings {
-  readonly logger: Logger;
-  readonly clock: Clock;
+/** A method as its server calls it: what is the same for every call. */
+export interface ServedMethod {
+  readonly descriptor: DescMethod;
+  /** `burgage.registry.v1.RegistryService/GetTenant`. */
+  readonly name: string;
+  /** Of its spans. */
+  readonly attributes: Readonly<Record<string, string>>;
   readonly observe: ObserveCall;
 }
 
+export interface CallSurroundings {
+  /** Whether callers are known by their certificates. */
+  readonly authenticated: boolean;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
 export class OpenCall implements RpcCall {
-  readonly method: string;
-  readonly metadata: RpcCall['metadata'];
+  readonly peer: string | undefined;
   readonly deadlineAtMs?: number;
-  readonly #descriptor: DescMethod;
+  readonly #grpcCall: GrpcCall;
+  readonly #served: ServedMethod;
   readonly #surroundings: CallSurroundings;
   readonly #startedAtMs: number;
-  readonly #span: OpenSpan;
-  readonly #context: Context;
+  #span: OpenSpan | undefined;
   /** The handler is told to end. */
-  readonly #abort = new AbortController();
+  readonly #abort = new LateSignal();
   /** The call is over: nothing that is written arrives any more. */
-  readonly #cut = new AbortController();
+  readonly #cut = new LateSignal();
   #ended = false;
 
-  constructor(grpcCall: GrpcCall, descriptor: DescMethod, surroundings: CallSurroundings) {
-    const { clock } = surroundings;
-    this.#descriptor = descriptor;
+  constructor(grpcCall: GrpcCall, served: ServedMethod, surroundings: CallSurroundings) {
+    const { clock, authenticated } = surroundings;
+    this.#grpcCall = grpcCall;
+    this.#served = served;
     this.#surroundings = surroundings;
     this.#startedAtMs = clock.monotonicMs();
-    this.method = `${descriptor.parent.typeName}/${descriptor.name}`;
-    this.metadata = { get: (name) => header(grpcCall.metadata, name) };
+    this.peer = authenticated ? serviceOf(grpcCall.getAuthContext().sslPeerCertificate) : undefined;
     const remainingMs = remainingMsOf(grpcCall);
     if (remainingMs !== undefined) this.deadlineAtMs = this.#startedAtMs + remainingMs;
-    const ids = contextOf(grpcCall.metadata);
-    this.#span = runInContext(ids, () =>
-      beginSpan(this.method, { 'rpc.system': 'grpc', 'rpc.service': descriptor.parent.typeName, 'rpc.method': descriptor.name }, 'server'),
-    );
-    this.#context = {
-      ...ids,
-      ...(this.#span.traceparent === undefined ? {} : { traceparent: this.#span.traceparent }),
-      ...(this.deadlineAtMs === undefined ? {} : { deadlineAtMs: this.deadlineAtMs }),
-      signal: this.#abort.signal,
-    };
-    grpcCall.once('cancelled', () => this.#onCancelled(remainingMsOf(grpcCall)));
+    grpcCall.once('cancelled', () => this.#onCancelled());
+  }
+
+  /** Whether it is one that a drain tells to end. */
+  get streams(): boolean {
+    return this.#served.descriptor.methodKind !== 'unary';
+  }
+
+  get method(): string {
+    return this.#served.name;
+  }
+
+  get metadata(): RpcCall['metadata'] {
+    return { get: (name) => header(this.#grpcCall.metadata, name) };
   }
 
   get signal(): AbortSignal {
@@ -71,14 +87,33 @@ export class OpenCall implements RpcCall {
     this.#abort.abort(new BurgageError('draining'));
   }
 
-  /** Runs the handler in the context of the call. */
+  /** Before a handler runs: a connection that ends at that moment no longer says whose it is. @throws BurgageError `unauthenticated`. */
+  authenticate(): void {
+    if (this.#surroundings.authenticated && this.peer === undefined) {
+      throw new BurgageError('unauthenticated', { message: 'The connection ended before it said whose it is.' });
+    }
+  }
+
+  /** Runs the handler, and what says how it ended, in the context of the call. */
   run<T>(handler: () => T): T {
-    return runInContext(this.#context, handler);
+    const abort = this.#abort;
+    const context: { -readonly [K in keyof Context]: Context[K] } = {
+      ...contextOf(this.#grpcCall.metadata),
+      ...(this.deadlineAtMs === undefined ? {} : { deadlineAtMs: this.deadlineAtMs }),
+      get signal() {
+        return abort.signal;
+      },
+    };
+    return runInContext(context, () => {
+      this.#span = beginSpan(this.#served.name, this.#served.attributes, 'server');
+      if (this.#span.traceparent !== undefined) context.traceparent = this.#span.traceparent;
+      return handler();
+    });
   }
 
   /** Ends the call well, unless nobody was there any more to take the answer. */
   succeed(): void {
-    this.#end(this.#cut.signal.aborted ? this.#cut.signal.reason : undefined);
+    this.#end(this.#cut.aborted ? asBurgageError(this.#cut.reason) : undefined);
   }
 
   /**
@@ -86,7 +121,7 @@ export class OpenCall implements RpcCall {
    * abort where that is what stopped the handler, and of anything else only `internal`.
    */
   fail(thrown: unknown): BurgageError {
-    const { aborted, reason } = this.#abort.signal;
+    const { aborted, reason } = this.#abort;
     const stoppedByAbort = aborted && (thrown === reason || (thrown instanceof Error && thrown.name === 'AbortError'));
     const error = asBurgageError(stoppedByAbort ? reason : thrown);
     this.#end(error);
@@ -96,23 +131,24 @@ export class OpenCall implements RpcCall {
   #end(error: BurgageError | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
-    const { logger, clock, observe } = this.#surroundings;
-    const durationMs = clock.monotonicMs() - this.#startedAtMs;
-    observe(this.#descriptor, error?.code ?? 'ok', durationMs);
-    this.#span.end(error);
-    this.run(() => this.#log(logger, error, durationMs));
+    const durationMs = this.#surroundings.clock.monotonicMs() - this.#startedAtMs;
+    this.#served.observe(error?.code ?? 'ok', durationMs);
+    this.#span?.end(error);
+    this.#log(error, durationMs);
   }
 
-  #log(logger: Logger, error: BurgageError | undefined, durationMs: number): void {
-    const { method } = this;
-    if (error?.code === 'internal') logger.error({ method, err: error }, 'call failed');
-    else if (error?.definition.blame === 'platform' && error.code !== 'draining') logger.warn({ method, err: error }, 'call failed');
-    else logger.debug({ method, code: error?.code ?? 'ok', durationMs }, 'call ended');
+  #log(error: BurgageError | undefined, durationMs: number): void {
+    const { logger } = this.#surroundings;
+    const { method, peer } = this;
+    if (error?.code === 'internal') logger.error({ method, peer, err: error }, 'call failed');
+    else if (error?.definition.blame === 'platform' && error.code !== 'draining') logger.warn({ method, peer, err: error }, 'call failed');
+    else if (logger.isLevelEnabled('debug')) logger.debug({ method, peer, code: error?.code ?? 'ok', durationMs }, 'call ended');
   }
 
   /** grpc-js says it at the end of every call, and early where the caller is gone or the deadline has passed. */
-  #onCancelled(remainingMs: number | undefined): void {
+  #onCancelled(): void {
     if (this.#ended) return;
+    const remainingMs = remainingMsOf(this.#grpcCall);
     const reason = new BurgageError(remainingMs !== undefined && remainingMs <= 0 ? 'deadline_exceeded' : 'cancelled');
     this.#abort.abort(reason);
     this.#cut.abort(reason);

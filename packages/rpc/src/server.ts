@@ -2,7 +2,7 @@
 import { BurgageError } from '@burgage/contracts';
 import { type Clock, type Component, type Logger, type Metrics, systemClock } from '@burgage/runtime';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedHandleCall } from '@grpc/grpc-js';
-import { type Address, claimSocketPath, closeSocketToOthers, formatAddress, parseAddress } from './address.ts';
+import { formatAddress, parseAddress, unprotected } from './address.ts';
 import { drainTimeoutMsDefault, serverOptions, stopGraceMs } from './defaults.ts';
 import { quietGrpc } from './grpc-log.ts';
 import {
@@ -16,14 +16,19 @@ import {
 } from './handle.ts';
 import { HealthStatus } from './health.ts';
 import type { RpcImplementation } from './implement.ts';
+import { type Listener, listen } from './listener.ts';
 import { asIs, pathOf } from './method.ts';
-import { serverCalls } from './metrics.ts';
+import { refusedConnections, serverCalls } from './metrics.ts';
 import { reflectionOf } from './reflection.ts';
-import type { CallSurroundings, OpenCall } from './server-call.ts';
+import { Refusals } from './refusals.ts';
+import type { CallSurroundings, OpenCall, ServedMethod } from './server-call.ts';
+import type { TlsIdentity } from './tls-identity.ts';
 
 export interface RpcServerOptions {
   /** `unix:/path` (mode 600; a socket file of a dead process is replaced) or `host:port` (port 0 takes a free one). */
   readonly address: string;
+  /** Who we are to clients, and whom we trust; needed for TCP, where clients show a certificate of the same authority. */
+  readonly tls?: TlsIdentity | undefined;
   /** Made by `implement`. */
   readonly services: readonly RpcImplementation[];
   readonly logger: Logger;
@@ -44,55 +49,62 @@ export interface RpcServer extends Component {
 /**
  * A server that is started, drained and stopped once. `start` throws BurgageError `port_taken`. `drain` says NOT_SERVING,
  * accepts nothing more, tells streams to end (their signal aborts with `draining`) and lets unary calls finish.
+ * @throws BurgageError `config_invalid` for an address that is not valid, and for TCP without `tls`.
  */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
   const { services, logger, metrics, clock = systemClock, drainTimeoutMs = drainTimeoutMsDefault } = options;
   const wanted = parseAddress(options.address);
+  const authenticated = wanted.kind === 'tcp';
+  if (authenticated && options.tls === undefined) throw unprotected(options.address);
   quietGrpc();
   const server = new Server(serverOptions);
+  const { injectConnection } = server.createConnectionInjector(ServerCredentials.createInsecure());
   const health = new HealthStatus();
   const running = new RunningCalls();
-  const surroundings: CallSurroundings = { logger, clock, observe: serverCalls(metrics) };
-  let bound: Address | undefined;
+  const surroundings: CallSurroundings = { authenticated, logger, clock };
+  const observed = serverCalls(metrics);
+  const refusals = new Refusals(logger, clock, refusedConnections(metrics));
+  let listener: Listener | undefined;
 
   const healthService = health.implementation();
   const all = [...services, healthService, reflectionOf([...services, healthService].map(({ service }) => service))];
-  for (const implementation of all) addService(server, implementation, surroundings, running);
+  for (const implementation of all) addService(server, implementation, observed, surroundings, running);
 
   return {
     name: `rpc ${options.address}`,
     start: async () => {
-      if (wanted.kind === 'unix') await claimSocketPath(wanted.path);
-      bound = await bind(server, wanted);
-      if (bound.kind === 'unix') await closeSocketToOthers(bound.path);
+      listener = await listen(wanted, { tls: options.tls, clock, refusals, accept: injectConnection });
       for (const { service } of services) health.set(service.typeName, true);
       health.set('', true);
-      logger.debug({ address: formatAddress(bound) }, 'rpc server listens');
+      logger.debug({ address: formatAddress(listener.address) }, 'rpc server listens');
     },
     drain: async () => {
       health.close();
-      const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      // grpc-js says goodbye to each client, and with this Node no longer waits until their connections are closed.
+      const closed = listener?.close();
+      server.tryShutdown(() => {});
       running.drainStreams();
       const finished = Promise.all([closed, running.idle()]).then(() => true);
       const waiting = new AbortController();
       const inTime = await Promise.race([finished, clock.sleep(drainTimeoutMs, waiting.signal).then(() => false)]);
       waiting.abort();
       if (!inTime) {
-        logger.warn({ calls: running.count, drainTimeoutMs }, 'calls were cut off: they did not end within the drain');
-        server.forceShutdown();
+        logger.warn({ calls: running.count, drainTimeoutMs }, 'connections were cut off: they did not end within the drain');
+        listener?.destroy();
       }
     },
     stop: async () => {
       health.close();
+      listener?.destroy();
       server.forceShutdown();
       const waiting = new AbortController();
       await Promise.race([running.idle(), clock.sleep(stopGraceMs, waiting.signal)]);
       waiting.abort();
-      bound = undefined;
+      listener = undefined;
     },
     address: () => {
-      if (bound === undefined) throw new BurgageError('internal', { message: `The server on ${options.address} is not started.` });
-      return formatAddress(bound);
+      if (listener === undefined) throw new BurgageError('internal', { message: `The server on ${options.address} is not started.` });
+      return formatAddress(listener.address);
     },
     setServing: (service, serving) => health.set(service, serving),
   };
@@ -100,40 +112,44 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
 
 /** The calls that run now. */
 class RunningCalls implements CallRegister {
-  readonly #streams = new Set<OpenCall>();
-  readonly #work = new Set<Promise<void>>();
+  readonly #calls = new Set<OpenCall>();
   #draining = false;
+  #idle: PromiseWithResolvers<void> | undefined;
 
   get count(): number {
-    return this.#work.size;
+    return this.#calls.size;
   }
 
-  track(work: Promise<void>, call?: OpenCall): void {
-    if (call !== undefined) {
-      this.#streams.add(call);
-      if (this.#draining) call.drain();
-    }
-    const tracked: Promise<void> = work.finally(() => {
-      this.#work.delete(tracked);
-      if (call !== undefined) this.#streams.delete(call);
-    });
-    this.#work.add(tracked);
+  begun(call: OpenCall): void {
+    this.#calls.add(call);
+    if (this.#draining && call.streams) call.drain();
+  }
+
+  ended(call: OpenCall): void {
+    this.#calls.delete(call);
+    if (this.#calls.size > 0) return;
+    this.#idle?.resolve();
+    this.#idle = undefined;
   }
 
   drainStreams(): void {
     this.#draining = true;
-    for (const call of this.#streams) call.drain();
+    for (const call of this.#calls) if (call.streams) call.drain();
   }
 
   /** Resolves when nothing runs, calls that came meanwhile included. */
   async idle(): Promise<void> {
-    while (this.#work.size > 0) await Promise.all(this.#work);
+    while (this.#calls.size > 0) {
+      this.#idle ??= Promise.withResolvers<void>();
+      await this.#idle.promise;
+    }
   }
 }
 
 function addService(
   server: Server,
   { service, handlers }: RpcImplementation,
+  observed: ReturnType<typeof serverCalls>,
   surroundings: CallSurroundings,
   register: CallRegister,
 ): void {
@@ -150,16 +166,22 @@ function addService(
       responseSerialize: asIs,
       responseDeserialize: asIs,
     };
+    const served: ServedMethod = {
+      descriptor: method,
+      name: pathOf(method).slice(1),
+      attributes: { 'rpc.system': 'grpc', 'rpc.service': service.typeName, 'rpc.method': method.name },
+      observe: observed(method),
+    };
     // `implement` has checked each handler against the kind of its method.
     switch (method.methodKind) {
       case 'unary':
-        implementation[method.localName] = handleUnary(method, handler as UnaryHandler, surroundings, register);
+        implementation[method.localName] = handleUnary(served, handler as UnaryHandler, surroundings, register);
         break;
       case 'server_streaming':
-        implementation[method.localName] = handleServerStream(method, handler as ServerStreamHandler, surroundings, register);
+        implementation[method.localName] = handleServerStream(served, handler as ServerStreamHandler, surroundings, register);
         break;
       case 'bidi_streaming':
-        implementation[method.localName] = handleBidi(method, handler as BidiHandler, surroundings, register);
+        implementation[method.localName] = handleBidi(served, handler as BidiHandler, surroundings, register);
         break;
       case 'client_streaming':
         throw new TypeError(`${pathOf(method)} streams only requests, which no contract of Burgage does`);
@@ -168,20 +190,4 @@ function addService(
     }
   }
   server.addService(definition, implementation);
-}
-
-function bind(server: Server, wanted: Address): Promise<Address> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(formatAddress(wanted), ServerCredentials.createInsecure(), (error, port) => {
-      if (error === null) {
-        resolve(wanted.kind === 'unix' ? wanted : { ...wanted, port });
-        return;
-      }
-      const taken = /EADDRINUSE/.test(error.message);
-      const message = taken
-        ? `${formatAddress(wanted)} is in use by another program.`
-        : `The server cannot listen on ${formatAddress(wanted)}: ${error.message}`;
-      reject(new BurgageError(taken ? 'port_taken' : 'config_invalid', { message, cause: error }));
-    });
-  });
 }

@@ -14,6 +14,8 @@ export interface RpcCall {
   readonly metadata: { get(name: string): string | undefined };
   /** `burgage.registry.v1.RegistryService/GetTenant`. */
   readonly method: string;
+  /** The service that calls, as its certificate says: `gateway`. Undefined over a Unix socket, which only our user may open. */
+  readonly peer: string | undefined;
 }
 
 /** One handler for each method, by its local name. */

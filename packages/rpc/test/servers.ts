@@ -1,19 +1,43 @@
 // Real servers and clients for the tests, in a folder and on ports of their own, closed after each test.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DescService } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import { BurgageError, ProvisionerService, RegistryService } from '@burgage/contracts';
-import { createRpcClient, createRpcServer, implement, type RpcClientOptions, type RpcHandlers, type RpcServer } from '@burgage/rpc';
-import { type Clock, createLogger, createMetrics, type Metrics } from '@burgage/runtime';
-import { afterEach } from 'vitest';
+import {
+  createDevelopmentCa,
+  createRpcClient,
+  createRpcServer,
+  implement,
+  type RpcClientOptions,
+  type RpcHandlers,
+  type RpcServer,
+  readTlsIdentity,
+  type TlsIdentity,
+} from '@burgage/rpc';
+import { type Clock, createLogger, createMetrics, type Metrics, systemClock, systemRandom } from '@burgage/runtime';
+import { afterAll, afterEach } from 'vitest';
 
 export type Registry = RpcHandlers<typeof RegistryService>;
 export type Provisioner = RpcHandlers<typeof ProvisionerService>;
 
 const silent = createLogger({ service: 'test', level: 'silent' });
 const cleanups: (() => Promise<void> | void)[] = [];
+
+const caFolder = mkdtempSync(join(tmpdir(), 'burgage-rpc-ca-'));
+afterAll(() => rmSync(caFolder, { recursive: true, force: true }));
+/** The authority of this file's tests. */
+export const ca = await createDevelopmentCa({ folder: caFolder, clock: systemClock, random: systemRandom });
+/** Who the tests' servers are, whatever they serve, and who their clients are. */
+export const identities = {
+  server: await readTlsIdentity(await ca.issue('test-server')),
+  client: await readTlsIdentity(await ca.issue('test-client')),
+};
+/** What clients need for TCP. */
+export const asClient = { tls: identities.client, peer: identities.server.service };
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
@@ -41,6 +65,8 @@ interface Served {
   readonly registry?: Partial<Registry>;
   readonly provisioner?: Partial<Provisioner>;
   readonly address?: string;
+  /** Who it is over TCP; `test-server` by default. */
+  readonly tls?: TlsIdentity;
   readonly clock?: Clock;
   readonly metrics?: Metrics;
   readonly drainTimeoutMs?: number;
@@ -52,6 +78,7 @@ export function makeServer({
   registry,
   provisioner,
   address = freeAddress('unix'),
+  tls = identities.server,
   metrics = createMetrics(),
   clock,
   drainTimeoutMs,
@@ -63,6 +90,7 @@ export function makeServer({
   ];
   const server = createRpcServer({
     address,
+    tls,
     services,
     logger: logFile === undefined ? silent : createLogger({ service: 'test', destination: logFile }),
     metrics,
@@ -82,20 +110,20 @@ export async function startServer(served: Served): Promise<RpcServer> {
 type Options = Omit<RpcClientOptions, 'address'>;
 
 export function registryClient(server: { address(): string }, options: Options = {}) {
-  const client = createRpcClient(RegistryService, { address: server.address(), ...options });
+  const client = createRpcClient(RegistryService, { address: server.address(), ...asClient, ...options });
   later(() => client.close());
   return client;
 }
 
 export function provisionerClient(server: { address(): string }, options: Options = {}) {
-  const client = createRpcClient(ProvisionerService, { address: server.address(), ...options });
+  const client = createRpcClient(ProvisionerService, { address: server.address(), ...asClient, ...options });
   later(() => client.close());
   return client;
 }
 
 /** A client of the registry as if its contract marked no method as idempotent. */
 export function unrepeatableClient(server: { address(): string }, options: Options = {}) {
-  const client = createRpcClient(withoutIdempotency(RegistryService), { address: server.address(), ...options });
+  const client = createRpcClient(withoutIdempotency(RegistryService), { address: server.address(), ...asClient, ...options });
   later(() => client.close());
   return client;
 }
@@ -103,6 +131,48 @@ export function unrepeatableClient(server: { address(): string }, options: Optio
 function withoutIdempotency<S extends DescService>(service: S): S {
   const methods = service.methods.map((method) => ({ ...method, idempotency: MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN }));
   return { ...service, methods };
+}
+
+/**
+ * The registry in a process of its own, on a Unix socket or a free port; resolves when it serves. GetTenant answers with
+ * the process that answers, never for the tenant `slow`; WatchRoutes says once who answers and goes on until it is told to end.
+ */
+export async function startProcess(address: string) {
+  const script = join(temporaryFolder(), 'server.ts');
+  const source = (name: string) => JSON.stringify(join(import.meta.dirname, '..', '..', name, 'src', 'index.ts'));
+  const { caFile, certFile, keyFile } = await ca.issue('test-server');
+  writeFileSync(
+    script,
+    `import { once } from 'node:events';
+     import { RegistryService } from ${source('contracts')};
+     import { createLogger, createMetrics } from ${source('runtime')};
+     import { createRpcServer, implement, readTlsIdentity } from ${source('rpc')};
+     const id = String(process.pid);
+     const handlers = Object.fromEntries(RegistryService.methods.map(({ localName }) => [localName, async () => ({})]));
+     handlers.getTenant = async ({ tenant }) => (tenant === 'slow' ? new Promise(() => {}) : { tenant: { id } });
+     handlers.watchRoutes = async function* (_, { signal }) {
+       yield { message: { case: 'head', value: { epoch: id } } };
+       await once(signal, 'abort');
+     };
+     const server = createRpcServer({
+       address: ${JSON.stringify(address)},
+       tls: await readTlsIdentity(${JSON.stringify({ caFile, certFile, keyFile })}),
+       services: [implement(RegistryService, handlers)],
+       logger: createLogger({ service: 'x', level: 'silent' }),
+       metrics: createMetrics(),
+     });
+     await server.start();
+     process.on('SIGTERM', async () => {
+       await server.drain();
+       process.exit();
+     });
+     process.stdout.write(server.address());`,
+  );
+  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  later(() => void child.kill('SIGKILL'));
+  const [bound] = await once(child.stdout, 'data');
+  const end = async (signal: NodeJS.Signals) => [child.kill(signal), await once(child, 'exit')];
+  return { id: String(child.pid), address: () => String(bound), kill: () => end('SIGKILL'), terminate: () => end('SIGTERM') };
 }
 
 /** Methods that a test does not need refuse. */

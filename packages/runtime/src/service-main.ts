@@ -2,9 +2,12 @@
 import { isBurgageError } from '@burgage/contracts';
 import { z } from 'zod';
 import { createAdminServer } from './admin-server.ts';
+import { systemClock } from './clock.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { startPatiently } from './patient-start.ts';
 import { type Component, runProcess } from './process.ts';
+import { systemRandom } from './random.ts';
 import { Readiness } from './readiness.ts';
 import { defineSettings, describeSettings, readSettings, type SettingsDefinition, type SettingsOf, usageOf } from './settings.ts';
 import { startTracing } from './tracing.ts';
@@ -44,46 +47,64 @@ export interface ServiceParts {
 export interface ServiceMain<D extends SettingsDefinition> {
   readonly name: string;
   readonly settings: D;
+  /** Called again while it, or the start of what it makes, fails with `unavailable`: something that it needs is down. */
   build(settings: SettingsOf<D>, parts: ServiceParts): Promise<Component & { address(): string }>;
+  /** What it does once and then ends, where the switch of that name is given. */
+  readonly instead?: { readonly [K in keyof D]?: (settings: SettingsOf<D>, parts: ServiceParts) => Promise<void> };
 }
 
-/** Runs one service as a process until SIGINT or SIGTERM. Never rejects: what goes wrong at the start is said on stderr, exit code 1. */
-export async function runService<const D extends SettingsDefinition>({ name, settings: own, build }: ServiceMain<D>): Promise<void> {
+/**
+ * Runs one service as a process until SIGINT or SIGTERM. While something that it needs is not there it waits, and says so
+ * in the log and on /readyz. Never rejects: what else goes wrong at the start is said on stderr, exit code 1.
+ */
+export async function runService<const D extends SettingsDefinition>({
+  name,
+  settings: own,
+  build,
+  instead = {},
+}: ServiceMain<D>): Promise<void> {
   const definition = { ...own, ...commonSettings };
   await runMain(usageOf(definition), async (argv) => {
     const settings = readSettings(definition, { argv });
     const logger = createLogger({ service: name, level: settings.logLevel });
-    logger.info({ settings: describeSettings(definition, settings) }, 'settings');
     const metrics = createMetrics();
+    for (const [given, task] of Object.entries(instead)) {
+      if (settings[given] !== true) continue;
+      await using opened = new AsyncDisposableStack();
+      await task?.(settings, { logger, metrics, opened });
+      return;
+    }
+    logger.info({ settings: describeSettings(definition, settings) }, 'settings');
     const readiness = new Readiness();
     readiness.set(name, false, 'starting');
-    const opened = new AsyncDisposableStack();
-    try {
-      const service = await build(settings, { logger, metrics, opened });
-      const tracing = await startTracing({ service: name, env: process.env });
-      const admin = createAdminServer({ port: settings.adminPort, metrics, readiness, logger });
-      // From here on whoever runs the components closes what is open.
-      const closing = opened.move();
-      await runProcess({
-        name,
-        logger,
-        components: [
-          { name: 'what is open', start: async () => {}, stop: () => closing.disposeAsync() },
-          tracing,
-          admin,
-          service,
-          {
-            name: 'readiness',
-            start: async () => readiness.set(name, true),
-            drain: async () => readiness.set(name, false, 'draining'),
-            stop: async () => {},
+    const tracing = await startTracing({ service: name, env: process.env });
+    const admin = createAdminServer({ port: settings.adminPort, metrics, readiness, logger });
+    const service = startPatiently({
+      name,
+      build: (opened) => build(settings, { logger, metrics, opened }),
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+      onWaiting: (reason) => readiness.set(name, false, `waiting for what it needs: ${reason}`),
+    });
+    await runProcess({
+      name,
+      logger,
+      components: [
+        tracing,
+        admin,
+        service,
+        {
+          name: 'readiness',
+          start: async () => {
+            readiness.set(name, true);
+            logger.info({ address: service.current()?.address(), admin: admin.address() }, `${name} serves`);
           },
-        ],
-      });
-      logger.info({ address: service.address(), admin: admin.address() }, `${name} serves`);
-    } finally {
-      await opened.disposeAsync();
-    }
+          drain: async () => readiness.set(name, false, 'draining'),
+          stop: async () => {},
+        },
+      ],
+    });
   });
 }
 

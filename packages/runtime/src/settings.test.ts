@@ -14,6 +14,13 @@ const definition = defineSettings({
   },
   data: { flag: 'data', env: 'BURGAGE_DATA', schema: z.string(), description: 'The data folder.' },
   token: { flag: 'admin-token', env: 'BURGAGE_TOKEN', schema: z.string().min(8).optional(), description: 'The admin token.', secret: true },
+  store: {
+    flag: 'store',
+    env: 'BURGAGE_STORE',
+    schema: z.string().startsWith('mongodb://').optional(),
+    description: 'The store.',
+    secret: 'url',
+  },
   verbose: { flag: 'verbose', schema: z.stringbool(), default: 'false', description: 'Say more.' },
 });
 
@@ -38,7 +45,7 @@ test('a flag wins over the environment, and the environment over the default', (
 
 test('values are typed, switches need no value, what is optional may be missing', () => {
   const values = readSettings(definition, { argv: ['--data', '.burgage', '--verbose'], env: {} });
-  expect(values).toEqual({ port: 8080, data: '.burgage', token: undefined, verbose: true });
+  expect(values).toEqual({ port: 8080, data: '.burgage', token: undefined, store: undefined, verbose: true });
   expect(readSettings(definition, { argv: ['--verbose=false', '--data=x=y'], env: {} })).toMatchObject({ verbose: false, data: 'x=y' });
 });
 
@@ -57,7 +64,7 @@ test('a bad variable is named as the variable', () => {
 
 test('an unknown flag is refused with the one that was meant', () => {
   expect(problemsOf(['--data', 'd', '--prot', '80'])).toEqual({ '--prot': 'is not known; did you mean --port?' });
-  expect(problemsOf(['--data', 'd', '--xyzzy'])['--xyzzy']).toContain('expected one of --port, --data, --admin-token, --verbose');
+  expect(problemsOf(['--data', 'd', '--xyzzy'])['--xyzzy']).toContain('expected one of --port, --data, --admin-token, --store, --verbose');
 });
 
 test('a flag that is given twice or without a value is refused', () => {
@@ -67,9 +74,37 @@ test('a flag that is given twice or without a value is refused', () => {
 });
 
 test('a secret is neither shown nor quoted in an error', () => {
-  expect(JSON.stringify(problemsOf(['--data', 'd', '--admin-token', 'hunter2']))).not.toContain('hunter2');
-  const values = readSettings(definition, { argv: ['--data', 'd', '--admin-token', 'correct horse'], env: {} });
-  expect(describeSettings(definition, values)).toEqual({ port: 8080, data: 'd', token: '•••', verbose: false });
+  expect(JSON.stringify(problemsOf(['--data', 'd'], { BURGAGE_TOKEN: 'hunter2' }))).not.toContain('hunter2');
+  const env = { BURGAGE_TOKEN: 'correct horse', BURGAGE_STORE: 'mongodb://user:hunter2@db/x' };
+  const values = readSettings(definition, { argv: ['--data', 'd'], env });
+  expect(values).toMatchObject({ token: env.BURGAGE_TOKEN, store: env.BURGAGE_STORE });
+  expect(describeSettings(definition, values)).toEqual({
+    port: 8080,
+    data: 'd',
+    token: '•••',
+    store: 'mongodb://user:•••@db/x',
+    verbose: false,
+  });
+});
+
+test('a secret on the command line is refused, and so is an address with a password; one without is taken', () => {
+  const refused = {
+    secret: problemsOf(['--data', 'd', '--admin-token', 'correct horse']),
+    address: problemsOf(['--data', 'd', '--store', 'mongodb://user:hunter2@db']),
+  };
+  expect(refused.secret).toEqual({
+    '--admin-token': 'got a secret on the command line, where every user of the machine can read it; expected it in BURGAGE_TOKEN',
+  });
+  expect(refused.address).toEqual({
+    '--store': 'got a password on the command line, where every user of the machine can read it; expected it in BURGAGE_STORE',
+  });
+  expect(JSON.stringify(refused)).not.toMatch(/correct horse|hunter2/);
+  expect(readSettings(definition, { argv: ['--data', 'd', '--store', 'mongodb://db'], env: {} }).store).toBe('mongodb://db');
+});
+
+test('an address that is not valid is quoted without its password', () => {
+  const problems = problemsOf(['--data', 'd'], { BURGAGE_STORE: 'mongo://user:hunter2@db' });
+  expect(problems.BURGAGE_STORE).toMatch(/^"mongo:\/\/user:•••@db" is not valid/);
 });
 
 test('the help text names every flag with its variable and default', () => {
@@ -78,6 +113,7 @@ test('the help text names every flag with its variable and default', () => {
       '  --port VALUE         The port of the gateway. ($BURGAGE_PORT, default 8080)\n',
       '  --data VALUE         The data folder. ($BURGAGE_DATA)\n',
       '  --admin-token VALUE  The admin token. ($BURGAGE_TOKEN)\n',
+      '  --store VALUE        The store. ($BURGAGE_STORE)\n',
       '  --verbose            Say more. (default false)\n',
     ].join(''),
   );

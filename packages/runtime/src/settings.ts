@@ -2,6 +2,7 @@
 import { BurgageError, type FieldViolation } from '@burgage/contracts';
 import type { z } from 'zod';
 import { nearest } from './nearest.ts';
+import { hasPassword, hidden, withoutPassword } from './url-password.ts';
 
 /** One setting. The flag wins over the environment, the environment over the default. */
 export interface Setting<S extends z.ZodType = z.ZodType> {
@@ -15,8 +16,11 @@ export interface Setting<S extends z.ZodType = z.ZodType> {
   readonly default?: string;
   /** One line for the help text. */
   readonly description: string;
-  /** Never shown, nor quoted in an error. */
-  readonly secret?: boolean;
+  /**
+   * Never shown, nor quoted in an error, nor taken from a flag: every user of the machine can read the flags of a
+   * process. With `url` that goes for the password in an address; the rest of it is shown.
+   */
+  readonly secret?: true | 'url';
 }
 
 export type SettingsDefinition = Readonly<Record<string, Setting>>;
@@ -28,8 +32,6 @@ export interface SettingsSource {
   /** Default: the environment of this process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
-
-const hidden = '•••';
 
 /** Gives the definition its type. */
 export function defineSettings<const D extends SettingsDefinition>(definition: D): D {
@@ -48,6 +50,10 @@ export function readSettings<D extends SettingsDefinition>(definition: D, source
   for (const [name, setting] of Object.entries(definition)) {
     const fromEnv = setting.env === undefined ? undefined : env[setting.env] || undefined;
     const flag = flags.get(setting.flag);
+    if (flag !== undefined && isSecret(setting, flag)) {
+      problems.push({ field: `--${setting.flag}`, description: secretOnCommandLine(setting) });
+      continue;
+    }
     const text = flag ?? fromEnv ?? setting.default;
     const parsed = setting.schema.safeParse(text);
     if (parsed.success) {
@@ -70,12 +76,21 @@ export function readSettings<D extends SettingsDefinition>(definition: D, source
 
 /** The values as they may be logged: secrets that are set show as dots. */
 export function describeSettings<D extends SettingsDefinition>(definition: D, values: SettingsOf<D>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(definition).map(([name, setting]) => {
-      const value = values[name];
-      return [name, setting.secret === true && value !== undefined ? hidden : value];
-    }),
-  );
+  return Object.fromEntries(Object.entries(definition).map(([name, setting]) => [name, shown(setting, values[name])]));
+}
+
+function shown(setting: Setting, value: unknown): unknown {
+  if (setting.secret === undefined || value === undefined) return value;
+  return setting.secret === 'url' && typeof value === 'string' ? withoutPassword(value) : hidden;
+}
+
+function isSecret({ secret }: Setting, text: string): boolean {
+  return secret === 'url' ? hasPassword(text) : secret === true;
+}
+
+function secretOnCommandLine({ secret, env }: Setting): string {
+  const what = secret === 'url' ? 'a password' : 'a secret';
+  return `got ${what} on the command line, where every user of the machine can read it; expected it in ${env ?? 'a variable of the environment'}`;
 }
 
 /** The flags with their variables, defaults and descriptions, one a line. */
@@ -83,7 +98,7 @@ export function usageOf(definition: SettingsDefinition): string {
   const rows = Object.values(definition).map((setting) => {
     const notes = [
       setting.env === undefined ? undefined : `$${setting.env}`,
-      setting.default === undefined ? undefined : `default ${setting.secret === true ? hidden : setting.default}`,
+      setting.default === undefined ? undefined : `default ${shown(setting, setting.default)}`,
     ].filter((note) => note !== undefined);
     return {
       left: isSwitch(setting) ? `--${setting.flag}` : `--${setting.flag} VALUE`,
@@ -142,7 +157,7 @@ function isSwitch(setting: Setting): boolean {
 
 function describeProblem(setting: Setting, text: string | undefined, error: z.ZodError): string {
   if (text === undefined) return `is missing; expected ${lowerFirst(setting.description)}`;
-  const came = setting.secret === true ? 'the value' : JSON.stringify(text);
+  const came = setting.secret === true ? 'the value' : JSON.stringify(shown(setting, text));
   return `${came} is not valid: ${error.issues.map((issue) => lowerFirst(issue.message)).join(', ')}`;
 }
 

@@ -1,4 +1,5 @@
 // What a document type declares, computed for one value: unique keys, index values, today's shape.
+import { createHash } from 'node:crypto';
 import { BurgageError, invalidField } from '@burgage/contracts';
 import type { DocumentType, IndexValue, OutboxItem } from './port.ts';
 
@@ -33,6 +34,12 @@ export function checkType<T>(type: DocumentType<T>): void {
   }
 }
 
+/** Another text whenever the schema version, an index or a unique key is another one: what is stored has to be computed again then. */
+export function declarationOf(type: AnyDocumentType): string {
+  const parts = [type.schemaVersion, Object.keys(type.indexes ?? {}).sort(), Object.keys(type.unique ?? {}).sort()];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 16);
+}
+
 /** An id, unique key or index value that is text: what every database can keep and compare byte by byte. */
 export function checkText(field: string, text: unknown): asserts text is string {
   if (typeof text !== 'string') throw invalidField(field, `got a value of type ${typeof text}, expected a string`);
@@ -51,15 +58,13 @@ export interface UniqueKey {
   readonly value: string;
 }
 
-/** Every unique key that `value` takes, each once. */
+/** Every unique key that `value` takes. */
 export function uniqueKeysOf<T>(type: DocumentType<T>, value: T): readonly UniqueKey[] {
   const keys: UniqueKey[] = [];
-  for (const [key, valuesOf] of Object.entries(type.unique ?? {})) {
-    const taken = valuesOf(value) ?? [];
-    for (const text of new Set(typeof taken === 'string' ? [taken] : taken)) {
-      checkText(`${type.name}.unique.${key}`, text);
-      if (text !== '') keys.push({ key, value: text });
-    }
+  for (const [key, compute] of Object.entries(type.unique ?? {})) {
+    const text = compute(value) ?? '';
+    checkText(`${type.name}.unique.${key}`, text);
+    if (text !== '') keys.push({ key, value: text });
   }
   return keys;
 }

@@ -21,8 +21,8 @@ export interface DocumentType<T> {
   readonly schemaVersion: number;
   /** Turns a value of `fromVersion` (lower than `schemaVersion`) into today's shape. Needed from version 2 on. */
   readonly upgrade?: (value: unknown, fromVersion: number) => T;
-  /** Key name -> the values that no other document of the type may have. Undefined, an empty string or an empty list: none. */
-  readonly unique?: Readonly<Record<string, (value: T) => string | readonly string[] | undefined>>;
+  /** Key name -> the value that no other document of the type may have. Undefined or an empty string: none. */
+  readonly unique?: Readonly<Record<string, (value: T) => string | undefined>>;
   /** Index name -> the value to filter and sort by, of one kind for all documents. Undefined: the document is not found by that index. */
   readonly indexes?: Readonly<Record<string, (value: T) => IndexValue | undefined>>;
 }
@@ -64,6 +64,8 @@ export interface ListQuery {
   readonly pageSize?: number;
   /** `nextCursor` of the page before, with the same `where` and `sort`. */
   readonly cursor?: string;
+  /** What to do with documents of a newer schema version: refuse the page (the default), or leave them to the newer code. */
+  readonly tooNew?: 'refuse' | 'omit';
 }
 
 export interface Page<T> {
@@ -81,6 +83,9 @@ export interface Page<T> {
  *
  * Every read upgrades an older value in memory; the next replace stores today's shape. A document that was written by a
  * newer schema version is refused with `document_too_new` by reads and by writes.
+ *
+ * A read sees every write that was acknowledged before it began, whoever made it. Only behind a server that has lost its
+ * place without knowing it yet may a read be late for some seconds; it never sees what can still be undone.
  */
 export interface Documents<T> {
   get(id: string): Promise<Stored<T> | undefined>;
@@ -97,7 +102,8 @@ export interface Documents<T> {
   remove(id: string, version: number): Promise<void>;
   /**
    * A document that exists during the whole of a paged walk and whose sort value does not change is seen exactly once,
-   * whatever is written meanwhile. A page that would hold a document of a newer schema version is refused, naming its id.
+   * whatever is written meanwhile. A page that would hold a document of a newer schema version is refused, naming its id,
+   * unless the query has such documents left out.
    * @throws BurgageError `invalid_page_token`, `invalid_argument`, `document_too_new` (metadata.id).
    */
   list(query?: ListQuery): Promise<Page<T>>;
@@ -108,19 +114,41 @@ export interface Documents<T> {
   pendingOutbox(limit: number, after?: string): Promise<readonly Stored<T>[]>;
   /** Takes relayed items out, by id, without moving the version. Items that are gone already are no error. */
   pullOutbox(id: string, itemIds: readonly string[]): Promise<void>;
+  /**
+   * Stores up to `limit` documents of an older schema version in today's shape, indexes and unique keys included, without
+   * moving their versions; answers how many it stored. 0: none is left. Newer ones are left alone.
+   */
+  upgradeStored(limit: number): Promise<number>;
 }
 
 export interface JournalEntry {
   /** 1, 2, 3 … without gaps. */
   readonly revision: number;
+  /** Given at random to each append, so that two histories never have the same stamp at one revision. */
+  readonly stamp: string;
   readonly value: Json;
 }
 
-export interface JournalHead {
-  /** Another one whenever the journal was reset or restored: revisions of different epochs cannot be compared. */
+/** How far somebody is in a journal. */
+export interface JournalPosition {
   readonly epoch: string;
-  /** The newest revision; 0 when nothing was ever appended. */
   readonly revision: number;
+  /** The stamp of the entry at `revision`; empty at revision 0. */
+  readonly stamp: string;
+}
+
+/**
+ * How a position lies to what the journal holds now.
+ * `held`: what follows it can be read · `past`: of an earlier epoch, or trimmed: only reading everything anew helps ·
+ * `ahead`: of a later epoch, or a revision still to come: this reader is late, or an older copy was restored ·
+ * `forked`: the history there is another one: an older copy was restored and written to.
+ */
+export type Standing = 'held' | 'past' | 'ahead' | 'forked';
+
+/** The newest position: revision 0 when nothing was ever appended. */
+export interface JournalHead extends JournalPosition {
+  /** Another one after each reset, `<number>.<random>` with a higher number: revisions of different epochs cannot be compared. */
+  readonly epoch: string;
   /** The oldest revision that can still be read; `revision + 1` when there is none. */
   readonly oldest: number;
 }
@@ -142,8 +170,14 @@ export interface Journal {
   waitBeyond(revision: number, timeoutMs: number, signal?: AbortSignal): Promise<boolean>;
   /** Forgets entries up to and with `revision`; the head stays. */
   trim(revision: number): Promise<void>;
-  /** Begins a new epoch: everything is forgotten, revisions begin at 1 again. */
-  reset(): Promise<JournalHead>;
+  /** How `position`, taken from this journal at any time or from another copy of it, lies to what is here now. */
+  standing(position: JournalPosition): Promise<Standing>;
+  /**
+   * Begins a new epoch: everything is forgotten, revisions begin at 1 again. The new epoch's number is higher than that of
+   * the epoch before and that of `beyond`. With `from`, only if that is still the epoch: of several who find the same
+   * reason, one resets. Answers with the head as it is then.
+   */
+  reset(options?: { readonly from?: string; readonly beyond?: string }): Promise<JournalHead>;
 }
 
 /** A store: one service's documents and journals. */

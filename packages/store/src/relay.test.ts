@@ -17,6 +17,9 @@ import {
 
 const orders = typeOf<{ step: number }>({ name: 'orders' });
 
+/** Of a relay with one handler: its own, and the one for targets that nobody handles. */
+const lanes = 2;
+
 let folder: string;
 let store: Store;
 let documents: Documents<{ step: number }>;
@@ -71,13 +74,13 @@ describe('flush', () => {
     const relaying = createRelay({ event: handleAll });
     await documents.insert('a', { step: 1 }, [item('1'), item('2')]);
     await documents.insert('b', { step: 1 }, [item('1')]);
-    await relaying.flush('a');
+    await relaying.flush(documents, 'a');
     expect(handled).toEqual(['a:1', 'a:2']);
     expect((await documents.get('a'))?.outbox).toEqual([]);
     expect((await documents.get('b'))?.outbox).toHaveLength(1);
-    await relaying.flush();
+    await relaying.flushAll();
     expect(handled).toEqual(['a:1', 'a:2', 'b:1']);
-    await relaying.flush('nobody');
+    await relaying.flush(documents, 'nobody');
   });
 
   it('waits for a run that is under way and then relays what that run may have missed', async () => {
@@ -89,10 +92,10 @@ describe('flush', () => {
       },
     });
     await documents.insert('a', { step: 1 }, [item('1')]);
-    const first = relaying.flush('a');
+    const first = relaying.flush(documents, 'a');
     await until(() => handled.length === 1);
     await documents.replace('a', 1, { step: 2 }, [item('2')]);
-    const second = relaying.flush('a');
+    const second = relaying.flush(documents, 'a');
     gate.resolve();
     await Promise.all([first, second]);
     expect(handled).toEqual(['a:1', 'a:2']);
@@ -112,10 +115,10 @@ describe('flush', () => {
     });
     const relaying = createRelay({ event: handleAll }, systemClock, { documents: [slow] });
     await documents.insert('a', { step: 1 }, [item('1')]);
-    const first = relaying.flush('a');
+    const first = relaying.flush(slow, 'a', 'event');
     await until(() => reads === 2);
     await documents.replace('a', 1, { step: 2 }, [item('2')]);
-    const second = relaying.flush('a');
+    const second = relaying.flush(slow, 'a', 'event');
     gate.resolve();
     await Promise.all([first, second]);
     expect(handled).toEqual(['a:1', 'a:2']);
@@ -128,7 +131,7 @@ describe('flush', () => {
       },
     });
     await documents.insert('a', { step: 1 }, [item('1')]);
-    await relaying.flush('a');
+    await relaying.flush(documents, 'a');
     expect(warnings).toMatchObject([{ id: 'a', failures: 1, err: { message: 'the bus is away' } }]);
     expect((await documents.get('a'))?.outbox).toHaveLength(1);
   });
@@ -142,8 +145,29 @@ describe('items', () => {
       'journal:routes': async (items) => void calls.push(`routes ${items.map(({ id }) => id).join('')}`),
     });
     await documents.insert('a', { step: 1 }, [item('1'), item('2'), item('3', 'journal:routes'), item('4')]);
-    await relaying.flush('a');
-    expect(calls).toEqual(['event 124', 'routes 3']);
+    await relaying.flush(documents, 'a');
+    expect(calls.sort()).toEqual(['event 124', 'routes 3']);
+  });
+
+  it('of one target only are relayed where only they are asked for', async () => {
+    const relaying = createRelay({ event: handleAll, other: handleAll });
+    await documents.insert('a', { step: 1 }, [item('1'), item('2', 'other')]);
+    await relaying.flush(documents, 'a', 'other');
+    expect(handled).toEqual(['a:2']);
+  });
+
+  it('of a target that hangs keep nothing of another target back, in this document or any other', async () => {
+    const never = Promise.withResolvers<void>();
+    const relaying = createRelay({ event: () => never.promise, other: handleAll });
+    await Promise.all(
+      Array.from({ length: 50 }, (_, index) => documents.insert(`d${index}`, { step: 1 }, [item('1'), item('2', 'other')])),
+    );
+    await relaying.start();
+    await until(() => handled.length === 50);
+    await documents.replace('d0', 1, { step: 2 }, [item('3', 'other')]);
+    await relaying.flush(documents, 'd0', 'other');
+    expect(handled.at(-1)).toBe('d0:3');
+    never.resolve();
   });
 
   it('of a target that fails are given again, in order, and keep nothing of another target back', async () => {
@@ -156,10 +180,10 @@ describe('items', () => {
       },
     });
     await documents.insert('a', { step: 1 }, [item('1'), item('2', 'other'), item('3'), item('4', 'other')]);
-    await relaying.flush('a');
+    await relaying.flush(documents, 'a');
     expect(handled).toEqual(['a:1', 'a:3']);
     refuse = false;
-    await relaying.flush('a');
+    await relaying.flush(documents, 'a');
     expect(handled).toEqual(['a:1', 'a:3', 'a:2', 'a:4']);
   });
 
@@ -168,7 +192,7 @@ describe('items', () => {
     const relaying = createRelay({ event: handleAll }, systemClock, { observe: (...what) => void observed.push(what) });
     await documents.insert('a', { step: 1 }, [item('1', 'constructor')]);
     await documents.insert('b', { step: 1 }, [item('1')]);
-    await relaying.flush();
+    await relaying.flushAll();
     expect((await documents.get('a'))?.outbox).toHaveLength(1);
     expect(warnings).toMatchObject([{ err: { code: 'internal', message: expect.stringContaining('"constructor"') } }]);
     expect(observed.sort()).toEqual([
@@ -185,21 +209,37 @@ describe('a started relay', () => {
     await started.start();
     await until(nothingWaits);
     await documents.insert('b', { step: 1 }, [item('1')]);
-    started.ring();
+    started.ring(documents, 'b');
     await until(nothingWaits);
     expect(handled).toEqual(['a:1', 'b:1']);
   });
 
-  it('finds what nobody rang for at its next look', async () => {
+  it('takes up what nobody rang for when it has waited for an interval', async () => {
     const clock = new ManualClock();
     await createRelay({ event: handleAll }, clock, { intervalMs: 1_000 }).start();
-    await until(() => clock.sleeping === 1);
+    await until(() => clock.sleeping === lanes);
     await documents.insert('a', { step: 1 }, [item('1')]);
-    await clock.advance(999);
+    await clock.advance(1_000);
+    await until(() => clock.sleeping === lanes);
     expect(handled).toEqual([]);
-    await clock.advance(1);
+    await clock.advance(1_000);
     await until(nothingWaits);
     expect(handled).toEqual(['a:1']);
+  });
+
+  it('leaves to another relay what that one is about to do', async () => {
+    const clock = new ManualClock();
+    await createRelay({ event: handleAll }, clock, { intervalMs: 1_000 }).start();
+    await until(() => clock.sleeping === lanes);
+    // Each time it looks something waits, but never the same for long.
+    for (let step = 1; step <= 5; step += 1) {
+      if (step === 1) await documents.insert('a', { step }, [item('1')]);
+      else await documents.replace('a', step - 1, { step }, [item(`${step}`)]);
+      await clock.advance(1_000);
+      await until(() => clock.sleeping === lanes);
+      await documents.pullOutbox('a', [`${step}`]);
+    }
+    expect(handled).toEqual([]);
   });
 
   it('tries a failing document again after growing pauses while the others go on', async () => {
@@ -225,11 +265,11 @@ describe('a started relay', () => {
       [2, 400],
       [3, 800],
     ] as const) {
-      await until(() => warnings.length === failures && clock.sleeping === 1);
+      await until(() => warnings.length === failures && clock.sleeping === lanes);
       expect(warnings.at(-1)).toMatchObject({ id: 'bad', failures, delayMs });
       await documents.insert(`good-${failures}`, { step: 1 }, [item('1')]);
-      started.ring();
-      await until(() => handled.length === failures && clock.sleeping === 1);
+      started.ring(documents, `good-${failures}`);
+      await until(() => handled.length === failures && clock.sleeping === lanes);
       await clock.advance(delayMs - 1);
       expect(attempts).toBe(failures);
       await clock.advance(1);
@@ -264,7 +304,7 @@ describe('a started relay', () => {
     await started.start();
     for (let index = 0; index < 5; index += 1) {
       await documents.insert(`free-${index}`, { step: 1 }, [item('1')]);
-      started.ring();
+      started.ring(documents, `free-${index}`);
       await until(() => handled.length === index + 1);
     }
     expect(handled).toEqual(['free-0:1', 'free-1:1', 'free-2:1', 'free-3:1', 'free-4:1']);

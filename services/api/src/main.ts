@@ -1,9 +1,10 @@
 // The api as a process of its own: reads its settings, opens its store, runs until it is told to stop.
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { BurgageError } from '@burgage/contracts';
+import { tlsFrom, tlsSettings } from '@burgage/rpc';
 import { portSchema, runService, systemClock, systemRandom } from '@burgage/runtime';
-import { openSqliteStore } from '@burgage/store';
+import { openStore, storeSettings } from '@burgage/store';
 import { loadCatalog } from '@burgage/tenancy';
 import { z } from 'zod';
 import { createApiService } from './service.ts';
@@ -18,21 +19,25 @@ await runService({
       env: 'BURGAGE_DATA',
       schema: z.string().min(1),
       default: '.burgage',
-      description: 'Folder that holds the store and the tokens',
+      description: 'Folder of the tokens, and of the store where no address of it is given',
     },
+    ...storeSettings,
+    ...tlsSettings,
     host: { flag: 'host', env: 'BURGAGE_API_HOST', schema: z.string().min(1), default: '127.0.0.1', description: 'Address to listen on' },
     port: { flag: 'port', env: 'BURGAGE_API_PORT', schema: portSchema, default: '0', description: 'Port to listen on; 0 takes a free one' },
     registry: {
       flag: 'registry',
       env: 'BURGAGE_REGISTRY_ADDRESS',
       schema: z.string().min(1).optional(),
-      description: 'The registry, unix:/path or host:port; without it the socket run/registry.sock in the data folder',
+      description:
+        'The registry, unix:/path or host:port, several replicas with commas between; without it the socket run/registry.sock in the data folder',
     },
     provisioner: {
       flag: 'provisioner',
       env: 'BURGAGE_PROVISIONER_ADDRESS',
       schema: z.string().min(1).optional(),
-      description: 'The provisioner, unix:/path or host:port; without it the socket run/provisioner.sock in the data folder',
+      description:
+        'The provisioner, unix:/path or host:port, several replicas with commas between; without it the socket run/provisioner.sock in the data folder',
     },
     adminTokenFile: {
       flag: 'admin-token-file',
@@ -68,11 +73,14 @@ await runService({
     const data = resolve(settings.data);
     const adminToken = await readToken('--admin-token-file', settings.adminTokenFile ?? join(data, 'secrets', 'admin-token'));
     const internalToken = await readToken('--internal-token-file', settings.internalTokenFile ?? join(data, 'secrets', 'internal-token'));
-    await mkdir(join(data, 'store'), { recursive: true, mode: 0o700 });
     return createApiService({
       registryAddress: settings.registry ?? `unix:${join(data, 'run', 'registry.sock')}`,
       provisionerAddress: settings.provisioner ?? `unix:${join(data, 'run', 'provisioner.sock')}`,
-      store: opened.adopt(await openSqliteStore({ file: join(data, 'store', 'api.sqlite') }), (closing) => closing.close()),
+      tls: await tlsFrom(settings),
+      store: opened.adopt(
+        await openStore({ url: settings.store, database: 'burgage_api', file: join(data, 'store', 'api.sqlite'), logger }),
+        (closing) => closing.close(),
+      ),
       internalToken,
       adminToken,
       catalog,

@@ -1,7 +1,7 @@
 // The api as one object: wires its handlers to the registry, the provisioner, the store and the gateways.
 import type { AddressInfo } from 'node:net';
 import { BurgageError, ProvisionerService, RegistryService } from '@burgage/contracts';
-import { createRpcClient } from '@burgage/rpc';
+import { createRpcClient, type TlsIdentity } from '@burgage/rpc';
 import type { Clock, Component, Logger, Metrics, Random } from '@burgage/runtime';
 import type { Store } from '@burgage/store';
 import type { Catalog } from '@burgage/tenancy';
@@ -22,6 +22,8 @@ export interface ApiServiceOptions {
   /** gRPC addresses: `unix:/path` or `host:port`. */
   readonly registryAddress: string;
   readonly provisionerAddress: string;
+  /** Needed where these are reached over TCP. */
+  readonly tls?: TlsIdentity | undefined;
   /** The api's own; the caller closes it. */
   readonly store: Store;
   /** What the gateways' admin endpoints ask for. */
@@ -53,10 +55,26 @@ const requestTimeoutMs = 30_000;
  * `start` throws BurgageError `port_taken`.
  */
 export function createApiService(options: ApiServiceOptions): Component & { address(): string } {
-  const { host, port, logger, metrics, clock, random } = options;
+  const { host, port, tls, logger, metrics, clock, random } = options;
   const draining = new AbortController();
-  const registry = createRpcClient(RegistryService, { address: options.registryAddress, logger, metrics, clock, random });
-  const provisioner = createRpcClient(ProvisionerService, { address: options.provisionerAddress, logger, metrics, clock, random });
+  const registry = createRpcClient(RegistryService, {
+    address: options.registryAddress,
+    tls,
+    peer: 'registry',
+    logger,
+    metrics,
+    clock,
+    random,
+  });
+  const provisioner = createRpcClient(ProvisionerService, {
+    address: options.provisionerAddress,
+    tls,
+    peer: 'provisioner',
+    logger,
+    metrics,
+    clock,
+    random,
+  });
   const app = createApiApp(
     {
       registry,

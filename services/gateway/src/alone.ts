@@ -35,7 +35,7 @@ export async function runGatewayAlone(argv: readonly string[]): Promise<RunningP
     ...(settings.logFile !== undefined && { destination: settings.logFile }),
   });
   const metrics = createMetrics();
-  const follower = new RouteFollower(table, { epoch: 'file', revision: 1 });
+  const follower = new RouteFollower(table, { epoch: 'file', revision: 1, seen: { revision: 1, stamp: '' } });
   const origin: RouteOrigin = {
     follower,
     onMiss: () => 'final',

@@ -1,4 +1,5 @@
 // Runs the gateway as a process of its own: beside a registry, or, where --routes is given, alone.
+import { tlsFrom } from '@burgage/rpc';
 import { createLogger, describeSettings, readSettings, runMain, runProcess, usageOf } from '@burgage/runtime';
 import { processDrainMs } from './defaults.ts';
 import { createGatewayService, runGatewayAlone } from './service.ts';
@@ -18,7 +19,7 @@ async function run(argv: readonly string[]): Promise<void> {
     ...(settings.logFile !== undefined && { destination: settings.logFile }),
   });
   logger.info({ settings: describeSettings(serviceSettings, settings) }, 'settings');
-  const gateway = createGatewayService({ ...settings, internalToken, logger });
+  const gateway = createGatewayService({ ...settings, tls: await tlsFrom(settings), internalToken, logger });
   await runProcess({ name: 'gateway', logger, components: [gateway], drainTimeoutMs: processDrainMs });
   process.stdout.write(`ready gateway http://${gateway.address()} admin http://${gateway.adminAddress()}\n`);
 }

@@ -72,7 +72,9 @@ describe('a gateway that follows a registry', () => {
     registry.append(removal('host', 'acme.test', 2));
     await eventually(() => registry.acks.at(-1)?.revision === 6);
     expect(await get(port, 'acme.test')).toMatch(/^HTTP\/1\.1 404 /);
-    expect(registry.hellos).toEqual([{ gatewayId: 'gateway-1', adminAddress: admin.slice('http://'.length), epoch: '', revision: 0 }]);
+    expect(registry.hellos).toEqual([
+      { gatewayId: 'gateway-1', adminAddress: admin.slice('http://'.length), epoch: '', revision: 0, seenRevision: 0, stamp: '' },
+    ]);
   });
 
   it('closes no connection and loses no request while routes change', async () => {
@@ -106,7 +108,7 @@ describe('a gateway that follows a registry', () => {
     await registry.start();
     await eventually(async () => (await status()).inSync);
     expect(await get(port, 'later.test')).toMatch(/^HTTP\/1\.1 200 /);
-    expect(registry.hellos.at(-1)).toMatchObject({ epoch: 'e1', revision: 3 });
+    expect(registry.hellos.at(-1)).toMatchObject({ epoch: '1.e', revision: 3, seenRevision: 3, stamp: '1.e at 3' });
   });
 });
 
@@ -124,7 +126,7 @@ describe('a gateway without its registry at the start', () => {
     const readiness = new Readiness();
     const second = await startService(registry, { tableFile, readiness });
     expect(await get(second.port, 'acme.test')).toMatch(/^HTTP\/1\.1 200 /);
-    expect(await second.status()).toMatchObject({ source: 'disk', epoch: 'e1', revision: 3, inSync: false, hosts: 1 });
+    expect(await second.status()).toMatchObject({ source: 'disk', epoch: '1.e', revision: 3, inSync: false, hosts: 1 });
     expect(readiness.report().checks.routes).toEqual({
       ready: true,
       reason: expect.stringMatching(/^Serving from disk: revision 3, saved \d+ s ago; the registry has not been reached\.$/),
@@ -132,7 +134,7 @@ describe('a gateway without its registry at the start', () => {
     await registry.start();
     await eventually(async () => (await second.status()).inSync);
     expect((await second.status()).source).toBe('registry');
-    expect(registry.hellos.at(-1)).toMatchObject({ epoch: 'e1', revision: 3 });
+    expect(registry.hellos.at(-1)).toMatchObject({ epoch: '1.e', revision: 3, seenRevision: 3, stamp: '1.e at 3' });
   });
 
   it('that has no table answers 503 to everybody and is not ready', async () => {
@@ -150,7 +152,7 @@ describe('a gateway without its registry at the start', () => {
     await eventually(async () => (await first.status()).inSync);
     await first.gateway.stop();
     const whole = await readFile(tableFile);
-    await writeFile(tableFile, what === 'cut off' ? whole.subarray(0, -5) : whole.toString().replace('"version":1', '"version":9'));
+    await writeFile(tableFile, what === 'cut off' ? whole.subarray(0, -5) : whole.toString().replace('"version":2', '"version":9'));
 
     const second = await startService(registry, { tableFile });
     expect((await readdir(folder)).some((name) => name.startsWith('routes.table.corrupt-'))).toBe(true);
@@ -170,20 +172,20 @@ describe('a suspicious snapshot', () => {
     const { port, admin, status } = await startService(registry);
     await eventually(async () => (await status()).inSync);
     await registry.stop();
-    registry.epoch = 'e2';
+    registry.epoch = '2.e';
     registry.journal = registry.journal.slice(0, 3);
     await registry.start();
     await eventually(async () => (await status()).snapshotHeld);
-    expect(await status()).toMatchObject({ epoch: 'e1', inSync: false, hosts: 13, heldRemoval: 12 });
+    expect(await status()).toMatchObject({ epoch: '1.e', inSync: false, hosts: 13, heldRemoval: 12 });
     expect(await get(port, 'h3.test')).toMatch(/^HTTP\/1\.1 200 /);
     await eventually(() => registry.acks.at(-1)?.snapshotHeld === true);
-    expect(registry.acks.at(-1)).toMatchObject({ epoch: 'e1' });
+    expect(registry.acks.at(-1)).toMatchObject({ epoch: '1.e' });
 
     expect((await fetch(`${admin}/snapshot/accept`, { method: 'POST' })).status).toBe(401);
     const accepted = await fetch(`${admin}/snapshot/accept`, { method: 'POST', headers: { authorization: `Bearer ${token}` } });
-    expect(await accepted.json()).toMatchObject({ accepted: true, epoch: 'e2', hosts: 1 });
+    expect(await accepted.json()).toMatchObject({ accepted: true, epoch: '2.e', hosts: 1 });
     expect(await get(port, 'h3.test')).toMatch(/^HTTP\/1\.1 404 /);
-    await eventually(() => registry.acks.at(-1)?.epoch === 'e2');
+    await eventually(() => registry.acks.at(-1)?.epoch === '2.e');
   });
 });
 
@@ -319,7 +321,7 @@ describe('explain', () => {
       url: 'http://ACME.test:8080/path?x',
       host: 'ACME.test:8080',
       normalizedHost: 'acme.test',
-      epoch: 'e1',
+      epoch: '1.e',
       revision: 3,
       inSync: true,
       source: 'registry',

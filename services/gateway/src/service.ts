@@ -1,7 +1,7 @@
 // The gateway as a service: it follows a registry, keeps the last good table on disk, and serves what it knows.
 import { randomUUID } from 'node:crypto';
 import { RegistryService } from '@burgage/contracts';
-import { createRpcClient } from '@burgage/rpc';
+import { createRpcClient, type TlsIdentity } from '@burgage/rpc';
 import { type Clock, createMetrics, type Logger, type Metrics, type Random, Readiness, systemClock, systemRandom } from '@burgage/runtime';
 import { createHostResolver } from './adapters/host-resolver.ts';
 import { createRouteWatch } from './adapters/route-watch.ts';
@@ -30,6 +30,8 @@ export interface GatewayServiceOptions {
   readonly adminPort: number;
   /** The registry: `unix:/path` or `host:port`. */
   readonly registry: string;
+  /** Needed where that is reached over TCP. */
+  readonly tls?: TlsIdentity | undefined;
   /** The last good table; absent: none is kept. */
   readonly tableFile?: string | undefined;
   /** `{"keys": [private Ed25519 JWK, …]}`; absent: apps get no tenant context. */
@@ -57,7 +59,15 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
   const { logger, clock = systemClock, random = systemRandom, readiness = new Readiness(), metrics = createMetrics() } = options;
   const timeouts = { ...defaultTimeouts, ...options.timeouts };
   const own = gatewayMetrics(metrics);
-  const client = createRpcClient(RegistryService, { address: options.registry, logger, metrics, clock, random });
+  const client = createRpcClient(RegistryService, {
+    address: options.registry,
+    tls: options.tls,
+    peer: 'registry',
+    logger,
+    metrics,
+    clock,
+    random,
+  });
   const follower = new RouteFollower();
   const resolver = createHostResolver({ client, timeoutMs: timeouts.resolveMs, clock, logger, metrics: own });
   let source: RouteSource = 'none';
@@ -106,14 +116,11 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
         );
         return;
       case 'loaded': {
-        const { table, heading } = loaded;
-        follower.restore(table, { epoch: heading.epoch, revision: heading.revision });
+        const { table, position } = loaded;
+        follower.restore(table, position);
         source = 'disk';
-        savedAt = new Date(heading.savedAt);
-        logger.info(
-          { epoch: heading.epoch, revision: heading.revision, savedAt: heading.savedAt, hosts: table.hostCount },
-          'serving from disk until the registry is reached',
-        );
+        savedAt = new Date(loaded.savedAt);
+        logger.info({ ...position, savedAt: loaded.savedAt, hosts: table.hostCount }, 'serving from disk until the registry is reached');
         return;
       }
       default:

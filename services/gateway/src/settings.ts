@@ -1,6 +1,7 @@
 // The gateway's settings, for both ways it runs.
 import { readFile } from 'node:fs/promises';
 import { BurgageError } from '@burgage/contracts';
+import { tlsSettings } from '@burgage/rpc';
 import { defineSettings, usageOf } from '@burgage/runtime';
 import { normalizeHost } from '@burgage/tenancy';
 import { z } from 'zod';
@@ -52,7 +53,13 @@ const listening = defineSettings({
 /** The gateway as a service beside a registry. */
 export const serviceSettings = defineSettings({
   ...listening,
-  registry: { flag: 'registry', env: 'BURGAGE_REGISTRY', schema: text, description: 'The registry, as unix:/path or host:port' },
+  registry: {
+    flag: 'registry',
+    env: 'BURGAGE_REGISTRY',
+    schema: text,
+    description: 'The registry, as unix:/path or host:port, several replicas with commas between',
+  },
+  ...tlsSettings,
   tableFile: { flag: 'table', env: 'BURGAGE_GATEWAY_TABLE', schema: optionalText, description: 'File that keeps the last good routes' },
   gatewayId: {
     flag: 'gateway-id',

@@ -1,15 +1,16 @@
 // The provisioner as a process of its own: reads its settings, opens its store, events and drivers, runs until it is told to stop.
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type ContextKeyJwk, createContextIssuer } from '@burgage/app-kit';
 import { RegistryService } from '@burgage/contracts';
-import { openEmbeddedEvents } from '@burgage/events';
-import { createRpcClient } from '@burgage/rpc';
-import { runService, systemClock, systemRandom } from '@burgage/runtime';
-import { openSqliteStore } from '@burgage/store';
+import { eventsSettings, openEvents } from '@burgage/events';
+import { createRpcClient, tlsFrom, tlsSettings } from '@burgage/rpc';
+import { type Logger, privateFolder, runService, systemClock, systemRandom } from '@burgage/runtime';
+import { openStore, type StorePlace, storeSettings, upgradeAndSay, upgradeSettings } from '@burgage/store';
 import { ulid } from '@burgage/tenancy';
 import { z } from 'zod';
+import { documentTypes } from './domain/tenant-operations.ts';
 import { createProvisionerService, embeddedDrivers } from './service.ts';
 
 const text = z.string().min(1);
@@ -17,7 +18,17 @@ const text = z.string().min(1);
 await runService({
   name: 'provisioner',
   settings: {
-    data: { flag: 'data', env: 'BURGAGE_DATA', schema: text, default: '.burgage', description: 'Folder of store, events, files and mail' },
+    data: {
+      flag: 'data',
+      env: 'BURGAGE_DATA',
+      schema: text,
+      default: '.burgage',
+      description: 'Folder of files, mail and sockets, and of store and events where no address of theirs is given',
+    },
+    ...storeSettings,
+    ...upgradeSettings,
+    ...eventsSettings,
+    ...tlsSettings,
     address: {
       flag: 'address',
       env: 'BURGAGE_PROVISIONER_ADDRESS',
@@ -28,7 +39,8 @@ await runService({
       flag: 'registry',
       env: 'BURGAGE_REGISTRY_ADDRESS',
       schema: text.optional(),
-      description: 'Where the registry is; without it the socket run/registry.sock in the data folder',
+      description:
+        'Where the registry is, several replicas with commas between; without it the socket run/registry.sock in the data folder',
     },
     contextKeys: {
       flag: 'context-keys',
@@ -65,16 +77,22 @@ await runService({
       description: 'Name of this provisioner: the same after a restart, never shared by two that live',
     },
   },
+  instead: { upgrade: (settings, { logger }) => upgradeAndSay(storePlace(settings, logger), documentTypes) },
   async build(settings, { logger, metrics, opened }) {
     const at = (...parts: string[]): string => join(resolve(settings.data), ...parts);
-    for (const folder of ['store', 'run']) await mkdir(at(folder), { recursive: true, mode: 0o700 });
     const { keys } = JSON.parse(await readFile(settings.contextKeys ?? at('secrets', 'context-keys.json'), 'utf8'));
-    const store = opened.adopt(await openSqliteStore({ file: at('store', 'provisioner.sqlite') }), (closing) => closing.close());
-    const events = opened.adopt(await openEmbeddedEvents({ file: at('events.sqlite'), logger }), (closing) => closing.close());
+    const tls = await tlsFrom(settings);
+    const store = opened.adopt(await openStore(storePlace(settings, logger)), (closing) => closing.close());
+    const events = opened.adopt(await openEvents({ url: settings.events, file: at('events.sqlite'), logger }), (closing) =>
+      closing.close(),
+    );
     const address = settings.registry ?? `unix:${at('run', 'registry.sock')}`;
-    const registry = opened.adopt(createRpcClient(RegistryService, { address, logger, metrics }), (closing) => closing.close());
+    const registry = opened.adopt(createRpcClient(RegistryService, { address, tls, peer: 'registry', logger, metrics }), (closing) =>
+      closing.close(),
+    );
     return createProvisionerService({
-      address: settings.address ?? `unix:${at('run', 'provisioner.sock')}`,
+      address: settings.address ?? `unix:${join(await privateFolder('data', at('run')), 'provisioner.sock')}`,
+      tls,
       store,
       events,
       registry,
@@ -98,3 +116,7 @@ await runService({
     });
   },
 });
+
+function storePlace({ store: url, data }: { readonly store?: string | undefined; readonly data: string }, logger: Logger): StorePlace {
+  return { url, database: 'burgage_provisioner', file: join(resolve(data), 'store', 'provisioner.sqlite'), logger };
+}

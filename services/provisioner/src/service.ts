@@ -1,7 +1,7 @@
 // The provisioner as one object: wires operations to their store, their drivers and the registry.
 import { BurgageError, type RegistryService } from '@burgage/contracts';
-import { type Events, eventFromOutbox, type Subscription } from '@burgage/events';
-import { createRpcServer, type RpcClient } from '@burgage/rpc';
+import { type Events, eventFromOutbox, handling, type Subscription } from '@burgage/events';
+import { createRpcServer, type RpcClient, type TlsIdentity } from '@burgage/rpc';
 import type { Clock, Component, Logger, Metrics, Random } from '@burgage/runtime';
 import type { Store } from '@burgage/store';
 import { operationIdFor } from '@burgage/tenancy';
@@ -21,6 +21,8 @@ export { embeddedDrivers } from './adapters/embedded.ts';
 export interface ProvisionerOptions {
   /** `unix:/path` or `host:port`. */
   readonly address: string;
+  /** Needed where the address is one of TCP. */
+  readonly tls?: TlsIdentity | undefined;
   readonly store: Store;
   readonly events: Events;
   readonly registry: RpcClient<typeof RegistryService>;
@@ -65,12 +67,12 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
 
   async function provision(tenantId: string): Promise<Operation> {
     const id = operationIdFor('provision', tenantId);
-    const known = await repository.get(id);
+    const known = await repository.find(tenantId, id);
     if (known) return known;
     const tenant = await tenants.get(tenantId);
     if (tenant.state !== 'requested') {
       // The sweep may have been faster between the two looks.
-      const started = await repository.get(id);
+      const started = await repository.find(tenantId, id);
       if (started) return started;
       throw new BurgageError('transition_not_allowed', {
         message: `tenant ${tenantId} is ${tenant.state}, expected requested: only then can it be provisioned.`,
@@ -113,6 +115,7 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
   const sweeper = new Sweeper({ tenants, provision, clock, logger, intervalMs: defaults.sweepMs });
   const server = createRpcServer({
     address: options.address,
+    tls: options.tls,
     services: [provisionerHandlers({ repository, provision })],
     logger,
     metrics: options.metrics,
@@ -129,8 +132,7 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
       await sweeper.start();
       subscription = await events.subscribe({
         consumer: 'provisioner-requested-tenants',
-        subjects: ['burgage.registry.tenant.requested'],
-        handler: async () => sweeper.ring(),
+        ...handling({ 'burgage.registry.tenant.requested': async () => sweeper.ring() }),
       });
       await server.start();
     },

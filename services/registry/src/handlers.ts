@@ -106,7 +106,7 @@ export function registryHandlers({ tenants, placement, feed, gateways, routes, m
 
     async listGateways() {
       const { epoch, revision } = await routes.head();
-      return { gateways: gateways.list().map(gatewayToProto), epoch, revision: BigInt(revision) };
+      return { gateways: (await gateways.list()).map(gatewayToProto), epoch, revision: BigInt(revision) };
     },
   });
 }

@@ -1,12 +1,12 @@
 // The registry as a process of its own: reads its settings, opens its store and the events, runs until it is told to stop.
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { BurgageError } from '@burgage/contracts';
-import { openEmbeddedEvents } from '@burgage/events';
-import { runService } from '@burgage/runtime';
-import { openSqliteStore } from '@burgage/store';
+import { eventsSettings, openEvents } from '@burgage/events';
+import { tlsFrom, tlsSettings } from '@burgage/rpc';
+import { type Logger, privateFolder, runService } from '@burgage/runtime';
+import { openStore, type StorePlace, storeSettings, upgradeAndSay, upgradeSettings } from '@burgage/store';
 import { loadCatalog, normalizeHost, unwrap } from '@burgage/tenancy';
 import { z } from 'zod';
+import { documentTypes } from './adapters/documents.ts';
 import { createRegistryService } from './service.ts';
 
 await runService({
@@ -17,8 +17,12 @@ await runService({
       env: 'BURGAGE_DATA',
       schema: z.string().min(1),
       default: '.burgage',
-      description: 'Folder that holds the store and the events',
+      description: 'Folder of the sockets, and of store and events where no address of theirs is given',
     },
+    ...storeSettings,
+    ...upgradeSettings,
+    ...eventsSettings,
+    ...tlsSettings,
     address: {
       flag: 'address',
       env: 'BURGAGE_REGISTRY_ADDRESS',
@@ -47,14 +51,17 @@ await runService({
       description: 'Route changes that stay readable; a gateway further behind gets a snapshot',
     },
   },
+  instead: { upgrade: (settings, { logger }) => upgradeAndSay(storePlace(settings, logger), documentTypes) },
   async build(settings, { logger, metrics, opened }) {
     const catalog = await loadCatalog(settings.catalog, join(import.meta.dirname, '../../../catalogs'));
-    const data = resolve(settings.data);
-    const folders = { store: await folder(data, 'store'), run: await folder(data, 'run') };
-    const store = opened.adopt(await openSqliteStore({ file: join(folders.store, 'registry.sqlite') }), (closing) => closing.close());
-    const events = opened.adopt(await openEmbeddedEvents({ file: join(data, 'events.sqlite'), logger }), (closing) => closing.close());
+    const at = (...parts: string[]): string => join(resolve(settings.data), ...parts);
+    const store = opened.adopt(await openStore(storePlace(settings, logger)), (closing) => closing.close());
+    const events = opened.adopt(await openEvents({ url: settings.events, file: at('events.sqlite'), logger }), (closing) =>
+      closing.close(),
+    );
     return createRegistryService({
-      address: settings.address ?? `unix:${join(folders.run, 'registry.sock')}`,
+      address: settings.address ?? `unix:${join(await privateFolder('data', at('run')), 'registry.sock')}`,
+      tls: await tlsFrom(settings),
       store,
       events,
       catalog,
@@ -66,15 +73,6 @@ await runService({
   },
 });
 
-async function folder(data: string, name: string): Promise<string> {
-  const path = join(data, name);
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    return path;
-  } catch (cause) {
-    throw new BurgageError('config_invalid', {
-      message: `--data: the folder ${path} cannot be made (${(cause as NodeJS.ErrnoException).code})`,
-      cause,
-    });
-  }
+function storePlace({ store: url, data }: { readonly store?: string | undefined; readonly data: string }, logger: Logger): StorePlace {
+  return { url, database: 'burgage_registry', file: join(resolve(data), 'store', 'registry.sqlite'), logger };
 }

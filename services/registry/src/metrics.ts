@@ -2,7 +2,8 @@
 import type { Metrics } from '@burgage/runtime';
 import type { RouteFeedObserver } from './route-feed.ts';
 
-export interface RegistryMetrics extends RouteFeedObserver {
+export interface RegistryMetrics extends Omit<RouteFeedObserver, 'restoreFound'> {
+  readonly restoresFound: { inc(): void };
   readonly tenantsCreated: { inc(): void };
   readonly transitions: { inc(labels: { state: string }): void };
   readonly gatewaysConnected: { set(count: number): void };
@@ -20,6 +21,10 @@ export function registryMetrics(metrics: Metrics): RegistryMetrics {
     'Messages that a gateway took longer than five seconds to take.',
   );
   return {
+    restoresFound: metrics.counter(
+      'burgage_registry_restores_found_total',
+      'Times that the store turned out to be an older copy than what a gateway had seen, and the routes began anew.',
+    ),
     tenantsCreated: metrics.counter('burgage_registry_tenants_created_total', 'Tenants created.'),
     transitions: metrics.counter(
       'burgage_registry_tenant_transitions_total',

@@ -2,9 +2,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { BurgageError, isBurgageError, type WatchRoutesResponseSchema } from '@burgage/contracts';
 import type { Clock } from '@burgage/runtime';
-import type { Journal, JournalHead } from '@burgage/store';
+import { type Journal, type JournalEntry, type JournalPosition, type Standing, standingOf } from '@burgage/store';
 import { type RouteEntry, routeEntryToProto } from '@burgage/tenancy';
-import { routeFromJson } from './adapters/outbox.ts';
+import { mark, routeFromJson } from './adapters/outbox.ts';
 
 export type RouteMessage = MessageInitShape<typeof WatchRoutesResponseSchema>;
 
@@ -16,16 +16,24 @@ export interface RoutePosition {
   readonly revision: number;
 }
 
-/** Told what is sent, for the metrics. */
+/** Where a gateway is, and what proves it. */
+export interface ProvenPosition extends RoutePosition {
+  /** At or behind `revision`, of the same epoch: nothing that it holds is newer. */
+  readonly seen: JournalPosition;
+}
+
+/** Told what is sent, for the metrics, and of what nobody could repair unseen. */
 export interface RouteFeedObserver {
   snapshotSent(entries: number): void;
   deltasSent(entries: number): void;
   /** A gateway took longer than `slowMs` to take one message. */
   slow(tookMs: number): void;
+  /** The store turned out to be an older copy than what a gateway has `seen`: the routes left the epoch `from` for another one. */
+  restoreFound(found: { readonly seen: JournalPosition; readonly from: string; readonly epoch: string }): void;
 }
 
 export interface RouteFeedOptions {
-  readonly journal: Pick<Journal, 'head' | 'readAfter' | 'waitBeyond'>;
+  readonly journal: Pick<Journal, 'head' | 'readAfter' | 'waitBeyond' | 'standing' | 'append' | 'reset'>;
   /** All routes as they are now or later, a page at a time; removed ones marked as such. */
   readonly snapshot: () => AsyncIterable<readonly RouteEntry[]>;
   readonly clock: Clock;
@@ -44,14 +52,17 @@ export interface RouteFeed {
   /**
    * Messages for a gateway at `position`, until `signal` is aborted. Nothing is buffered: each message is read from the
    * journal when the one before has been taken, and a gateway that falls behind what the journal keeps gets a snapshot.
-   * @throws BurgageError `unavailable` where the gateway has seen more of this epoch than this replica gets to see in time.
+   * @throws BurgageError `unavailable` where this replica does not get to see in time what the gateway has.
    */
-  follow(position: RoutePosition, signal: AbortSignal): AsyncGenerator<RouteMessage, void>;
+  follow(position: ProvenPosition, signal: AbortSignal): AsyncGenerator<RouteMessage, void>;
 }
 
+/** Between two looks while a replica waits for itself. */
+const behindPollMs = 100;
+
 /**
- * A conversation is one of three things at any time: waiting for this replica to reach the gateway, sending a snapshot,
- * or sending entries of one epoch from a known revision on. Losing the epoch or the revision leads back to a snapshot.
+ * A conversation sends entries of one epoch from a known revision on, or a snapshot where that cannot be. What leads from
+ * one to the other is where the gateway stands in this store, which docs/decisions/0007-restored-history.md explains.
  */
 export function createRouteFeed({
   journal,
@@ -63,74 +74,106 @@ export function createRouteFeed({
   behindTimeoutMs = 5_000,
   slowMs = 5_000,
 }: RouteFeedOptions): RouteFeed {
-  async function* follow(asked: RoutePosition, signal: AbortSignal): AsyncGenerator<RouteMessage, void> {
-    let head = await headNotBehind(asked, signal);
-    let position = asked.epoch === head.epoch && asked.revision >= head.oldest - 1 ? asked : undefined;
+  async function* follow(asked: ProvenPosition, signal: AbortSignal): AsyncGenerator<RouteMessage, void> {
+    let position = asked;
     while (!signal.aborted) {
-      if (position === undefined) {
-        head = await journal.head();
-        yield* all(head, signal);
-        position = { epoch: head.epoch, revision: head.revision };
-      }
-      yield* since(position, signal);
-      position = undefined;
+      const goesOn = await canGoOn(position, signal);
+      if (signal.aborted) return;
+      position = goesOn ? yield* since(position, signal) : ((yield* all(signal)) ?? position);
     }
   }
 
-  /** The head, once it is not behind what the gateway has seen of the same epoch. */
-  async function headNotBehind({ epoch, revision }: RoutePosition, signal: AbortSignal): Promise<JournalHead> {
+  /** Whether the entries behind `position` can be had; not where the epoch is over, trimmed, or had to be ended because of this. */
+  async function canGoOn({ revision, seen }: ProvenPosition, signal: AbortSignal): Promise<boolean> {
+    let standing = await standingInTime(seen, signal);
+    if (signal.aborted) return false;
+    if (standing === 'ahead' || standing === 'forked') {
+      await beginAnewAfterRestore(seen);
+      standing = await journal.standing(seen);
+    }
+    if (standing === 'held') return revision + 1 >= (await journal.head()).oldest;
+    if (standing === 'past') return false;
     const head = await journal.head();
-    if (epoch !== head.epoch || revision <= head.revision) return head;
-    await journal.waitBeyond(revision - 1, behindTimeoutMs, signal);
-    const later = await journal.head();
-    if (epoch !== later.epoch || revision <= later.revision || signal.aborted) return later;
     throw new BurgageError('unavailable', {
-      message: `This registry has the routes up to revision ${later.revision}, the gateway has ${revision}; another replica may be further.`,
+      message: `This registry has the routes up to revision ${head.revision} of ${head.epoch}, the gateway has ${seen.revision} of ${seen.epoch}; another replica may be further.`,
       retryAfterMs: headIntervalMs,
     });
   }
 
-  /** A snapshot as of `head` or later. Without its end where the gateway has gone. */
-  async function* all(head: JournalHead, signal: AbortSignal): AsyncGenerator<RouteMessage, void> {
+  /** The standing, once this replica has reached the gateway or its time is over. */
+  async function standingInTime(seen: JournalPosition, signal: AbortSignal): Promise<Standing> {
+    const endsAtMs = clock.monotonicMs() + behindTimeoutMs;
+    for (;;) {
+      const standing = await journal.standing(seen);
+      const leftMs = endsAtMs - clock.monotonicMs();
+      if (standing !== 'ahead' || signal.aborted || leftMs <= 0) return standing;
+      await clock.sleep(Math.min(behindPollMs, leftMs), signal);
+    }
+  }
+
+  /**
+   * Begins an epoch beyond the gateway's, if this store is an older copy of what the gateway has seen. A read may be late
+   * behind a server that has lost its place; an append is not, so it decides. Of several who find the same, one resets.
+   */
+  async function beginAnewAfterRestore(seen: JournalPosition): Promise<void> {
+    const now = await journal.append([mark]);
+    const proofs = [standingOf(seen, now, undefined), await journal.standing(seen)];
+    if (proofs[0] !== 'ahead' && !proofs.includes('forked')) return;
+    const { epoch } = await journal.reset({ from: now.epoch, beyond: seen.epoch });
+    observer?.restoreFound({ seen, from: now.epoch, epoch });
+  }
+
+  /** A snapshot as of the head or later. Without its end where the gateway has gone or the store was changed meanwhile. */
+  async function* all(signal: AbortSignal): AsyncGenerator<RouteMessage, ProvenPosition | undefined> {
+    const head = await journal.head();
     const revision = BigInt(head.revision);
     let entries = 0;
     yield { message: { case: 'snapshotBegin', value: { epoch: head.epoch, revision } } };
     for await (const page of snapshot()) {
-      if (signal.aborted) return;
+      if (signal.aborted) return undefined;
       entries += page.length;
-      for (const part of parts(page)) yield* sent(batch(part, 0));
+      for (const { items } of parts(page, (entry) => entry)) yield* sent(batch(items));
     }
+    // Whatever was read is older than this: a copy of the store that has it has all that was read.
+    const seen = await journal.append([mark]);
+    if (seen.epoch !== head.epoch || seen.revision <= head.revision || (await journal.standing(head)) === 'forked') return undefined;
     observer?.snapshotSent(entries);
-    yield { message: { case: 'snapshotEnd', value: { revision, entries: BigInt(entries) } } };
+    const end = { revision, entries: BigInt(entries), seenRevision: BigInt(seen.revision), stamp: seen.stamp };
+    yield { message: { case: 'snapshotEnd', value: end } };
+    return { epoch: head.epoch, revision: head.revision, seen };
   }
 
   /**
-   * The entries after `position`, and the head every second; returns once they cannot be had any more. The epoch is
-   * looked at after each read: what was read before a reset is of the old epoch, what could be of the new is thrown away.
+   * The entries after `position`, and the head every second; answers with where it came to once they cannot be had any
+   * more. What is seen is looked for after each read: what was read of another history is thrown away.
    */
-  async function* since({ epoch, revision }: RoutePosition, signal: AbortSignal): AsyncGenerator<RouteMessage, void> {
-    let at = revision;
+  async function* since(position: ProvenPosition, signal: AbortSignal): AsyncGenerator<RouteMessage, ProvenPosition> {
+    const { epoch } = position;
+    let { revision, seen } = position;
     let headDueMs = clock.monotonicMs();
     while (!signal.aborted) {
-      const entries = await readAfter(at);
-      const head = await journal.head();
-      if (entries === undefined || head.epoch !== epoch) return;
-      if (entries.length > 0) observer?.deltasSent(entries.length);
-      for (const part of parts(entries.map(({ value }) => routeFromJson(value)))) {
-        at += part.length;
-        yield* sent(batch(part, at));
+      const entries = await readAfter(revision);
+      if (entries === undefined || (await journal.standing(seen)) !== 'held') break;
+      for (const { items, last } of parts(entries, ({ value }) => routeFromJson(value))) {
+        revision = last.revision;
+        if (revision >= seen.revision) seen = { epoch, revision, stamp: last.stamp };
+        if (items.length > 0) observer?.deltasSent(items.length);
+        yield* sent(batch(items, last));
       }
       const nowMs = clock.monotonicMs();
       if (nowMs >= headDueMs) {
-        yield { message: { case: 'head', value: { epoch, revision: BigInt(head.revision) } } };
+        const head = await journal.head();
+        if (head.epoch === epoch && head.revision >= revision)
+          yield { message: { case: 'head', value: { epoch, revision: BigInt(head.revision) } } };
         headDueMs = nowMs + headIntervalMs;
       }
-      if (entries.length < batchMax) await journal.waitBeyond(at, Math.max(headDueMs - nowMs, 1), signal);
+      if (entries.length < batchMax) await journal.waitBeyond(revision, Math.max(headDueMs - nowMs, 1), signal);
     }
+    return { epoch, revision, seen };
   }
 
   /** Undefined where the entry after `revision` was trimmed. */
-  async function readAfter(revision: number): Promise<Awaited<ReturnType<Journal['readAfter']>> | undefined> {
+  async function readAfter(revision: number): Promise<readonly JournalEntry[] | undefined> {
     try {
       return await journal.readAfter(revision, batchMax);
     } catch (error) {
@@ -150,21 +193,26 @@ export function createRouteFeed({
   return { follow };
 }
 
-function batch(entries: readonly RouteEntry[], revision: number): RouteMessage {
-  return { message: { case: 'batch', value: { entries: entries.map(routeEntryToProto), revision: BigInt(revision) } } };
+/** With where the journal is then; within a snapshot that is nowhere. */
+function batch(entries: readonly RouteEntry[], { revision, stamp } = { revision: 0, stamp: '' }): RouteMessage {
+  return { message: { case: 'batch', value: { entries: entries.map(routeEntryToProto), revision: BigInt(revision), stamp } } };
 }
 
 const weightMax = 1_000;
 
-/** Cuts entries where a message would come near the 4 MB that gRPC takes: an upstream weighs as much as it has endpoints. */
-function* parts(entries: readonly RouteEntry[]): Generator<readonly RouteEntry[], void> {
-  let begin = 0;
+/** Cuts a list where a message of its routes would come near the 4 MB that gRPC takes: an upstream weighs as much as it has endpoints. */
+function* parts<T>(list: readonly T[], routeOf: (one: T) => RouteEntry | undefined): Generator<{ items: RouteEntry[]; last: T }, void> {
+  let items: RouteEntry[] = [];
   let weight = 0;
-  for (const [index, { entity }] of entries.entries()) {
-    weight += entity?.kind === 'upstream' ? 1 + entity.endpoints.length : 1;
-    if (weight < weightMax && index < entries.length - 1) continue;
-    yield entries.slice(begin, index + 1);
-    begin = index + 1;
+  for (const [index, last] of list.entries()) {
+    const route = routeOf(last);
+    if (route !== undefined) {
+      items.push(route);
+      weight += route.entity?.kind === 'upstream' ? 1 + route.entity.endpoints.length : 1;
+    }
+    if (weight < weightMax && index < list.length - 1) continue;
+    yield { items, last };
+    items = [];
     weight = 0;
   }
 }

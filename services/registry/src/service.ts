@@ -1,6 +1,6 @@
 // The registry as one object: wires its domain to the store, the events and gRPC.
 import type { Events } from '@burgage/events';
-import { createRpcServer } from '@burgage/rpc';
+import { createRpcServer, type TlsIdentity } from '@burgage/rpc';
 import { type Clock, type Component, type Logger, type Metrics, type Random, systemClock, systemRandom } from '@burgage/runtime';
 import { createOutboxRelay, type Store } from '@burgage/store';
 import type { Catalog } from '@burgage/tenancy';
@@ -12,13 +12,15 @@ import { registryHandlers } from './handlers.ts';
 import { createJournalKeeper } from './journal-keeper.ts';
 import { registryMetrics } from './metrics.ts';
 import { createPlacement } from './placement.ts';
-import { createRouteFeed } from './route-feed.ts';
+import { createRouteFeed, type RouteFeedObserver } from './route-feed.ts';
 import { routeSnapshot } from './snapshot.ts';
 import { createTenants } from './tenants.ts';
 
 export interface RegistryServiceOptions {
   /** `unix:/path` or `host:port`. */
   readonly address: string;
+  /** Needed where the address is one of TCP. */
+  readonly tls?: TlsIdentity | undefined;
   /** The registry's own; whoever opened it closes it. */
   readonly store: Store;
   readonly events: Events;
@@ -74,8 +76,23 @@ export function createRegistryService(options: RegistryServiceOptions): Componen
   });
   const publisher = createRoutePublisher(relay, routes);
   const placement = createPlacement({ documents, baseDomain, clock, random, publisher });
+  const gateways = createGateways({
+    documents: documents.gateways,
+    clock,
+    random,
+    logger,
+    changed: (count) => metrics.gatewaysConnected.set(count),
+  });
+  const restoreFound: RouteFeedObserver['restoreFound'] = ({ seen, from, epoch }) => {
+    metrics.restoresFound.inc();
+    logger.error(
+      { seenEpoch: seen.epoch, seenRevision: seen.revision, from, epoch },
+      'an older copy of the store was restored: gateways have seen more than it holds; the routes begin a new epoch and every gateway gets a snapshot. Changes made after the copy are gone: make them again',
+    );
+  };
   const server = createRpcServer({
     address,
+    tls: options.tls,
     services: [
       registryHandlers({
         tenants: createTenants({ documents, catalog, clock, random, publisher, placement }),
@@ -84,9 +101,9 @@ export function createRegistryService(options: RegistryServiceOptions): Componen
           journal: routes,
           snapshot: () => routeSnapshot(documents, defaults.snapshotPageSize),
           clock,
-          observer: metrics,
+          observer: { ...metrics, restoreFound },
         }),
-        gateways: createGateways(clock, (count) => metrics.gatewaysConnected.set(count)),
+        gateways,
         routes,
         metrics,
         logger,
@@ -108,6 +125,7 @@ export function createRegistryService(options: RegistryServiceOptions): Componen
     drain: () => server.drain(),
     async stop() {
       await server.stop();
+      await gateways.settled();
       await keeper.stop();
       await relay.stop();
     },

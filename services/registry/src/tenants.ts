@@ -85,7 +85,7 @@ export function createTenants({ documents: { tenants, hosts }, catalog, clock, r
   /** Has gateways told without waiting for it: who signs up waits for what is durable, and the relay sees to the rest. */
   async function shownSoon(tenant: Stored<TenantRecord>): Promise<Stored<TenantRecord>> {
     await placement.showHost(tenant);
-    publisher.ring();
+    publisher.ring(...tenant.value.hosts.map((host) => [hosts, host] as const), [tenants, tenant.id]);
     return tenant;
   }
 
@@ -138,7 +138,7 @@ export function createTenants({ documents: { tenants, hosts }, catalog, clock, r
     if (tenant.value.state === 'failed') return placement.releaseHosts(tenant);
     const [host] = tenant.value.hosts;
     if (host === undefined) {
-      publisher.ring();
+      publisher.ring([tenants, tenant.id]);
       return 0;
     }
     await placement.showHost(tenant);

@@ -1,9 +1,17 @@
-import { RegistryService, TenantState } from '@burgage/contracts';
+import { copyFile, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { isDeepStrictEqual } from 'node:util';
+import { epochNumber, RegistryService, TenantState } from '@burgage/contracts';
 import { createRpcClient } from '@burgage/rpc';
-import { createMetrics } from '@burgage/runtime';
+import { createLogger, createMetrics } from '@burgage/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openDocuments } from './adapters/documents.ts';
+import { routeItem } from './adapters/outbox.ts';
+import { upstreamEntry } from './domain/upstream.ts';
 import { createRegistryService } from './service.ts';
 import { testCatalog } from './testing/catalog.ts';
+import { withoutRelay } from './testing/faults.ts';
 import { applied, hello, TestGateway } from './testing/gateway.ts';
 import { eventually, quiet, type TestFolder, type TestRegistry, tenantRequest, testFolder } from './testing/registry.ts';
 
@@ -68,7 +76,8 @@ describe('WatchRoutes', () => {
     b.say(applied(epoch, revision, true));
     await eventually(async () => (await listed())[1]?.appliedRevision === BigInt(revision));
     expect((await listed())[1]).toMatchObject({ bootId: 'boot-1', adminAddress: '127.0.0.1:9302', epoch, snapshotHeld: true });
-    expect(await registry.client.listGateways({})).toMatchObject({ epoch, revision: BigInt(revision) });
+    const head = await registry.documents.routes.head();
+    expect(await registry.client.listGateways({})).toMatchObject({ epoch, revision: BigInt(head.revision) });
     await a.vanish();
     await eventually(async () => (await listed()).length === 1);
     b.finish();
@@ -87,6 +96,28 @@ describe('WatchRoutes', () => {
     await reborn.vanish();
   });
 
+  it('knows the gateways of every replica, and how far each is, whichever replica is asked', async () => {
+    const other = await folder.start();
+    const a = new TestGateway(registry.client, hello('gw-a'));
+    const b = new TestGateway(other.client, hello('gw-b'));
+    const { revision } = await placed('one');
+    const { epoch } = await registry.documents.routes.head();
+    for (const gateway of [a, b]) gateway.say(applied(epoch, revision));
+    const listed = async ({ client }: TestRegistry) =>
+      (await client.listGateways({})).gateways.map(({ gatewayId, appliedRevision }) => `${gatewayId} ${appliedRevision}`);
+    const expected = [`gw-a ${revision}`, `gw-b ${revision}`];
+    for (const replica of [registry, other]) await eventually(async () => isDeepStrictEqual(await listed(replica), expected));
+
+    // One that moves is known where it is, and what its old replica knew of it takes nothing back.
+    await b.vanish();
+    const moved = new TestGateway(registry.client, hello('gw-b', { epoch, revision: BigInt(revision) }));
+    for (const replica of [registry, other]) await eventually(async () => isDeepStrictEqual(await listed(replica), expected));
+    // A replica that stops leaves no gateway behind.
+    await registry.stop();
+    await eventually(async () => (await listed(other)).length === 0);
+    expect([await a.ended, await moved.ended]).not.toContain(undefined);
+  });
+
   it.each([
     ['begins with something else', [applied('', 0)], 'message'],
     ['says nothing', [{ message: { case: undefined } }], 'message'],
@@ -95,6 +126,9 @@ describe('WatchRoutes', () => {
     ['has no boot id', [hello('gw', { bootId: '' })], 'hello.boot_id'],
     ['says more than an address', [hello('gw', { adminAddress: '127.0.0.1:80/path?x=' })], 'hello.admin_address'],
     ['is at an impossible revision', [hello('gw', { revision: 2n ** 63n })], 'hello.revision'],
+    ['has seen an impossible revision', [hello('gw', { seenRevision: 2n ** 63n })], 'hello.seen_revision'],
+    ['says more than a stamp', [hello('gw', { stamp: 'x'.repeat(101) })], 'hello.stamp'],
+    ['is in an impossible epoch', [hello('gw', { epoch: '999999999999999.x' })], 'hello.epoch'],
     ['applied an impossible revision', [hello('gw'), { message: { case: 'applied', value: { revision: 2n ** 63n } } }], 'applied.revision'],
   ] as const)('refuses a gateway that %s', async (_, said, field) => {
     const gateway = new TestGateway(registry.client, ...said);
@@ -140,7 +174,7 @@ describe('the journal', () => {
     registry = await folder.start({ journalEntriesKept: 10 });
     await eventually(async () => (await registry.documents.routes.head()).oldest === revision - 9);
     const behind = new TestGateway(registry.client, hello('gw', { epoch, revision: 1n }));
-    await eventually(() => behind.table.position.revision === revision);
+    await eventually(() => behind.table.position.revision >= revision);
     expect(behind.table.snapshots).toBe(1);
     await behind.vanish();
     const text = await registry.metrics.registry.metrics();
@@ -152,6 +186,53 @@ describe('the journal', () => {
     const { revision } = await registry.client.putUpstream({ name: 'x', endpoints: [{ address: `127.0.0.1:${port}` }] });
     return { revision: Number(revision) };
   }
+});
+
+describe('an older copy of the store, restored behind running gateways', () => {
+  it('is found out and said once, takes the gateway over, and shows what its outboxes still held', async () => {
+    const first = await placed('one');
+    const gateway = new TestGateway(registry.client, hello('gw'));
+    await eventually(() => gateway.table.position.revision >= first.revision);
+    // A write of which the copy holds no more than the document and its outbox.
+    const half = openDocuments(withoutRelay(registry.store));
+    const upstream = await half.upstreams.get('desk-shared');
+    if (upstream === undefined) throw new Error('there is no upstream');
+    const endpoints = [{ address: '127.0.0.1:9200', weight: 1, zone: '' }];
+    const moved = { ...upstream.value, endpoints };
+    await half.upstreams.replace('desk-shared', upstream.version, moved, [routeItem(upstreamEntry(moved, upstream.version + 1))]);
+    const copy = join(folder.path, 'copy.sqlite');
+    using source = new DatabaseSync(join(folder.path, 'registry.sqlite'));
+    source.prepare('VACUUM INTO ?').run(copy);
+    source.close();
+
+    const lost = await placed('two');
+    await eventually(() => gateway.table.position.revision >= lost.revision);
+    const { position } = gateway.table;
+    await gateway.vanish();
+    await registry.stop();
+
+    for (const suffix of ['', '-wal', '-shm']) await rm(join(folder.path, `registry.sqlite${suffix}`), { force: true });
+    await copyFile(copy, join(folder.path, 'registry.sqlite'));
+    const log = join(folder.path, 'registry.log');
+    const logger = createLogger({ service: 'registry', level: 'error', destination: log });
+    registry = await folder.start({ logger });
+    const { seen } = position;
+    const more = { epoch: position.epoch, revision: BigInt(position.revision), seenRevision: BigInt(seen.revision), stamp: seen.stamp };
+    const back = new TestGateway(registry.client, hello('gw', more));
+    await eventually(() => back.table.snapshots === 1);
+    expect([...back.table.shown.keys()]).toEqual(['host one.localhost', `tenant ${first.tenantId}`, 'upstream desk-shared']);
+    expect(back.table.shown.get('upstream desk-shared')).toMatchObject({ endpoints });
+    const { epoch } = await registry.documents.routes.head();
+    expect(epochNumber(epoch)).toBe(epochNumber(position.epoch) + 1);
+    const said = (await readFile(log, 'utf8')).split('\n');
+    expect(said.filter((line) => line.includes('an older copy of the store was restored'))).toHaveLength(1);
+    expect(await registry.metrics.registry.metrics()).toMatch(/burgage_registry_restores_found_total 1\b/);
+    // What was lost can be made again.
+    const again = await placed('two');
+    await eventually(() => back.table.position.revision >= again.revision);
+    expect(back.table.shown.get(`tenant ${again.tenantId}`)).toMatchObject({ state: 'active' });
+    await back.vanish();
+  }, 20_000);
 });
 
 describe('when nobody takes the events', () => {

@@ -1,7 +1,7 @@
 // The conversation with one gateway: it says hello and how far it is, and is told the routes.
 import { invalidField, type WatchRoutesHello, type WatchRoutesRequest } from '@burgage/contracts';
 import { unwrap } from '@burgage/tenancy';
-import { checkHello, type GatewayConnection, type Gateways, positionOf } from './gateways.ts';
+import { checkHello, type GatewayConnection, type Gateways, positionOf, provenPositionOf } from './gateways.ts';
 import type { RouteFeed, RouteMessage } from './route-feed.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function* watchRoutes(
   const first = await Promise.race([said.next(), aborted(signal)]);
   if (first === undefined || first.done) return;
   const hello = helloOf(first.value);
-  const position = unwrap(positionOf('hello', hello));
+  const position = unwrap(provenPositionOf(hello));
   const connection = gateways.connect(hello);
   const ended = new AbortController();
   let failure: unknown;

@@ -39,6 +39,7 @@ switch (task.kind) {
       consumer: task.consumer,
       subjects: ['burgage.>'],
       ackTimeoutMs: task.ackTimeoutMs,
+      ...(task.attemptsMax === undefined ? {} : { attemptsMax: task.attemptsMax }),
       handler: (event) => {
         say({ handling: event.id });
         return new Promise(() => {});

@@ -1,4 +1,5 @@
 // Conformance: who gets which event.
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Event } from '../port.ts';
 import { type EventsEngine, eventOf, eventually, quick, useBench } from './engine.ts';
@@ -12,13 +13,37 @@ export function deliveryConformance(engine: EventsEngine): void {
     const events = await bench.open();
     const got: [Event, number][] = [];
     await events.subscribe(quick('readers', async (event, { attempt }) => void got.push([event, attempt])));
-    const traced = eventOf(made, { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' });
+    const traced = eventOf(made, {
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      schema: 'burgage.test.v1.ThingMade',
+    });
     const plain = eventOf(made, { data: new Uint8Array() });
     await events.publish(traced);
     await events.publish(plain);
     await eventually(() => expect(got).toHaveLength(2));
     expect(got.find(([event]) => event.id === traced.id)).toEqual([traced, 1]);
     expect(got.find(([event]) => event.id === plain.id)).toEqual([plain, 1]);
+  });
+
+  test('an event arrives as it was published, whatever its texts and bytes are', async () => {
+    const events = await bench.open();
+    const got = new Map<string, Event>();
+    await events.subscribe(quick('readers', async (event) => void got.set(event.id, event)));
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.stringMatching(/^[ %"\r\n\t:]{0,5}$/),
+      fc.constantFrom('%41', ' begins and ends with a space ', 'Straße 🏠'),
+    );
+    let count = 0;
+    await fc.assert(
+      fc.asyncProperty(text, text, text, text, fc.uint8Array({ maxLength: 50 }), async (id, source, entity, time, data) => {
+        count += 1;
+        const event = { id: `${count} ${id}`, subject: made, source, entity, time, data: new Uint8Array(data) };
+        await events.publish(event);
+        await eventually(() => expect(got.get(event.id)).toEqual(event));
+      }),
+      { numRuns: 100 },
+    );
   });
 
   test('a consumer seen for the first time begins with the events published from then on', async () => {
@@ -120,6 +145,50 @@ export function deliveryConformance(engine: EventsEngine): void {
     });
   });
 
+  test('what the newest subscription of a consumer asks for holds from then on', async () => {
+    const events = await bench.open();
+    const got: string[] = [];
+    const handler = async (event: Event): Promise<void> => void got.push(event.subject);
+    const first = await events.subscribe(quick('readers', handler, { subjects: ['burgage.a.>'] }));
+    await events.publish(eventOf('burgage.a.thing.made'));
+    await eventually(() => expect(got).toEqual(['burgage.a.thing.made']));
+    await first.stop();
+    await events.subscribe(quick('readers', handler, { subjects: ['burgage.b.>', 'burgage.*.thing.lost'] }));
+    for (const subject of ['burgage.a.thing.made', 'burgage.b.thing.made', 'burgage.b.thing.lost', 'burgage.c.thing.lost']) {
+      await events.publish(eventOf(subject));
+    }
+    await eventually(() => expect(got).toContain('burgage.c.thing.lost'));
+    expect(got.toSorted()).toEqual(['burgage.a.thing.made', 'burgage.b.thing.lost', 'burgage.b.thing.made', 'burgage.c.thing.lost']);
+  });
+
+  test('a consumer that was removed is seen for the first time again; its dead letters are forgotten, those of others not', async () => {
+    const events = await bench.open();
+    const fail = async (): Promise<never> => {
+      throw new Error('broken');
+    };
+    const [gone, kept] = await Promise.all(['gone', 'kept'].map((consumer) => events.subscribe(quick(consumer, fail, { attemptsMax: 1 }))));
+    await events.publish(eventOf(made));
+    await eventually(async () => expect(await events.deadLetters(10)).toHaveLength(2));
+    await gone?.stop();
+    await kept?.stop();
+    await events.publish(eventOf(made, { id: 'missed' }));
+    await events.removeConsumer('gone');
+    expect(await events.deadLetters(10)).toMatchObject([{ consumer: 'kept' }]);
+    await expect(events.removeConsumer('gone')).rejects.toMatchObject({ code: 'not_found' });
+    await expect(events.removeConsumer('never-seen')).rejects.toMatchObject({ code: 'not_found' });
+    await expect(events.removeConsumer('not a name')).rejects.toMatchObject({ code: 'invalid_argument' });
+
+    const got: Record<'gone' | 'kept', string[]> = { gone: [], kept: [] };
+    const into = (name: keyof typeof got) => async (event: Event) => void got[name].push(event.id);
+    await events.subscribe(quick('gone', into('gone')));
+    await events.subscribe(quick('kept', into('kept')));
+    await events.publish(eventOf(made, { id: 'after' }));
+    await eventually(() => {
+      expect(got.gone).toEqual(['after']);
+      expect(got.kept.toSorted()).toEqual(['after', 'missed']);
+    });
+  });
+
   test('publishing the same id again is accepted, and the event is delivered', async () => {
     const events = await bench.open();
     const got: string[] = [];
@@ -189,6 +258,7 @@ export function deliveryConformance(engine: EventsEngine): void {
     ['a subject with an empty token', { subject: 'burgage..made' }],
     ['an empty subject', { subject: '' }],
     ['an empty id', { id: '' }],
+    ['a text that is half a character', { entity: '\ud800' }],
   ])('%s is not published', async (_, overrides) => {
     const events = await bench.open();
     await expect(events.publish(eventOf(made, overrides))).rejects.toMatchObject({ code: 'invalid_argument' });

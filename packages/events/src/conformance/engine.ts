@@ -20,7 +20,7 @@ interface EngineModule {
 /** What a child process is told to do; see child.ts. */
 export type ChildTask =
   | { readonly kind: 'publish'; readonly prefix: string; readonly count: number }
-  | { readonly kind: 'hang'; readonly consumer: string; readonly ackTimeoutMs: number };
+  | { readonly kind: 'hang'; readonly consumer: string; readonly ackTimeoutMs: number; readonly attemptsMax?: number };
 
 /** What a child process says: the id of an event that it has published, or whose handler has begun; or that it is through. */
 export type ChildMessage = { readonly published: string } | { readonly handling: string } | { readonly done: true };

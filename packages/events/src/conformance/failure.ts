@@ -1,6 +1,9 @@
 // Conformance: what becomes of an event whose handler fails.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { eventFromOutbox, outboxEvent } from '../outbox.ts';
+import type { Event } from '../port.ts';
+import { handling } from '../reading.ts';
 import { type EventsEngine, eventOf, eventually, quick, useBench } from './engine.ts';
 
 const made = 'burgage.test.thing.made';
@@ -58,6 +61,38 @@ export function failureConformance(engine: EventsEngine): void {
     expect(attempts).toBe(3);
   });
 
+  test('an event that is not known is a dead letter at once, and those behind it go on', async () => {
+    const events = await bench.open();
+    const subject = 'burgage.registry.tenant.requested';
+    const got: [string, number][] = [];
+    const { subjects, handler } = handling({
+      [subject]: async ({ tenantId }, _event, { attempt }) => void got.push([tenantId, attempt]),
+    });
+    await events.subscribe(quick('readers', handler, { subjects: [...subjects, 'burgage.registry.tenant.vanished'], concurrency: 1 }));
+    const known = (tenantId: string, overrides: Partial<Event> = {}): Event => {
+      const { payload } = outboxEvent(subject, tenantId, { tenantId });
+      return { ...eventFromOutbox(payload), ...overrides };
+    };
+    await events.publish(eventOf('burgage.registry.tenant.vanished', { id: 'subject' }));
+    await events.publish(known('ten_1', { id: 'version', schema: 'burgage.events.v9.TenantRequested' }));
+    await events.publish(known('ten_2', { id: 'bytes', data: new Uint8Array([0xff, 0xff]) }));
+    await events.publish(known('ten_3'));
+    const { schema: _, ...old } = known('ten_4');
+    await events.publish(old);
+    await eventually(async () => {
+      expect(got.toSorted()).toEqual([
+        ['ten_3', 1],
+        ['ten_4', 1],
+      ]);
+      expect(await events.deadLetters(10)).toHaveLength(3);
+    });
+    const reasons = new Map((await events.deadLetters(10)).map(({ event, attempts, reason }) => [event.id, { attempts, reason }]));
+    const reason = (text: string) => ({ attempts: 1, reason: expect.stringMatching(new RegExp(`^event_unknown: ${text}`)) });
+    expect(reasons.get('subject')).toEqual(reason('subject: got "burgage.registry.tenant.vanished"'));
+    expect(reasons.get('version')).toEqual(reason('schema: got "burgage.events.v9.TenantRequested", expected burgage.events.v1.TenantReq'));
+    expect(reasons.get('bytes')).toEqual(reason('data: got "2 bytes that cannot be read"'));
+  });
+
   test('a dead letter that is replayed goes to its consumer alone, attempts counted from 1', async () => {
     const events = await bench.open();
     let healthy = false;
@@ -83,6 +118,22 @@ export function failureConformance(engine: EventsEngine): void {
     expect(await events.deadLetters(10)).toEqual([]);
     await expect(events.replay(letter?.id ?? '')).rejects.toMatchObject({ code: 'not_found' });
     expect(others).toHaveLength(1);
+  });
+
+  test('a replayed event that fails again is a dead letter again', async () => {
+    const events = await bench.open();
+    const fail = async (): Promise<never> => {
+      throw new Error('broken');
+    };
+    await events.subscribe(quick('readers', fail, { attemptsMax: 1 }));
+    const event = eventOf(made);
+    await events.publish(event);
+    for (let round = 0; round < 5; round += 1) {
+      await eventually(async () => expect(await events.deadLetters(10)).toMatchObject([{ event, attempts: 1 }]));
+      const [letter] = await events.deadLetters(10);
+      await events.replay(letter?.id ?? '');
+    }
+    await eventually(async () => expect(await events.deadLetters(10)).toMatchObject([{ event, attempts: 1 }]));
   });
 
   test('a discarded dead letter is gone', async () => {

@@ -51,8 +51,25 @@ export function processConformance(engine: EventsEngine): void {
     await eventually(() => expect(new Set(handledBy(messages))).toEqual(new Set(ids)));
     await kill();
     const got = new Map<string, number>();
-    await events.subscribe(quick('workers', async (event, { attempt }) => void got.set(event.id, attempt)));
+    await events.subscribe(quick('workers', async (event, { attempt }) => void got.set(event.id, attempt), { ackTimeoutMs: 500 }));
     await eventually(() => expect([...got.keys()].toSorted()).toEqual(ids.toSorted()));
     for (const attempt of got.values()) expect(attempt).toBeGreaterThan(1);
+  });
+
+  test('an event whose process is killed in its last attempt becomes a dead letter, and no handler gets it again', async () => {
+    const events = await bench.open();
+    const options = { attemptsMax: 1, ackTimeoutMs: 300 };
+    const registration = await events.subscribe(quick('workers', async () => {}, options));
+    await registration.stop();
+    const { messages, kill } = bench.spawn({ kind: 'hang', consumer: 'workers', ...options });
+    const event = eventOf(made);
+    await events.publish(event);
+    await eventually(() => expect(handledBy(messages)).toEqual([event.id]));
+    await kill();
+    const got: string[] = [];
+    await events.subscribe(quick('workers', async ({ id }) => void got.push(id), options));
+    await eventually(async () => expect(await events.deadLetters(10)).toMatchObject([{ consumer: 'workers', event, attempts: 1 }]));
+    await events.publish(eventOf(made, { id: 'behind' }));
+    await eventually(() => expect(got).toEqual(['behind']));
   });
 }

@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type Clock, ManualClock, type Random, systemRandom } from '@burgage/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { eventOf, eventually } from '../conformance/engine.ts';
-import type { Events } from '../port.ts';
+import type { Event, Events } from '../port.ts';
 import { type EmbeddedEventsOptions, openEmbeddedEvents } from './embedded.ts';
 
 const made = 'burgage.test.thing.made';
@@ -55,9 +55,35 @@ test('the file and what SQLite puts beside it are for their owner alone', async 
 
 test('a file of a newer version is refused and left alone', async () => {
   const database = new DatabaseSync(file);
-  database.exec('PRAGMA user_version = 2');
+  database.exec('PRAGMA user_version = 3');
   database.close();
-  await expect(open()).rejects.toMatchObject({ code: 'data_folder_newer', metadata: { found: '2', known: '1' } });
+  await expect(open()).rejects.toMatchObject({ code: 'data_folder_newer', metadata: { found: '3', known: '2' } });
+});
+
+test('events in a file of the format before are delivered as they are, and new ones keep their schema', async () => {
+  const before = new DatabaseSync(file);
+  before.exec(`
+    CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, subject TEXT NOT NULL, source TEXT NOT NULL,
+      entity TEXT NOT NULL, time TEXT NOT NULL, traceparent TEXT, data BLOB NOT NULL, published_ms INTEGER NOT NULL) STRICT;
+    CREATE TABLE consumers (name TEXT PRIMARY KEY, subjects TEXT NOT NULL, cursor INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE deliveries (consumer TEXT NOT NULL, seq INTEGER NOT NULL, attempts INTEGER NOT NULL, due_ms INTEGER NOT NULL, lease TEXT,
+      PRIMARY KEY (consumer, seq)) STRICT, WITHOUT ROWID;
+    CREATE INDEX deliveries_due ON deliveries (consumer, due_ms);
+    CREATE INDEX deliveries_seq ON deliveries (seq);
+    CREATE TABLE dead_letters (consumer TEXT NOT NULL, seq INTEGER NOT NULL, attempts INTEGER NOT NULL, reason TEXT NOT NULL, time TEXT NOT NULL,
+      PRIMARY KEY (consumer, seq)) STRICT, WITHOUT ROWID;
+    CREATE INDEX dead_letters_seq ON dead_letters (seq);
+    INSERT INTO events VALUES (1, 'old', '${made}', 'burgage.test', 'ten_1', '2026-01-01T00:00:00.000Z', NULL, x'0001ff', 0);
+    INSERT INTO consumers VALUES ('readers', '["burgage.>"]', 0);
+    PRAGMA user_version = 1;
+  `);
+  before.close();
+  const events = await open();
+  const got: Event[] = [];
+  await events.subscribe({ consumer: 'readers', subjects: ['burgage.>'], handler: async (event) => void got.push(event) });
+  const fresh = eventOf(made, { id: 'new', schema: 'burgage.test.v1.ThingMade' });
+  await events.publish(fresh);
+  await eventually(() => expect(got).toEqual([eventOf(made, { id: 'old' }), fresh]));
 });
 
 test('a file of something else is refused', async () => {

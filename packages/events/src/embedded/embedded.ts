@@ -2,13 +2,13 @@
 
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
-import { BurgageError, invalidField, isBurgageError } from '@burgage/contracts';
+import { BurgageError, isBurgageError } from '@burgage/contracts';
 import { type Clock, Doorbell, type Logger, type Random, systemClock, systemRandom } from '@burgage/runtime';
-import { checkEvent, completeOptions } from '../checks.ts';
+import { checkConsumer, checkEvent, checkLimit, closedError, completeOptions } from '../checks.ts';
 import type { DeadLetter, Event, Events, SubscribeOptions, Subscription } from '../port.ts';
+import { logFailure, RunningHandlers, type Settlement } from '../running-handlers.ts';
 import { openFile, sqliteCode, sqliteCodes } from './file.ts';
-import { type Claim, createLedger, type Ledger } from './ledger.ts';
-import { RunningHandlers, type Settlement } from './subscription.ts';
+import { createLedger, type Ledger, type LedgerClaim } from './ledger.ts';
 
 export interface EmbeddedEventsOptions {
   /** Made with mode 0600 where it does not exist; its folder must. */
@@ -65,9 +65,9 @@ class EmbeddedEvents implements Events {
   readonly #random: Random;
   readonly #logger: Logger | undefined;
   readonly #retentionMs: number;
-  readonly #subscriptions = new Set<RunningHandlers>();
+  readonly #subscriptions = new Set<RunningHandlers<LedgerClaim>>();
   #jobs: Job[] = [];
-  #settlements: Settlement[] = [];
+  #settlements: Settlement<LedgerClaim>[] = [];
   #rung = false;
   readonly #bell: Doorbell;
   #dataVersion: number | undefined;
@@ -101,14 +101,14 @@ class EmbeddedEvents implements Events {
     const complete = completeOptions(options);
     await this.#change(() => this.#ledger.registerConsumer(complete.consumer, complete.subjects));
     if (this.#closing !== undefined) throw closedError();
-    const handlers = new RunningHandlers(complete, (settlement) => this.#settle(settlement), this.#clock, this.#random);
+    const handlers = new RunningHandlers<LedgerClaim>(complete, (settlement) => this.#settle(settlement), this.#clock, this.#random);
     this.#subscriptions.add(handlers);
     this.#ring();
     return { stop: () => this.#stop(handlers) };
   }
 
   async deadLetters(limit: number): Promise<readonly DeadLetter[]> {
-    if (!Number.isInteger(limit) || limit < 1) throw invalidField('limit', `${limit} came, expected a whole number from 1`);
+    checkLimit(limit);
     return this.#read(() => this.#ledger.deadLetters(limit));
   }
 
@@ -118,6 +118,11 @@ class EmbeddedEvents implements Events {
 
   async discard(deadLetterId: string): Promise<void> {
     await this.#change(() => this.#ledger.discard(deadLetterId));
+  }
+
+  async removeConsumer(consumer: string): Promise<void> {
+    checkConsumer(consumer);
+    await this.#change(() => this.#ledger.removeConsumer(consumer));
   }
 
   async ping(): Promise<void> {
@@ -137,7 +142,7 @@ class EmbeddedEvents implements Events {
     this.#database.close();
   }
 
-  async #stop(handlers: RunningHandlers): Promise<void> {
+  async #stop(handlers: RunningHandlers<LedgerClaim>): Promise<void> {
     await handlers.stop();
     this.#subscriptions.delete(handlers);
     if (this.#ended) return;
@@ -164,15 +169,10 @@ class EmbeddedEvents implements Events {
     return promise;
   }
 
-  #settle(settlement: Settlement): void {
+  #settle(settlement: Settlement<LedgerClaim>): void {
     this.#settlements.push(settlement);
     this.#ring();
-    const { consumer, claim, outcome } = settlement;
-    if (outcome.kind === 'handled') return;
-    const about = { consumer, subject: claim.event.subject, eventId: claim.event.id, attempt: claim.attempt, err: outcome.error };
-    if (outcome.kind === 'retry')
-      this.#logger?.warn({ ...about, dueInMs: outcome.dueInMs }, 'events: a handler failed; the event is delivered again');
-    else this.#logger?.error(about, 'events: a handler failed for the last time; the event is a dead letter');
+    logFailure(this.#logger, settlement);
   }
 
   #ring(): void {
@@ -248,7 +248,7 @@ class EmbeddedEvents implements Events {
     return Number.POSITIVE_INFINITY;
   }
 
-  #apply({ consumer, claim, outcome }: Settlement, nowMs: number): void {
+  #apply({ consumer, claim, outcome }: Settlement<LedgerClaim>, nowMs: number): void {
     switch (outcome.kind) {
       case 'handled':
         this.#ledger.acknowledge(consumer, claim);
@@ -264,8 +264,8 @@ class EmbeddedEvents implements Events {
     }
   }
 
-  #claim(nowMs: number): [RunningHandlers, Claim][] {
-    const started: [RunningHandlers, Claim][] = [];
+  #claim(nowMs: number): [RunningHandlers<LedgerClaim>, LedgerClaim][] {
+    const started: [RunningHandlers<LedgerClaim>, LedgerClaim][] = [];
     for (const handlers of this.#subscriptions) {
       const { consumer, ackTimeoutMs, attemptsMax } = handlers.options;
       const limit = handlers.freeSlots;
@@ -309,10 +309,6 @@ function answerOf(job: Job, nowMs: number): () => void {
     if (!isBurgageError(error)) throw error;
     return () => job.reject(error);
   }
-}
-
-function closedError(): BurgageError {
-  return new BurgageError('unavailable', { message: 'The events are closed.' });
 }
 
 function asEventsError(error: unknown): BurgageError {

@@ -3,7 +3,7 @@ import { chmodSync, closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { BurgageError } from '@burgage/contracts';
 
-const formatVersion = 1;
+const formatVersion = 2;
 /** How long opening waits for another process that is just making the tables. */
 const openBusyTimeoutMs = 5_000;
 /** Later on a writer waits this long in place, then lets the event loop go on and tries again. */
@@ -20,7 +20,8 @@ const tables = `
     time TEXT NOT NULL,
     traceparent TEXT,
     data BLOB NOT NULL,
-    published_ms INTEGER NOT NULL
+    published_ms INTEGER NOT NULL,
+    schema TEXT
   ) STRICT;
 
   -- Everything up to the cursor was handled, is in deliveries, is a dead letter, or is nothing that the consumer asked for.
@@ -85,7 +86,10 @@ function migrate(database: DatabaseSync, file: string): void {
       metadata: { file, found: String(found), known: String(formatVersion) },
     });
   }
-  if (found === 0) database.exec(`${tables} PRAGMA user_version = ${formatVersion}`);
+  if (found === 0) database.exec(tables);
+  // Format 1 had events without a schema.
+  if (found === 1) database.exec('ALTER TABLE events ADD COLUMN schema TEXT');
+  database.exec(`PRAGMA user_version = ${formatVersion}`);
   database.exec('COMMIT');
 }
 

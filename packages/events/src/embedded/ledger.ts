@@ -1,17 +1,15 @@
 // What the embedded events write and read: one function for each change, all inside the caller's transaction.
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import { BurgageError } from '@burgage/contracts';
+import { consumerNotFound, deadLetterNotFound } from '../checks.ts';
 import type { DeadLetter, Event } from '../port.ts';
+import { type Claim, lostReason } from '../running-handlers.ts';
 import { compileSubjects } from '../subjects.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
 /** One delivery that this process holds the lease of. */
-export interface Claim {
+export interface LedgerClaim extends Claim {
   readonly seq: number;
-  readonly event: Event;
-  /** From 1. */
-  readonly attempt: number;
 }
 
 export interface ClaimQuery {
@@ -24,7 +22,7 @@ export interface ClaimQuery {
 }
 
 export interface Claims {
-  readonly claims: readonly Claim[];
+  readonly claims: readonly LedgerClaim[];
   /** There may be more that is due now. */
   readonly more: boolean;
 }
@@ -35,13 +33,12 @@ export type Ledger = ReturnType<typeof createLedger>;
 const pendingMax = 1_000;
 /** Events that one claim looks at, so that a turn stays short however far behind a consumer is. */
 const scanMax = 500;
-const lostReason = 'the handler did not answer in time, or its process ended';
 
 /** `owner` is this process's name in leases, unique among all that ever open the file. */
 export function createLedger(database: DatabaseSync, owner: string) {
   const sql = {
     insertEvent: database.prepare(
-      'INSERT INTO events (id, subject, source, entity, time, traceparent, data, published_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
+      'INSERT INTO events (id, subject, source, entity, time, traceparent, schema, data, published_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
     ),
     head: database.prepare("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS seq"),
     eventAt: database.prepare('SELECT * FROM events WHERE seq = ?'),
@@ -66,6 +63,9 @@ export function createLedger(database: DatabaseSync, owner: string) {
     deadLetters: database.prepare(
       'SELECT d.consumer, d.attempts, d.reason, d.time AS dead_time, e.* FROM dead_letters d JOIN events e USING (seq) ORDER BY d.time, d.seq, d.consumer LIMIT ?',
     ),
+    removeConsumer: database.prepare('DELETE FROM consumers WHERE name = ?'),
+    removeDeliveries: database.prepare('DELETE FROM deliveries WHERE consumer = ?'),
+    removeDeadLetters: database.prepare('DELETE FROM dead_letters WHERE consumer = ?'),
     slowestCursor: database.prepare('SELECT min(cursor) AS cursor FROM consumers'),
     oldest: database.prepare('SELECT seq, published_ms FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?'),
     removeUnneeded: database.prepare(
@@ -96,7 +96,7 @@ export function createLedger(database: DatabaseSync, owner: string) {
 
   function claimDue(query: ClaimQuery): Claims {
     const rows = sql.due.all(query.consumer, query.nowMs, query.limit);
-    const claims: Claim[] = [];
+    const claims: LedgerClaim[] = [];
     for (const row of rows) {
       const seq = number(row, 'seq');
       const attempts = number(row, 'attempts');
@@ -117,7 +117,7 @@ export function createLedger(database: DatabaseSync, owner: string) {
     const room = Math.min(query.limit, pendingMax - number(sql.pending.get(query.consumer), 'pending'));
     if (consumer === undefined || room <= 0) return { claims: [], more: false };
     const matches = filterOf(query.consumer, String(consumer.subjects));
-    const claims: Claim[] = [];
+    const claims: LedgerClaim[] = [];
     let position = cursor;
     let scanned = 0;
     for (const row of sql.eventsAfter.iterate(cursor, scanMax)) {
@@ -134,13 +134,20 @@ export function createLedger(database: DatabaseSync, owner: string) {
   return {
     /** Once per id for as long as the event is kept. */
     publish(event: Event, nowMs: number): void {
-      const { id, subject, source, entity, time, traceparent, data } = event;
-      sql.insertEvent.run(id, subject, source, entity, time, traceparent ?? null, data, nowMs);
+      const { id, subject, source, entity, time, traceparent, schema, data } = event;
+      sql.insertEvent.run(id, subject, source, entity, time, traceparent ?? null, schema ?? null, data, nowMs);
     },
 
     /** A new consumer begins after the newest event; a known one keeps its place and takes the new subjects. */
     registerConsumer(consumer: string, subjects: readonly string[]): void {
       sql.insertConsumer.run(consumer, JSON.stringify(subjects), number(sql.head.get(), 'seq'));
+    },
+
+    /** @throws BurgageError `not_found`. */
+    removeConsumer(consumer: string): void {
+      if (sql.removeConsumer.run(consumer).changes === 0) throw consumerNotFound(consumer);
+      sql.removeDeliveries.run(consumer);
+      sql.removeDeadLetters.run(consumer);
     },
 
     /** Leases at most `limit` deliveries: first those that are due again, then new events. */
@@ -152,17 +159,17 @@ export function createLedger(database: DatabaseSync, owner: string) {
     },
 
     /** The handler ended well. Without effect where the lease was lost. */
-    acknowledge(consumer: string, { seq, attempt }: Claim): void {
+    acknowledge(consumer: string, { seq, attempt }: LedgerClaim): void {
       sql.removeLeased.run(consumer, seq, owner, attempt);
     },
 
     /** The handler failed and tries are left. Without effect where the lease was lost. */
-    retry(consumer: string, { seq, attempt }: Claim, dueMs: number): void {
+    retry(consumer: string, { seq, attempt }: LedgerClaim, dueMs: number): void {
       sql.retryLeased.run(dueMs, consumer, seq, owner, attempt);
     },
 
     /** The handler failed for the last time. Without effect where the lease was lost. */
-    fail(consumer: string, { seq, attempt }: Claim, reason: string, nowMs: number): void {
+    fail(consumer: string, { seq, attempt }: LedgerClaim, reason: string, nowMs: number): void {
       if (sql.removeLeased.run(consumer, seq, owner, attempt).changes === 0) return;
       sql.insertDeadLetter.run(consumer, seq, attempt, reason, new Date(nowMs).toISOString());
     },
@@ -224,14 +231,14 @@ export function createLedger(database: DatabaseSync, owner: string) {
     const consumer = id.slice(0, dot);
     const seq = Number(id.slice(dot + 1));
     if (dot < 1 || !Number.isSafeInteger(seq) || sql.removeDeadLetter.run(consumer, seq).changes === 0) {
-      throw new BurgageError('not_found', { message: `There is no dead letter ${JSON.stringify(id)}.`, metadata: { deadLetterId: id } });
+      throw deadLetterNotFound(id);
     }
     return { consumer, seq };
   }
 }
 
 function eventOf(row: Row): Event {
-  const { id, subject, source, entity, time, traceparent, data } = row;
+  const { id, subject, source, entity, time, traceparent, schema, data } = row;
   return {
     id: String(id),
     subject: String(subject),
@@ -239,6 +246,7 @@ function eventOf(row: Row): Event {
     entity: String(entity),
     time: String(time),
     ...(traceparent === null ? {} : { traceparent: String(traceparent) }),
+    ...(schema === null ? {} : { schema: String(schema) }),
     data: data instanceof Uint8Array ? data : new Uint8Array(),
   };
 }

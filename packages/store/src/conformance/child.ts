@@ -12,6 +12,8 @@ export type Task =
   | { readonly kind: 'increment'; readonly id: string; readonly times: number }
   /** Appends `batches` times `batchSize` entries. */
   | { readonly kind: 'append'; readonly journal: string; readonly writer: string; readonly batches: number; readonly batchSize: number }
+  /** Resets a journal if it is in the epoch `from`, appends its name, and says the epoch. */
+  | { readonly kind: 'reset'; readonly journal: string; readonly writer: string; readonly from: string; readonly beyond: string }
   /** Writes documents and journal until it is killed; says every acknowledged write. */
   | { readonly kind: 'write until killed'; readonly id: string; readonly journal: string; readonly batchSize: number }
   /** Relays every outbox of the senders until it is killed; with `hangAfter`, never pulls what it published after so many. */
@@ -49,6 +51,12 @@ async function append(store: Store, task: Task & { kind: 'append' }): Promise<vo
     const values = Array.from({ length: task.batchSize }, (_, index) => ({ writer: task.writer, number: batch * task.batchSize + index }));
     await journal.append(values);
   }
+}
+
+async function reset(store: Store, { journal, writer, from, beyond }: Task & { kind: 'reset' }): Promise<void> {
+  const { epoch } = await store.journal(journal).reset({ from, beyond });
+  await store.journal(journal).append([writer]);
+  say(epoch);
 }
 
 async function writeUntilKilled(store: Store, task: Task & { kind: 'write until killed' }): Promise<void> {
@@ -103,6 +111,9 @@ async function run({ module, place, task }: ChildOrder): Promise<void> {
       break;
     case 'append':
       await append(store, task);
+      break;
+    case 'reset':
+      await reset(store, task);
       break;
     case 'write until killed':
       return await writeUntilKilled(store, task);

@@ -11,12 +11,20 @@ export interface Bench {
   newPlace(): Promise<Json>;
   /** Opens the store at `place`, by default at a new one; closed after the test. */
   open(place?: Json): Promise<Store>;
+  /** How often something is done that is done `count` times where the engine is fast. */
+  times(count: number): number;
   /** Starts a process for each task, all on the store at `place`; killed after the test where they still live. */
   start(place: Json, tasks: readonly Task[]): Promise<readonly Child[]>;
 }
 
+export interface BenchOptions {
+  readonly module: string;
+  readonly places: StorePlaces;
+  readonly effort?: number;
+}
+
 /** For use inside `describe`: everything that a test opens is closed after it. */
-export function createBench(module: string, places: StorePlaces): Bench {
+export function createBench({ module, places, effort = 1 }: BenchOptions): Bench {
   const stores: Store[] = [];
   const children: Child[] = [];
   const taken: Json[] = [];
@@ -32,6 +40,7 @@ export function createBench(module: string, places: StorePlaces): Bench {
   });
   return {
     newPlace,
+    times: (count) => Math.ceil(count * effort),
     open: async (place) => {
       const store = await places.openStore(place ?? (await newPlace()));
       stores.push(store);

@@ -13,14 +13,20 @@ import { schemaTests } from './schemas.ts';
 
 export type { StorePlaces } from './places.ts';
 
-/**
- * Declares the tests of the adapter `name` in the calling test file. `module` is the URL of a module that exports what
- * `StorePlaces` says: this process imports it, and so do the processes that the suite starts and kills.
- */
-export async function storeConformance(name: string, module: string): Promise<void> {
-  const places = (await import(module)) as StorePlaces;
-  describe(`${name} store`, () => {
-    const bench = createBench(module, places);
+/** What the suite has to know of an adapter. */
+export interface ConformingAdapter {
+  readonly name: string;
+  readonly places: StorePlaces;
+  /** URL of the module that exports `places`: the processes that the suite starts and kills import it. */
+  readonly module: string;
+  /** How much of what is done very often is done, for engines that are slow; default 1. */
+  readonly effort?: number;
+}
+
+/** Declares the tests of an adapter in the calling test file. */
+export function storeConformance(adapter: ConformingAdapter): void {
+  describe(`${adapter.name} store`, () => {
+    const bench = createBench(adapter);
     documentTests(bench);
     documentModelTests(bench);
     listTests(bench);
@@ -33,7 +39,6 @@ export async function storeConformance(name: string, module: string): Promise<vo
 }
 
 /** For adapters that also carry out calls that nobody waits for in the order in which they were made. */
-export async function orderedCallTests(name: string, module: string): Promise<void> {
-  const places = (await import(module)) as StorePlaces;
-  describe(`${name} store`, () => burstModelTests(createBench(module, places)));
+export function orderedCallTests(adapter: ConformingAdapter): void {
+  describe(`${adapter.name} store`, () => burstModelTests(createBench(adapter)));
 }

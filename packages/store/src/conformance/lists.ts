@@ -146,7 +146,7 @@ export function listTests(bench: Bench): void {
           runs += 1;
           await checkWalk(documents, `run-${runs}`, plan);
         }),
-        { numRuns: 150 },
+        { numRuns: bench.times(150) },
       );
     });
   });

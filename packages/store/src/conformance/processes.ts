@@ -1,4 +1,5 @@
 // Conformance: several processes on one store, and processes that are killed.
+import { epochNumber } from '@burgage/contracts';
 import { describe, expect, it } from 'vitest';
 import type { Journal, JournalEntry } from '../port.ts';
 import type { Bench } from './context.ts';
@@ -80,30 +81,50 @@ export function processTests(bench: Bench): void {
     });
   });
 
+  describe('processes that find the same reason to reset a journal', { timeout: processTimeoutMs }, () => {
+    it('reset it once, and lose nothing that another one has appended since', async () => {
+      const place = await bench.newPlace();
+      const journal = (await bench.open(place)).journal('log');
+      const before = await journal.append(['old', 'old']);
+      const writers = ['one', 'two', 'three', 'four'];
+      const children = await bench.start(
+        place,
+        writers.map((writer) => ({ kind: 'reset' as const, journal: 'log', writer, from: before.epoch, beyond: '6.other' })),
+      );
+      await Promise.all(children.map((child) => child.finished()));
+      const head = await journal.head();
+      expect(epochNumber(head.epoch)).toBe(7);
+      for (const child of children) expect(child.lines.at(-1)).toBe(head.epoch);
+      expect((await journal.readAfter(0, 10)).map(({ value }) => value).toSorted()).toEqual(writers.toSorted());
+    });
+  });
+
   describe('a reader', { timeout: processTimeoutMs }, () => {
     it('sees every entry of a journal once and in order while many processes append', async () => {
       const place = await bench.newPlace();
       const store = await bench.open(place);
       const journal = store.journal('log');
+      const batches = bench.times(100);
+      const [each, all] = [2 * batches, 8 * batches];
       const children = await bench.start(
         place,
-        ['one', 'two', 'three'].map((writer) => ({ kind: 'append' as const, journal: 'log', writer, batches: 100, batchSize: 2 })),
+        ['one', 'two', 'three'].map((writer) => ({ kind: 'append' as const, journal: 'log', writer, batches, batchSize: 2 })),
       );
       // This process appends too, so that the reader is woken from inside and from outside.
       const own = (async () => {
-        for (const number of upTo(200)) await journal.append([{ writer: 'own', number }]);
+        for (const number of upTo(each)) await journal.append([{ writer: 'own', number }]);
       })();
       const seen: JournalEntry[] = [];
-      while (seen.length < 800) {
+      while (seen.length < all) {
         expect(await journal.waitBeyond(seen.length, 30_000)).toBe(true);
         const entries = await journal.readAfter(seen.length, 7);
         expect(entries[0]?.revision).toBe(seen.length + 1);
         seen.push(...entries);
       }
       await Promise.all([own, ...children.map((child) => child.finished())]);
-      expect(seen.map(({ revision }) => revision)).toEqual(upTo(800).map((index) => index + 1));
-      expect(numbersByWriter(seen)).toEqual({ one: upTo(200), two: upTo(200), three: upTo(200), own: upTo(200) });
-      expect((await journal.head()).revision).toBe(800);
+      expect(seen.map(({ revision }) => revision)).toEqual(upTo(all).map((index) => index + 1));
+      expect(numbersByWriter(seen)).toEqual({ one: upTo(each), two: upTo(each), three: upTo(each), own: upTo(each) });
+      expect((await journal.head()).revision).toBe(all);
     });
   });
 

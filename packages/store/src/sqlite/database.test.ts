@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as turn } from 'node:timers/promises';
+import { epochNumber } from '@burgage/contracts';
 import { ManualClock, systemClock, systemRandom } from '@burgage/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { codeOf, typeOf } from '../conformance/context.ts';
@@ -12,6 +13,19 @@ import { Database } from './database.ts';
 import { openSqliteStore } from './store.ts';
 
 const notes = typeOf<{ text: string }>({ name: 'notes', unique: { text: ({ text }) => text }, indexes: { text: ({ text }) => text } });
+
+const layoutOfFormat1 = `
+  CREATE TABLE types (name TEXT PRIMARY KEY NOT NULL, declared TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE unique_keys (type TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (type, key, value)) WITHOUT ROWID;
+  CREATE TABLE journals (
+    name TEXT PRIMARY KEY NOT NULL, number INTEGER NOT NULL UNIQUE, epoch TEXT NOT NULL, revision INTEGER NOT NULL, oldest INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE journal_entries (journal INTEGER NOT NULL, revision INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (journal, revision)) WITHOUT ROWID;
+  INSERT INTO journals VALUES ('empty', 1, 'EmptyEpoch', 0, 1), ('log', 2, 'OldEpoch', 3, 2);
+  INSERT INTO journal_entries VALUES (2, 2, '"b"'), (2, 3, '"c"');
+  PRAGMA application_id = 0x42555247;
+  PRAGMA user_version = 1;
+`;
 
 let folder: string;
 let file: string;
@@ -79,8 +93,63 @@ describe('the file of a store', () => {
     other.exec('PRAGMA user_version = 99');
     other.close();
     const before = await readFile(file);
-    expect(await refusal()).toEqual({ code: 'data_folder_newer', message: `${file} has format 99; this version of Burgage knows 1` });
+    expect(await refusal()).toEqual({ code: 'data_folder_newer', message: `${file} has format 99; this version of Burgage knows 2` });
     expect((await readFile(file)).equals(before)).toBe(true);
+  });
+
+  describe('of format 1, which had no stamps', () => {
+    const notesOfFormat1 = `
+      CREATE TABLE documents_notes (id TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, schema INTEGER NOT NULL, value TEXT NOT NULL, keys TEXT, outbox TEXT, by_text);
+      INSERT INTO documents_notes VALUES ('n', 3, 1, '{"text":"x"}', '[{"key":"text","value":"x"}]', '[{"id":"1","target":"event","payload":null}]', 'x');
+      INSERT INTO unique_keys VALUES ('notes', 'text', 'x', 'n');
+    `;
+
+    beforeEach(async () => {
+      await mkdir(join(folder, 'new'));
+      const other = connect();
+      other.exec(`PRAGMA journal_mode = WAL; ${layoutOfFormat1} ${notesOfFormat1}`);
+      other.close();
+    });
+
+    it('opens with all that it held, at ordered epochs and with stamps', async () => {
+      const store = await open();
+      const note = { id: 'n', version: 3, value: { text: 'x' }, outbox: [{ id: '1', target: 'event', payload: null }] };
+      expect(await store.documents(notes).get('n')).toEqual(note);
+      expect(await store.documents(notes).findByKey('text', 'x')).toEqual(note);
+
+      const log = store.journal('log');
+      const { stamp } = await log.head();
+      expect(stamp).not.toBe('');
+      expect(await log.head()).toEqual({ epoch: '1.OldEpoch', revision: 3, stamp, oldest: 2 });
+      expect(await log.readAfter(1, 10)).toEqual([
+        { revision: 2, stamp, value: 'b' },
+        { revision: 3, stamp, value: 'c' },
+      ]);
+      expect(await store.journal('empty').head()).toEqual({ epoch: '1.EmptyEpoch', revision: 0, stamp: '', oldest: 1 });
+      expect(await log.standing({ epoch: '1.OldEpoch', revision: 2, stamp })).toBe('held');
+      // Of who followed it before, nothing is known.
+      expect(await log.standing({ epoch: 'OldEpoch', revision: 2, stamp: '' })).toBe('past');
+
+      expect((await log.append(['d'])).revision).toBe(4);
+      expect((await log.readAfter(3, 10))[0]?.stamp).not.toBe(stamp);
+      expect(epochNumber((await log.reset()).epoch)).toBe(2);
+    });
+
+    it('is brought up to date once when many open it at the same moment', async () => {
+      const stores = await Promise.all(Array.from({ length: 8 }, () => open()));
+      const heads = await Promise.all(stores.map((store) => store.journal('log').head()));
+      expect(new Set(heads.map(({ epoch, stamp }) => `${epoch} ${stamp}`)).size).toBe(1);
+    });
+
+    it('that is restored once more is told from what has come of it', async () => {
+      const before = await readFile(file);
+      const store = await open();
+      const position = await store.journal('log').head();
+      await store.close();
+      await Promise.all(['-wal', '-shm'].map((suffix) => rm(file + suffix, { force: true })));
+      await writeFile(file, before);
+      expect(await (await open()).journal('log').standing(position)).toBe('forked');
+    });
   });
 
   it('that is damaged, cut off, or nothing of ours is refused by name', async () => {

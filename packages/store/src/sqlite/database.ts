@@ -4,9 +4,8 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { BurgageError } from '@burgage/contracts';
 import type { Clock, Random } from '@burgage/runtime';
+import { formatVersion, layout, migrations } from './layout.ts';
 
-/** The layout of the file, in SQLite's user_version. A file with a higher number is refused. */
-const formatVersion = 1;
 /** "BURG", in SQLite's application_id. */
 const applicationId = 0x42555247;
 
@@ -16,19 +15,6 @@ const busyMsMax = 5_000;
 const walBytesMax = 64 * 1024 * 1024;
 /** Statements that differ only in their parameters are few; the bound is for what nobody foresaw. */
 const statementsMax = 500;
-
-const layout = `
-  CREATE TABLE types (name TEXT PRIMARY KEY NOT NULL, declared TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE unique_keys (
-    type TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (type, key, value)
-  ) WITHOUT ROWID;
-  CREATE TABLE journals (
-    name TEXT PRIMARY KEY NOT NULL, number INTEGER NOT NULL UNIQUE, epoch TEXT NOT NULL, revision INTEGER NOT NULL, oldest INTEGER NOT NULL
-  ) WITHOUT ROWID;
-  CREATE TABLE journal_entries (
-    journal INTEGER NOT NULL, revision INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (journal, revision)
-  ) WITHOUT ROWID;
-`;
 
 /** SQLite's primary result codes, by what they mean to a caller; the others would be mistakes of this adapter. */
 const busyCodes = new Set([5 /* BUSY */, 6 /* LOCKED */]);
@@ -89,7 +75,7 @@ export class Database {
     // In this order: another process may make the layout meanwhile, and what is not empty then has its id already.
     const empty = this.one('SELECT 1 FROM sqlite_schema LIMIT 1') === undefined;
     const application = this.one<{ application_id: number }>('PRAGMA application_id')?.application_id ?? 0;
-    const version = this.one<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
+    const version = this.#formatVersion();
     if (!empty && application !== applicationId) {
       throw new BurgageError('data_corrupt', {
         message: `${this.file} is an SQLite file but not one that Burgage wrote`,
@@ -103,13 +89,19 @@ export class Database {
       });
     }
     this.execute(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${walBytesMax}`);
-    if (version < formatVersion) this.transaction(() => this.#createLayout());
+    if (version < formatVersion) this.transaction(() => this.#bringUpToDate());
   }
 
-  #createLayout(): void {
-    // Another process may have been faster.
-    if (this.one('SELECT 1 FROM sqlite_schema LIMIT 1') !== undefined) return;
-    this.execute(`${layout}; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${formatVersion}`);
+  /** Another process may have been faster, so all is asked again. */
+  #bringUpToDate(): void {
+    const version = this.#formatVersion();
+    if (version === 0) this.execute(`${layout}; PRAGMA application_id = ${applicationId}`);
+    else for (const migrate of migrations.slice(version - 1)) migrate(this);
+    if (version < formatVersion) this.execute(`PRAGMA user_version = ${formatVersion}`);
+  }
+
+  #formatVersion(): number {
+    return this.one<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
   }
 
   /** Runs statements that are not worth preparing, or that act while they are prepared, as some pragmas do. */

@@ -1,14 +1,15 @@
 // Documents of one type in SQLite.
 import type { SQLInputValue } from 'node:sqlite';
-import { BurgageError, invalidField } from '@burgage/contracts';
+import { invalidField } from '@burgage/contracts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { checkId, checkNotTooNew, checkType, indexValuesOf, inTodaysShape, type UniqueKey, uniqueKeysOf, withAdded } from '../declared.ts';
 import { jsonText } from '../json.ts';
 import type { Documents, DocumentType, IndexValue, ListQuery, OutboxItem, Page, Stored } from '../port.ts';
+import { alreadyExists, documentNotFound, outboxPending, versionConflict } from '../refusals.ts';
 import type { Database } from './database.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { leadingColumn, listStatement, planList } from './list.ts';
-import { columnOf, declareTable, keysText, moveKeys, parseKeys, parseStored, tableOf, toColumn } from './table.ts';
+import { columnOf, declareTable, keysText, moveKeys, parseKeys, parseStored, tableOf, toColumn, upgradeRows } from './table.ts';
 
 interface Row {
   readonly id: string;
@@ -81,9 +82,7 @@ export class SqliteDocuments<T> implements Documents<T> {
     const prepared = this.#prepare(value);
     const added = this.#preparedOutbox(outbox);
     return await this.#writes.write(() => {
-      if (this.#row(id) !== undefined) {
-        throw new BurgageError('already_exists', { message: `${this.#type.name} "${id}" exists already`, metadata: { id } });
-      }
+      if (this.#row(id) !== undefined) throw alreadyExists(this.#type, id);
       const columns = ['id', 'version', 'schema', 'value', 'keys', 'outbox', ...this.#columns];
       this.#database.run(
         `INSERT INTO ${this.#table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
@@ -108,10 +107,10 @@ export class SqliteDocuments<T> implements Documents<T> {
       const waiting = withAdded(this.#outboxOf(row), added);
       const changes: [column: string, value: SQLInputValue][] = [
         ['version', version + 1],
-        ['schema', this.#type.schemaVersion],
         ['value', prepared.text],
       ];
       // Only what differs: an index whose column is named is written again, even with the same value.
+      if (row.schema !== this.#type.schemaVersion) changes.push(['schema', this.#type.schemaVersion]);
       const keys = keysText(prepared.keys);
       if (row.keys !== keys) changes.push(['keys', keys]);
       if (added.length > 0) changes.push(['outbox', outboxText(waiting)]);
@@ -132,12 +131,7 @@ export class SqliteDocuments<T> implements Documents<T> {
   async remove(id: string, version: number): Promise<void> {
     await this.#writes.write(() => {
       const row = this.#rowAt(id, version);
-      if (row.outbox !== null) {
-        throw new BurgageError('outbox_pending', {
-          message: `${this.#type.name} "${id}" cannot be removed before its outbox is relayed; ${this.#outboxOf(row).length} items wait`,
-          metadata: { id },
-        });
-      }
+      if (row.outbox !== null) throw outboxPending(this.#type, id, this.#outboxOf(row).length);
       this.#database.run(`DELETE FROM ${this.#table} WHERE id = ?`, id);
       moveKeys(this.#database, this.#type, id, parseKeys(row.keys), []);
     });
@@ -185,6 +179,10 @@ export class SqliteDocuments<T> implements Documents<T> {
     });
   }
 
+  async upgradeStored(limit: number): Promise<number> {
+    return await this.#writes.write(() => upgradeRows(this.#database, this.#type, limit));
+  }
+
   #prepare(value: T): Prepared<T> {
     const text = jsonText('value', value);
     const copy = JSON.parse(text) as T;
@@ -204,14 +202,9 @@ export class SqliteDocuments<T> implements Documents<T> {
   /** The row, if it may be changed by somebody who saw `version`. */
   #rowAt(id: string, version: number): Row & Readonly<Record<string, SQLInputValue>> {
     const row = this.#row(id);
-    if (row === undefined) throw new BurgageError('document_not_found', { message: `${this.#type.name} has no "${id}"`, metadata: { id } });
+    if (row === undefined) throw documentNotFound(this.#type, id);
     checkNotTooNew(this.#type, id, row.schema);
-    if (row.version !== version) {
-      throw new BurgageError('version_conflict', {
-        message: `${this.#type.name} "${id}" has version ${row.version}, expected ${version}`,
-        metadata: { id, expected: String(version), actual: String(row.version) },
-      });
-    }
+    if (row.version !== version) throw versionConflict(this.#type, id, version, row.version);
     return row;
   }
 

@@ -1,12 +1,15 @@
 // A journal in SQLite: its head in one row, its entries numbered without gaps.
-import { BurgageError, invalidField } from '@burgage/contracts';
+import { BurgageError } from '@burgage/contracts';
+import { newStamp, nextEpoch } from '../epoch.ts';
+import { checkJournalName, checkLimit, checkRevision } from '../journal-arguments.ts';
 import { jsonText } from '../json.ts';
-import type { Journal, JournalEntry, JournalHead, Json } from '../port.ts';
+import type { Journal, JournalEntry, JournalHead, JournalPosition, Json, Standing } from '../port.ts';
+import { trimmedAway } from '../refusals.ts';
+import { standingOf } from '../standing.ts';
 import type { Changes } from './changes.ts';
 import type { Database } from './database.ts';
 import type { GroupCommit } from './group-commit.ts';
 
-const journalName = /^[a-z][a-z0-9_.-]{0,127}$/;
 /** Entries that one transaction deletes, so that trimming a long journal holds nobody up. */
 const deletedAtOnce = 2_000;
 
@@ -19,7 +22,7 @@ export class SqliteJournal implements Journal {
   readonly #number: number;
 
   constructor(database: Database, writes: GroupCommit, changes: Changes, name: string) {
-    if (!journalName.test(name)) throw invalidField('name', `got "${name}", expected lower-case letters, digits and . _ -, 128 at most`);
+    checkJournalName(name);
     this.#database = database;
     this.#writes = writes;
     this.#changes = changes;
@@ -36,10 +39,10 @@ export class SqliteJournal implements Journal {
         if (known !== undefined) return known;
         const next = (this.#database.one<{ last: number | null }>('SELECT max(number) AS last FROM journals')?.last ?? 0) + 1;
         this.#database.run(
-          'INSERT INTO journals (name, number, epoch, revision, oldest) VALUES (?, ?, ?, 0, 1)',
+          `INSERT INTO journals (name, number, epoch, revision, stamp, oldest) VALUES (?, ?, ?, 0, '', 1)`,
           this.#name,
           next,
-          this.#newEpoch(),
+          nextEpoch(this.#database.random),
         );
         return next;
       })
@@ -49,15 +52,22 @@ export class SqliteJournal implements Journal {
   async append(values: readonly Json[]): Promise<JournalHead> {
     const texts = values.map((value, index) => jsonText(`values[${index}]`, value));
     if (texts.length === 0) return await this.head();
+    const stamp = newStamp(this.#database.random);
     const head = await this.#writes.write(() => {
       const before = this.#head();
       let revision = before.revision;
       for (const text of texts) {
         revision += 1;
-        this.#database.run('INSERT INTO journal_entries (journal, revision, value) VALUES (?, ?, ?)', this.#number, revision, text);
+        this.#database.run(
+          'INSERT INTO journal_entries (journal, revision, stamp, value) VALUES (?, ?, ?, ?)',
+          this.#number,
+          revision,
+          stamp,
+          text,
+        );
       }
-      this.#database.run('UPDATE journals SET revision = ? WHERE name = ?', revision, this.#name);
-      return { ...before, revision };
+      this.#database.run('UPDATE journals SET revision = ?, stamp = ? WHERE name = ?', revision, stamp, this.#name);
+      return { ...before, revision, stamp };
     });
     this.#changes.notify(this.#name);
     return head;
@@ -65,25 +75,20 @@ export class SqliteJournal implements Journal {
 
   async readAfter(revision: number, limit: number): Promise<readonly JournalEntry[]> {
     checkRevision('revision', revision);
-    if (!Number.isSafeInteger(limit) || limit < 1) throw invalidField('limit', `got ${limit}, expected a whole number from 1`);
+    checkLimit(limit);
     return await this.#database.patiently(() => {
       // Head and entries in one statement: of one moment.
-      const rows = this.#database.all<{ oldest: number; revision: number | null; value: string }>(
-        `SELECT j.oldest, e.revision, e.value FROM journals j
+      const rows = this.#database.all<{ oldest: number; revision: number | null; stamp: string; value: string }>(
+        `SELECT j.oldest, e.revision, e.stamp, e.value FROM journals j
          LEFT JOIN journal_entries e ON e.journal = j.number AND e.revision > ? WHERE j.name = ? ORDER BY e.revision LIMIT ?`,
         revision,
         this.#name,
         limit,
       );
       const oldest = rows[0]?.oldest ?? 1;
-      if (revision + 1 < oldest) {
-        throw new BurgageError('not_found', {
-          message: `journal ${this.#name}: revision ${revision + 1} was trimmed; the oldest is ${oldest}`,
-          metadata: { journal: this.#name, oldest: String(oldest) },
-        });
-      }
-      return rows.flatMap((row) =>
-        row.revision === null ? [] : [{ revision: row.revision, value: this.#parse(row.revision, row.value) }],
+      if (revision + 1 < oldest) throw trimmedAway(this.#name, revision, oldest);
+      return rows.flatMap(({ revision, stamp, value }) =>
+        revision === null ? [] : [{ revision, stamp, value: this.#parse(revision, value) }],
       );
     });
   }
@@ -130,25 +135,45 @@ export class SqliteJournal implements Journal {
     while ((await this.#writes.write(deleteSome)) === deletedAtOnce);
   }
 
-  async reset(): Promise<JournalHead> {
-    const head: JournalHead = { epoch: this.#newEpoch(), revision: 0, oldest: 1 };
-    await this.#writes.write(() => {
+  async standing(position: JournalPosition): Promise<Standing> {
+    checkRevision('position.revision', position.revision);
+    return await this.#database.patiently(() => {
+      // Head and stamp in one statement: of one moment.
+      const found = this.#database.one<JournalHead & { stampAt: string | null }>(
+        `SELECT j.epoch, j.revision, j.stamp, j.oldest, e.stamp AS stampAt FROM journals j
+         LEFT JOIN journal_entries e ON e.journal = j.number AND e.revision = ? WHERE j.name = ?`,
+        position.revision,
+        this.#name,
+      );
+      if (found === undefined) throw this.#headless();
+      return standingOf(position, found, found.stampAt ?? undefined);
+    });
+  }
+
+  async reset({ from, beyond = '' }: { readonly from?: string; readonly beyond?: string } = {}): Promise<JournalHead> {
+    const head = await this.#writes.write(() => {
+      const before = this.#head();
+      if (from !== undefined && from !== before.epoch) return before;
+      const after: JournalHead = { epoch: nextEpoch(this.#database.random, before.epoch, beyond), revision: 0, stamp: '', oldest: 1 };
       this.#database.run('DELETE FROM journal_entries WHERE journal = ?', this.#number);
-      this.#database.run('UPDATE journals SET epoch = ?, revision = 0, oldest = 1 WHERE name = ?', head.epoch, this.#name);
+      this.#database.run(`UPDATE journals SET epoch = ?, revision = 0, stamp = '', oldest = 1 WHERE name = ?`, after.epoch, this.#name);
+      return after;
     });
     this.#changes.notify(this.#name);
     return head;
   }
 
   #head(): JournalHead {
-    const head = this.#database.one<JournalHead>('SELECT epoch, revision, oldest FROM journals WHERE name = ?', this.#name);
-    if (head === undefined) {
-      throw new BurgageError('data_corrupt', {
-        message: `${this.#database.file}: journal ${this.#name} has lost its head`,
-        metadata: { file: this.#database.file, journal: this.#name },
-      });
-    }
+    const head = this.#database.one<JournalHead>('SELECT epoch, revision, stamp, oldest FROM journals WHERE name = ?', this.#name);
+    if (head === undefined) throw this.#headless();
     return { ...head };
+  }
+
+  #headless(): BurgageError {
+    return new BurgageError('data_corrupt', {
+      message: `${this.#database.file}: journal ${this.#name} has lost its head`,
+      metadata: { file: this.#database.file, journal: this.#name },
+    });
   }
 
   #parse(revision: number, text: string): Json {
@@ -162,12 +187,4 @@ export class SqliteJournal implements Journal {
       });
     }
   }
-
-  #newEpoch(): string {
-    return Buffer.from(this.#database.random.bytes(12)).toString('base64url');
-  }
-}
-
-function checkRevision(field: string, revision: number): void {
-  if (!Number.isSafeInteger(revision) || revision < 0) throw invalidField(field, `got ${revision}, expected a whole number from 0`);
 }

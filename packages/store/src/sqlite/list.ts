@@ -1,15 +1,11 @@
 // A list query as one SQL statement that begins with an index.
 import type { SQLInputValue } from 'node:sqlite';
-import { invalidField } from '@burgage/contracts';
 import type { Position } from '../cursor.ts';
-import { type AnyDocumentType, checkIndexValue } from '../declared.ts';
-import type { Condition, IndexValue, ListQuery } from '../port.ts';
+import type { AnyDocumentType } from '../declared.ts';
+import { type CheckedCondition, checkQuery } from '../list-query.ts';
+import type { Condition, ListQuery } from '../port.ts';
 import { columnOf, indexOf, tableOf, toColumn } from './table.ts';
 
-const pageSizeDefault = 100;
-const pageSizeMax = 1_000;
-const conditionsMax = 16;
-const choicesMax = 1_000;
 /** So many matches are sorted sooner than a longer index is walked. */
 const fewMax = 1_000;
 
@@ -23,6 +19,8 @@ export interface ListPlan {
   readonly sorted: string;
   readonly descending: boolean;
   readonly pageSize: number;
+  /** Whether documents of a newer schema version are left out. */
+  readonly newerOmitted: boolean;
 }
 
 interface ColumnCondition {
@@ -40,18 +38,14 @@ export interface Statement {
 
 /** @throws BurgageError `invalid_argument` naming the field of the query. */
 export function planList(type: AnyDocumentType, query: ListQuery): ListPlan {
-  const pageSize = query.pageSize ?? pageSizeDefault;
-  if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > pageSizeMax) {
-    throw invalidField('pageSize', `got ${pageSize}, expected a whole number from 1 to ${pageSizeMax}`);
-  }
-  const where = query.where ?? [];
-  if (where.length > conditionsMax) throw invalidField('where', `got ${where.length} conditions, expected at most ${conditionsMax}`);
+  const { conditions, sortField, descending, pageSize, newerOmitted } = checkQuery(type, query);
   return {
     type,
-    conditions: where.map((condition, index) => checkedCondition(type, condition, `where[${index}]`)),
-    sorted: fieldColumn(type, query.sort?.field ?? 'id', 'sort.field'),
-    descending: query.sort?.descending ?? false,
+    conditions: conditions.map(columnCondition),
+    sorted: columnOfField(sortField),
+    descending,
     pageSize,
+    newerOmitted,
   };
 }
 
@@ -90,6 +84,7 @@ export function listStatement(plan: ListPlan, columns: string, position: Positio
   const parameters = plan.conditions.map(({ parameter }) => parameter);
   const beyond = descending ? '<' : '>';
   if (sorted !== 'id') terms.push(`${sorted} IS NOT NULL`);
+  if (plan.newerOmitted) terms.push(`schema <= ${plan.type.schemaVersion}`);
   if (position !== undefined && sorted === 'id') {
     terms.push(`id ${beyond} ?`);
     parameters.push(position.id);
@@ -111,28 +106,15 @@ function termOf({ column, test }: ColumnCondition): string {
   return `${column} ${test}`;
 }
 
-function fieldColumn(type: AnyDocumentType, field: string, place: string): string {
-  if (field === 'id') return 'id';
-  if (Object.hasOwn(type.indexes ?? {}, field)) return columnOf(field);
-  const known = ['id', ...Object.keys(type.indexes ?? {})].join(', ');
-  throw invalidField(place, `got "${field}", expected an index of ${type.name}: ${known}`);
+function columnOfField(field: string): string {
+  return field === 'id' ? 'id' : columnOf(field);
 }
 
-function checkedCondition(type: AnyDocumentType, { field, op, value }: Condition, place: string): ColumnCondition {
-  const column = fieldColumn(type, field, `${place}.field`);
+function columnCondition({ field, op, value }: CheckedCondition): ColumnCondition {
+  const column = columnOfField(field);
   if (op === 'in') {
-    if (!isList(value)) throw invalidField(`${place}.value`, 'got one value, expected a list for in');
-    if (value.length > choicesMax) throw invalidField(`${place}.value`, `got ${value.length} values, expected at most ${choicesMax}`);
-    for (const [index, choice] of value.entries()) checkIndexValue(`${place}.value[${index}]`, choice);
     // One parameter whatever the number of values, so that the statement can be kept.
     return { column, op, test: 'IN (SELECT value FROM json_each(?))', parameter: JSON.stringify(value.map(toColumn)) };
   }
-  if (!Object.hasOwn(operators, op)) throw invalidField(`${place}.op`, `got "${op}", expected eq, lt, lte, gt, gte or in`);
-  if (isList(value)) throw invalidField(`${place}.value`, `got a list, expected one value for ${op}`);
-  checkIndexValue(`${place}.value`, value);
   return { column, op, test: `${operators[op]} ?`, parameter: toColumn(value) };
-}
-
-function isList(value: IndexValue | readonly IndexValue[]): value is readonly IndexValue[] {
-  return Array.isArray(value);
 }

@@ -1,7 +1,8 @@
 // The SQLite adapter under the conformance suite, and under what it promises beyond it.
 import { orderedCallTests, storeConformance } from '../conformance/index.ts';
+import * as places from './places.ts';
 
-const module = new URL('./places.ts', import.meta.url).href;
+const adapter = { name: 'SQLite', places, module: new URL('./places.ts', import.meta.url).href };
 
-await storeConformance('SQLite', module);
-await orderedCallTests('SQLite', module);
+storeConformance(adapter);
+orderedCallTests(adapter);

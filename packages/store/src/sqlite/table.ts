@@ -1,9 +1,10 @@
 // The table of one document type: its columns and indexes, made and filled when the type is declared.
-import { createHash } from 'node:crypto';
 import type { SQLInputValue } from 'node:sqlite';
 import { BurgageError } from '@burgage/contracts';
-import { type AnyDocumentType, indexValuesOf, inTodaysShape, type UniqueKey, uniqueKeysOf } from '../declared.ts';
+import { type AnyDocumentType, declarationOf, indexValuesOf, inTodaysShape, type UniqueKey, uniqueKeysOf } from '../declared.ts';
+import { jsonText } from '../json.ts';
 import type { DocumentType, IndexValue } from '../port.ts';
+import { uniqueKeyTaken } from '../refusals.ts';
 import type { Database } from './database.ts';
 
 /** Documents that are computed again between two looks at the database. */
@@ -35,7 +36,7 @@ export function toColumn(value: IndexValue | undefined): SQLInputValue {
  * @throws BurgageError `unique_key_taken` where two documents that exist share a value of a new unique key.
  */
 export function declareTable<T>(database: Database, type: DocumentType<T>): void {
-  const declared = fingerprint(type);
+  const declared = declarationOf(type);
   const known = () => database.one<{ declared: string }>('SELECT declared FROM types WHERE name = ?', type.name)?.declared;
   if (known() === declared) return;
   database.transaction(() => {
@@ -50,9 +51,9 @@ export function declareTable<T>(database: Database, type: DocumentType<T>): void
   });
 }
 
-function fingerprint(type: AnyDocumentType): string {
-  const parts = [type.schemaVersion, Object.keys(type.indexes ?? {}).sort(), Object.keys(type.unique ?? {}).sort()];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 16);
+/** Without a parameter, so that SQLite sees that the index holds what is asked for. */
+function olderThan(type: AnyDocumentType): string {
+  return `schema < ${type.schemaVersion}`;
 }
 
 function createTable(database: Database, type: AnyDocumentType): void {
@@ -62,6 +63,8 @@ function createTable(database: Database, type: AnyDocumentType): void {
       id TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, schema INTEGER NOT NULL, value TEXT NOT NULL, keys TEXT, outbox TEXT
     );
     CREATE INDEX IF NOT EXISTS "documents_${type.name}.pending" ON ${table} (id) WHERE outbox IS NOT NULL;
+    DROP INDEX IF EXISTS "documents_${type.name}.older";
+    CREATE INDEX "documents_${type.name}.older" ON ${table} (id) WHERE ${olderThan(type)};
   `);
   const columns = new Set(database.all<{ name: string }>(`PRAGMA table_info(${table})`).map((column) => column.name));
   for (const index of Object.keys(type.indexes ?? {})) {
@@ -72,17 +75,44 @@ function createTable(database: Database, type: AnyDocumentType): void {
 
 /** Documents of a newer schema version keep what the newer code computed. */
 function refill<T>(database: Database, type: DocumentType<T>): void {
-  const table = tableOf(type);
-  const columns = ['keys', ...Object.keys(type.indexes ?? {}).map(columnOf)];
-  const update = `UPDATE ${table} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE id = ?`;
   // All are given up before any is taken: a key may have moved from one document to another.
   for (const row of documentsOf(database, type)) moveKeys(database, type, row.id, parseKeys(row.keys), []);
-  for (const row of documentsOf(database, type)) {
-    const value = inTodaysShape(type, row.id, parseStored(database, type, row.id, row.value), row.schema);
-    const keys = uniqueKeysOf(type, value);
-    moveKeys(database, type, row.id, [], keys);
-    database.run(update, keysText(keys), ...indexValuesOf(type, value).map(toColumn), row.id);
+  for (const row of documentsOf(database, type)) recompute(database, type, { ...row, keys: null }, todaysValue(database, type, row));
+}
+
+/**
+ * Stores the first `limit` documents of an older schema version in today's shape; answers how many.
+ * @throws BurgageError `unique_key_taken` where older code has meanwhile written what breaks a unique key of today.
+ */
+export function upgradeRows<T>(database: Database, type: DocumentType<T>, limit: number): number {
+  const rows = database.all<RefillRow>(
+    `SELECT id, schema, value, keys FROM ${tableOf(type)} WHERE ${olderThan(type)} ORDER BY id LIMIT ?`,
+    limit,
+  );
+  for (const row of rows) {
+    const value = todaysValue(database, type, row);
+    const text = jsonText(`${type.name} "${row.id}"`, value);
+    recompute(database, type, row, JSON.parse(text) as T);
+    database.run(`UPDATE ${tableOf(type)} SET schema = ?, value = ? WHERE id = ?`, type.schemaVersion, text, row.id);
   }
+  return rows.length;
+}
+
+/** Brings unique keys and index values of a row, which holds `row.keys` now, to what `value` gives. */
+function recompute<T>(database: Database, type: DocumentType<T>, row: RefillRow, value: T): void {
+  const columns = ['keys', ...Object.keys(type.indexes ?? {}).map(columnOf)];
+  const keys = uniqueKeysOf(type, value);
+  moveKeys(database, type, row.id, parseKeys(row.keys), keys);
+  database.run(
+    `UPDATE ${tableOf(type)} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE id = ?`,
+    keysText(keys),
+    ...indexValuesOf(type, value).map(toColumn),
+    row.id,
+  );
+}
+
+function todaysValue<T>(database: Database, type: DocumentType<T>, { id, value, schema }: RefillRow): T {
+  return inTodaysShape(type, id, parseStored(database, type, id, value), schema);
 }
 
 interface RefillRow {
@@ -136,12 +166,7 @@ export function moveKeys(
       key,
       value,
     )?.id;
-    if (holder !== undefined) {
-      throw new BurgageError('unique_key_taken', {
-        message: `${type.name}: ${key} "${value}" is held by "${holder}"`,
-        metadata: { key, value, holder },
-      });
-    }
+    if (holder !== undefined) throw uniqueKeyTaken(type, { key, value }, holder);
     database.run('INSERT INTO unique_keys (type, key, value, id) VALUES (?, ?, ?, ?)', type.name, key, value, id);
   }
 }

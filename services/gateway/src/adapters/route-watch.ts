@@ -47,8 +47,9 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
   let disconnectedSinceMs: number | undefined;
 
   async function* said(signal: AbortSignal): AsyncGenerator<Said> {
-    const { epoch, revision } = follower.hello();
-    yield { message: { case: 'hello', value: { gatewayId, bootId, adminAddress: adminAddress(), epoch, revision: BigInt(revision) } } };
+    const { epoch, revision, seen } = follower.hello();
+    const position = { epoch, revision: BigInt(revision), seenRevision: BigInt(seen.revision), stamp: seen.stamp };
+    yield { message: { case: 'hello', value: { gatewayId, bootId, adminAddress: adminAddress(), ...position } } };
     while (!signal.aborted) {
       await bell.wait(ackMs, signal);
       const { epoch, revision } = follower.position;
@@ -122,11 +123,14 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
       case 'snapshotBegin':
         return follower.snapshotBegin(message.value.epoch, Number(message.value.revision));
       case 'batch': {
+        const { revision, stamp } = message.value;
         const entries = readable(message.value.entries);
-        return follower.batch(entries, Number(message.value.revision), message.value.entries.length - entries.length);
+        return follower.batch(entries, Number(revision), stamp, message.value.entries.length - entries.length);
       }
-      case 'snapshotEnd':
-        return follower.snapshotEnd(Number(message.value.revision), Number(message.value.entries));
+      case 'snapshotEnd': {
+        const { revision, entries, seenRevision, stamp } = message.value;
+        return follower.snapshotEnd(Number(revision), Number(entries), { revision: Number(seenRevision), stamp });
+      }
       case 'head':
         return follower.registryHead(message.value.epoch, Number(message.value.revision));
       case undefined:

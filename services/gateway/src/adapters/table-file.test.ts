@@ -14,13 +14,18 @@ function tableOf(...hosts: string[]): RouteTable {
   return table;
 }
 
-const position = { epoch: 'e1', revision: 3 };
+const position = { epoch: '1.e', revision: 3, seen: { revision: 5, stamp: 'five' } };
+
+const current = (...hosts: string[]) => {
+  const table = tableOf(...hosts);
+  return () => ({ table, position });
+};
 
 describe('the table file', () => {
   it('that is cut off at any byte is set aside, and the gateway starts without it', async () => {
     const folder = await temporaryFolder();
     const file = join(folder, 'routes.table');
-    await saveTable(file, tableOf('acme.test'), position, new Date(0));
+    await saveTable(file, current('acme.test'), new Date(0));
     const whole = await readFile(file);
     const clock = new ManualClock();
     for (let length = 0; length < whole.length; length++) {
@@ -33,16 +38,16 @@ describe('the table file', () => {
     }
     expect(await readdir(folder)).toHaveLength(whole.length);
     await writeFile(file, whole);
-    expect(await loadTable(file, clock)).toMatchObject({ kind: 'loaded', heading: { epoch: 'e1', revision: 3 } });
+    expect(await loadTable(file, clock)).toMatchObject({ kind: 'loaded', position });
   });
 
   it('is left as it was by a save that was broken off', async () => {
     const file = join(await temporaryFolder(), 'routes.table');
-    await saveTable(file, tableOf('acme.test'), position, new Date(0));
+    await saveTable(file, current('acme.test'), new Date(0));
     await writeFile(`${file}.tmp`, 'half of a');
     const loaded = await loadTable(file, new ManualClock());
     expect(loaded.kind === 'loaded' && loaded.table.hasHost('acme.test')).toBe(true);
-    await saveTable(file, tableOf('acme.test', 'later.test'), position, new Date(0));
+    await saveTable(file, current('acme.test', 'later.test'), new Date(0));
     const later = await loadTable(file, new ManualClock());
     expect(later.kind === 'loaded' && later.table.hostCount).toBe(2);
   });
@@ -50,16 +55,45 @@ describe('the table file', () => {
   it('is written once for many changes, at the latest when the gateway stops', async () => {
     const file = join(await temporaryFolder(), 'routes.table');
     let saves = 0;
-    const table = tableOf('acme.test');
-    const current = () => {
-      saves += 1;
-      return { table, position };
+    const clock = new ManualClock();
+    const counting = {
+      now: () => {
+        saves += 1;
+        return clock.now();
+      },
+      monotonicMs: () => clock.monotonicMs(),
+      sleep: (ms: number, signal?: AbortSignal) => clock.sleep(ms, signal),
     };
-    const tableFile = createTableFile({ file, current, clock: new ManualClock(), logger: silent });
+    const tableFile = createTableFile({ file, current: current('acme.test'), clock: counting, logger: silent });
     await tableFile.start();
     for (let i = 0; i < 100; i++) tableFile.changed();
     await tableFile.stop();
     expect(saves).toBe(1);
     expect((await loadTable(file, new ManualClock())).kind).toBe('loaded');
+  });
+
+  it('says at its end how far entries in it may be that came while it was written', async () => {
+    const file = join(await temporaryFolder(), 'routes.table');
+    const table = tableOf(...Array.from({ length: 2_000 }, (_, index) => `h${index}.test`));
+    let at = position;
+    const saved = saveTable(file, () => ({ table, position: at }), new Date(0));
+    table.apply({ kind: 'host', key: 'h1999.test', version: 2, removed: true });
+    at = { epoch: '1.e', revision: 9, seen: { revision: 9, stamp: 'nine' } };
+    expect(await saved).toBe(true);
+    const loaded = await loadTable(file, new ManualClock());
+    expect(loaded).toMatchObject({ kind: 'loaded', position: { epoch: '1.e', revision: 3, seen: { revision: 9, stamp: 'nine' } } });
+  });
+
+  it('is not written with a table that another one has taken the place of', async () => {
+    const file = join(await temporaryFolder(), 'routes.table');
+    await saveTable(file, current('before.test'), new Date(0));
+    const [one, other] = [current('one.test'), current('other.test')];
+    let served = one;
+    const saved = saveTable(file, () => served(), new Date(0));
+    served = other;
+    expect(await saved).toBe(false);
+    const loaded = await loadTable(file, new ManualClock());
+    expect(loaded.kind === 'loaded' && loaded.table.hasHost('before.test')).toBe(true);
+    expect(await saveTable(file, other, new Date(0))).toBe(true);
   });
 });

@@ -4,9 +4,9 @@ import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { BurgageError } from '@burgage/contracts';
 import type { Clock, Component, Logger } from '@burgage/runtime';
-import type { Position } from '../domain/route-follower.ts';
+import type { TablePosition } from '../domain/route-follower.ts';
 import type { RouteTable } from '../domain/route-table.ts';
-import { endLine, entryLine, type Heading, headingLine, readTable } from '../domain/table-format.ts';
+import { endLine, entryLine, headingLine, type LoadedTable, readTable } from '../domain/table-format.ts';
 
 /** Changes within this time go to disk together. */
 const settleMs = 1_000;
@@ -17,7 +17,7 @@ const pieceBytes = 256 * 1024;
 
 export type Loaded =
   | { readonly kind: 'none' }
-  | { readonly kind: 'loaded'; readonly table: RouteTable; readonly heading: Heading }
+  | ({ readonly kind: 'loaded' } & LoadedTable)
   | { readonly kind: 'set-aside'; readonly movedTo: string; readonly error: BurgageError };
 
 /**
@@ -39,11 +39,19 @@ export async function loadTable(file: string, clock: Clock): Promise<Loaded> {
   return { kind: 'set-aside', movedTo, error: read.error };
 }
 
+/** A table as it is served at the moment, and how far it goes. */
+export interface CurrentTable {
+  readonly table: RouteTable;
+  readonly position: TablePosition;
+}
+
 /**
- * Writes the table whole or not at all: to a file beside it, synced, renamed. The event loop gets its turns: entries that change
- * meanwhile are written newer than `position` says, which a later entry by entry resume repairs.
+ * Writes the current table whole or not at all: to a file beside it, synced, renamed. The event loop gets its turns: entries
+ * that change meanwhile are written newer than the position says, which a later entry by entry resume repairs; what is seen at
+ * the end is said there. False, and nothing is written, where another table took the place of that one meanwhile.
  */
-export async function saveTable(file: string, table: RouteTable, position: Position, savedAt: Date): Promise<void> {
+export async function saveTable(file: string, current: () => CurrentTable, savedAt: Date): Promise<boolean> {
+  const { table, position } = current();
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.tmp`;
   await rm(temporary, { force: true });
@@ -51,7 +59,7 @@ export async function saveTable(file: string, table: RouteTable, position: Posit
   try {
     let checksum = 0;
     let entries = 0;
-    let piece = headingLine({ ...position, savedAt: savedAt.toISOString() });
+    let piece = headingLine({ epoch: position.epoch, revision: position.revision, savedAt: savedAt.toISOString() });
     const write = async () => {
       const bytes = Buffer.from(piece);
       piece = '';
@@ -63,8 +71,10 @@ export async function saveTable(file: string, table: RouteTable, position: Posit
       entries += 1;
       if (piece.length >= pieceBytes) await write();
     }
+    const after = current();
+    if (after.table !== table) return false;
     await write();
-    await handle.writeFile(endLine(entries, checksum));
+    await handle.writeFile(endLine(entries, after.position.seen, checksum, crc32));
     await handle.sync();
   } finally {
     await handle.close();
@@ -76,6 +86,7 @@ export async function saveTable(file: string, table: RouteTable, position: Posit
   } finally {
     await folder.close();
   }
+  return true;
 }
 
 export interface TableFile extends Component {
@@ -86,7 +97,7 @@ export interface TableFile extends Component {
 export interface TableFileOptions {
   readonly file: string;
   /** What to save now. */
-  readonly current: () => { readonly table: RouteTable; readonly position: Position };
+  readonly current: () => CurrentTable;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -101,10 +112,9 @@ export function createTableFile({ file, current, clock, logger }: TableFileOptio
 
   async function save(): Promise<void> {
     dirty = false;
-    const { table, position } = current();
-    if (position.epoch === '') return;
+    if (current().position.epoch === '') return;
     try {
-      await saveTable(file, table, position, clock.now());
+      if (!(await saveTable(file, current, clock.now()))) dirty = true;
       if (failing) logger.info({ file }, 'route table saved again');
       failing = false;
     } catch (error) {

@@ -3,7 +3,7 @@ import type { RouteEntry } from '@burgage/tenancy';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { entries, newest } from '../testing/route-arbitraries.ts';
-import { RouteFollower } from './route-follower.ts';
+import { RouteFollower, type Seen } from './route-follower.ts';
 import { RouteTable } from './route-table.ts';
 
 const host = (name: string, version = 1, removed = false): RouteEntry =>
@@ -15,9 +15,12 @@ const hosts = (count: number) => Array.from({ length: count }, (_, i) => host(`h
 
 function snapshot(follower: RouteFollower, epoch: string, revision: number, list: readonly RouteEntry[]) {
   follower.snapshotBegin(epoch, revision);
-  follower.batch(list, 0);
-  return follower.snapshotEnd(revision, list.length);
+  follower.batch(list, 0, '');
+  return follower.snapshotEnd(revision, list.length, at(revision));
 }
+
+const at = (revision: number): Seen => ({ revision, stamp: `stamp ${revision}` });
+const positionAt = (epoch: string, revision: number) => ({ epoch, revision, seen: at(revision) });
 
 function held(table: RouteTable): Record<string, RouteEntry> {
   return Object.fromEntries([...table.entries()].filter(({ removed }) => !removed).map((entry) => [`${entry.kind} ${entry.key}`, entry]));
@@ -81,19 +84,19 @@ describe('RouteFollower', () => {
             expect(what().kind).not.toBe('broken');
           };
           follower.connected();
-          const epoch = `e${registry.epoch}`;
+          const epoch = `${registry.epoch}.e`;
           const head = registry.journal.length;
           let from = follower.position.revision;
           if (follower.position.epoch !== epoch || from < registry.trimmed || from > head) {
             const state = [...newest(registry.journal).values()].filter(({ removed }) => !removed);
             say(() => follower.snapshotBegin(epoch, head));
-            for (let i = 0; i < state.length; i += size) say(() => follower.batch(state.slice(i, i + size), 0));
-            say(() => follower.snapshotEnd(head, state.length));
+            for (let i = 0; i < state.length; i += size) say(() => follower.batch(state.slice(i, i + size), 0, ''));
+            say(() => follower.snapshotEnd(head, state.length, at(head)));
             from = head;
           }
           for (let i = from; i < head; i += size) {
             const part = registry.journal.slice(i, i + size);
-            say(() => follower.batch(part, i + part.length));
+            say(() => follower.batch(part, i + part.length, at(i + part.length).stamp));
           }
           say(() => follower.registryHead(epoch, head));
           // Held: ten hosts are more than this registry has names for, so no snapshot ever is.
@@ -126,30 +129,30 @@ describe('RouteFollower', () => {
 
   it('removes what a snapshot does not mention only when the snapshot is complete', () => {
     const follower = new RouteFollower();
-    snapshot(follower, 'e1', 1, hosts(3));
-    follower.snapshotBegin('e1', 5);
-    follower.batch(hosts(1), 0);
+    snapshot(follower, '1.a', 1, hosts(3));
+    follower.snapshotBegin('1.a', 5);
+    follower.batch(hosts(1), 0, '');
     follower.disconnected();
     expect(follower.table.hostCount).toBe(3);
-    expect(follower.position).toEqual({ epoch: 'e1', revision: 1 });
+    expect(follower.position).toEqual(positionAt('1.a', 1));
   });
 
   it('takes no snapshot that brought fewer entries than it says', () => {
     const follower = new RouteFollower();
-    follower.snapshotBegin('e1', 5);
-    follower.batch(hosts(2), 0);
-    expect(follower.snapshotEnd(5, 3)).toMatchObject({ kind: 'broken' });
+    follower.snapshotBegin('1.a', 5);
+    follower.batch(hosts(2), 0, '');
+    expect(follower.snapshotEnd(5, 3, at(5))).toMatchObject({ kind: 'broken' });
     expect(follower.position.epoch).toBe('');
-    follower.snapshotBegin('e1', 5);
-    follower.batch(hosts(2), 0, 1);
-    expect(follower.snapshotEnd(5, 3)).toEqual({ kind: 'swapped' });
+    follower.snapshotBegin('1.a', 5);
+    follower.batch(hosts(2), 0, '', 1);
+    expect(follower.snapshotEnd(5, 3, at(5))).toEqual({ kind: 'swapped' });
   });
 
   it('lets versions start over in a new epoch', () => {
     const follower = new RouteFollower();
-    snapshot(follower, 'e1', 9, [host('a.test', 9)]);
-    snapshot(follower, 'e2', 1, [host('a.test', 1)]);
-    expect(follower.batch([host('a.test', 2, true)], 2)).toEqual({ kind: 'advanced' });
+    snapshot(follower, '1.a', 9, [host('a.test', 9)]);
+    snapshot(follower, '2.b', 1, [host('a.test', 1)]);
+    expect(follower.batch([host('a.test', 2, true)], 2, 'stamp 2')).toEqual({ kind: 'advanced' });
     expect(follower.table.find('a.test')).toBeUndefined();
   });
 
@@ -157,21 +160,21 @@ describe('RouteFollower', () => {
     fc.assert(
       fc.property(fc.integer({ min: 10, max: 60 }), fc.nat({ max: 60 }), (before, after) => {
         const follower = new RouteFollower();
-        snapshot(follower, 'e1', 1, hosts(before));
+        snapshot(follower, '1.a', 1, hosts(before));
         const removed = Math.max(0, before - after);
-        const effect = snapshot(follower, 'e2', 7, hosts(after));
+        const effect = snapshot(follower, '2.b', 7, hosts(after));
         expect(effect.kind).toBe(removed > before / 5 ? 'held' : 'swapped');
         if (effect.kind !== 'held') return;
         expect(follower.snapshotHeld).toBe(true);
         expect(follower.caughtUp).toBe(false);
-        expect(follower.position).toEqual({ epoch: 'e1', revision: 1 });
+        expect(follower.position).toEqual(positionAt('1.a', 1));
         expect(follower.table.hostCount).toBe(before);
         // What follows goes on into what is held.
-        follower.batch([host('later.test', 8)], 8);
+        follower.batch([host('later.test', 8)], 8, 'stamp 8');
         expect(follower.table.find('later.test')).toBeUndefined();
         expect(follower.acceptSnapshot()).toBe(true);
         expect(follower.acceptSnapshot()).toBe(false);
-        expect(follower.position).toEqual({ epoch: 'e2', revision: 8 });
+        expect(follower.position).toEqual(positionAt('2.b', 8));
         expect(follower.table.hostCount).toBe(after + 1);
       }),
     );
@@ -179,57 +182,100 @@ describe('RouteFollower', () => {
 
   it('serves a held snapshot no more once another one comes that is not suspicious', () => {
     const follower = new RouteFollower();
-    snapshot(follower, 'e1', 1, hosts(20));
-    expect(snapshot(follower, 'e1', 2, hosts(1)).kind).toBe('held');
+    snapshot(follower, '1.a', 1, hosts(20));
+    expect(snapshot(follower, '1.a', 2, hosts(1)).kind).toBe('held');
     follower.disconnected();
     expect(follower.snapshotHeld).toBe(true);
-    expect(snapshot(follower, 'e1', 3, hosts(19)).kind).toBe('swapped');
+    expect(snapshot(follower, '1.a', 3, hosts(19)).kind).toBe('swapped');
     expect(follower.snapshotHeld).toBe(false);
   });
 
-  it('takes no version back with a snapshot of the same epoch, as a replica that is behind may send', () => {
-    const follower = new RouteFollower();
+  it('takes a snapshot in the place of everything that it held, whatever its versions are', () => {
     const table = (version: number) => [host('a.test', version), host('b.test', version, true), ...hosts(3)];
-    snapshot(follower, 'e1', 1, table(3));
-    expect(snapshot(follower, 'e1', 2, table(2))).toEqual({ kind: 'swapped' });
-    expect([...follower.table.entries()]).toEqual(table(3));
-    expect(snapshot(follower, 'e2', 1, table(2))).toEqual({ kind: 'swapped' });
-    expect([...follower.table.entries()]).toEqual(table(2));
+    for (const [epoch, revision] of [
+      ['1.a', 2],
+      ['2.b', 0],
+    ] as const) {
+      const follower = new RouteFollower();
+      snapshot(follower, '1.a', 1, table(3));
+      expect(snapshot(follower, epoch, revision, table(2))).toEqual({ kind: 'swapped' });
+      expect([...follower.table.entries()]).toEqual(table(2));
+    }
+  });
+
+  it('takes no snapshot that may be older than what it holds, and no other epoch but a later one', () => {
+    const follower = new RouteFollower();
+    follower.snapshotBegin('3.c', 5);
+    follower.batch(hosts(3), 0, '');
+    follower.snapshotEnd(5, 3, at(8));
+    expect(follower.position).toEqual({ epoch: '3.c', revision: 5, seen: at(8) });
+    for (const [epoch, revision] of [
+      ['3.c', 7],
+      ['3.other', 99],
+      ['2.b', 99],
+      ['nonsense', 99],
+    ] as const) {
+      expect(follower.snapshotBegin(epoch, revision), epoch).toMatchObject({ kind: 'broken' });
+    }
+    expect(snapshot(follower, '3.c', 8, hosts(3))).toEqual({ kind: 'swapped' });
+    expect(snapshot(follower, '4.d', 0, hosts(3))).toEqual({ kind: 'swapped' });
+  });
+
+  it('says what it has seen until it has applied that much', () => {
+    const follower = new RouteFollower();
+    follower.snapshotBegin('1.a', 5);
+    follower.snapshotEnd(5, 0, at(8));
+    follower.batch([], 7, 'stamp 7');
+    expect(follower.hello()).toEqual({ epoch: '1.a', revision: 7, seen: at(8) });
+    // One that comes again takes nothing back.
+    follower.batch([], 6, 'stamp 6');
+    expect(follower.hello()).toEqual({ epoch: '1.a', revision: 7, seen: at(8) });
+    follower.batch([], 8, 'stamp 8');
+    expect(follower.hello()).toEqual(positionAt('1.a', 8));
+    follower.batch([], 9, 'stamp 9');
+    expect(follower.hello()).toEqual(positionAt('1.a', 9));
+  });
+
+  it('knows of no stamp where a registry says none', () => {
+    const follower = new RouteFollower();
+    follower.snapshotBegin('1.a', 5);
+    follower.snapshotEnd(5, 0, { revision: 0, stamp: '' });
+    expect(follower.hello()).toEqual({ epoch: '1.a', revision: 5, seen: { revision: 5, stamp: '' } });
   });
 
   it('drops a held snapshot when a new conversation goes on from what is served', () => {
     for (const say of ['entries', 'head'] as const) {
       const follower = new RouteFollower();
-      snapshot(follower, 'e1', 1, hosts(20));
-      expect(snapshot(follower, 'e2', 0, hosts(1)).kind).toBe('held');
+      snapshot(follower, '1.a', 1, hosts(20));
+      expect(snapshot(follower, '2.b', 0, hosts(1)).kind).toBe('held');
       follower.disconnected();
-      expect(follower.hello()).toEqual({ epoch: 'e1', revision: 1 });
-      if (say === 'entries') expect(follower.batch([host('later.test')], 2)).toEqual({ kind: 'advanced' });
-      else follower.registryHead('e1', 1);
+      expect(follower.hello()).toEqual(positionAt('1.a', 1));
+      if (say === 'entries') expect(follower.batch([host('later.test')], 2, 'stamp 2')).toEqual({ kind: 'advanced' });
+      else follower.registryHead('1.a', 1);
       expect(follower.snapshotHeld).toBe(false);
       expect(follower.acceptSnapshot()).toBe(false);
-      expect(follower.position.epoch).toBe('e1');
+      expect(follower.position.epoch).toBe('1.a');
     }
   });
 
   it('takes no entries of the epoch that it said hello with once a snapshot of another one was accepted', () => {
     const follower = new RouteFollower();
-    snapshot(follower, 'e1', 1, hosts(20));
-    snapshot(follower, 'e2', 0, hosts(1));
+    snapshot(follower, '1.a', 1, hosts(20));
+    snapshot(follower, '2.b', 0, hosts(1));
     follower.hello();
     expect(follower.acceptSnapshot()).toBe(true);
-    expect(follower.batch([host('later.test')], 2)).toMatchObject({ kind: 'broken' });
-    expect(follower.position).toEqual({ epoch: 'e2', revision: 0 });
-    expect(follower.hello()).toEqual({ epoch: 'e2', revision: 0 });
-    expect(follower.batch([host('later.test')], 1)).toEqual({ kind: 'advanced' });
+    expect(follower.batch([host('later.test')], 2, 'stamp 2')).toMatchObject({ kind: 'broken' });
+    expect(follower.position).toEqual(positionAt('2.b', 0));
+    expect(follower.hello()).toEqual(positionAt('2.b', 0));
+    expect(follower.batch([host('later.test')], 1, 'stamp 1')).toEqual({ kind: 'advanced' });
   });
 
   it('breaks off a conversation that breaks its rules', () => {
-    expect(new RouteFollower().batch([], 0)).toMatchObject({ kind: 'broken' });
-    expect(new RouteFollower().batch([], 3)).toMatchObject({ kind: 'broken' });
-    expect(new RouteFollower().snapshotEnd(1, 0)).toMatchObject({ kind: 'broken' });
+    expect(new RouteFollower().batch([], 0, '')).toMatchObject({ kind: 'broken' });
+    expect(new RouteFollower().batch([], 3, '')).toMatchObject({ kind: 'broken' });
+    expect(new RouteFollower().snapshotEnd(1, 0, at(1))).toMatchObject({ kind: 'broken' });
     const follower = new RouteFollower(new RouteTable());
-    follower.snapshotBegin('e1', 1);
-    expect(follower.batch([], 2)).toMatchObject({ kind: 'broken' });
+    follower.snapshotBegin('1.a', 1);
+    expect(follower.batch([], 2, '')).toMatchObject({ kind: 'broken' });
   });
 });

@@ -1,4 +1,5 @@
 // Follows the registry's routes: entries, snapshots and heads in; the table that the gateway answers by out.
+import { epochNumber } from '@burgage/contracts';
 import type { RouteEntry } from '@burgage/tenancy';
 import { RouteTable } from './route-table.ts';
 
@@ -7,11 +8,25 @@ export const removedShareMax = 1 / 5;
 /** Below this many hosts a table is too small for shares to mean anything. */
 export const hostsToGuardMin = 10;
 
-/** How far a table goes. Epoch '' and revision 0: nowhere yet. */
+/** How far something goes: everything up to this revision of the epoch is in it. Epoch '' and revision 0: nowhere yet. */
 export interface Position {
   readonly epoch: string;
   readonly revision: number;
 }
+
+/** The revision from which on nothing in a table is newer, and the registry's stamp there; empty where none came. */
+export interface Seen {
+  readonly revision: number;
+  readonly stamp: string;
+}
+
+/** How far a table goes. What a snapshot brings may be newer than its revision. */
+export interface TablePosition extends Position {
+  /** At least `revision`. */
+  readonly seen: Seen;
+}
+
+export const nowhere: TablePosition = { epoch: '', revision: 0, seen: { revision: 0, stamp: '' } };
 
 /**
  * What the stream is in the middle of.
@@ -22,14 +37,7 @@ export interface Position {
 type Phase =
   | { readonly kind: 'following' }
   | { readonly kind: 'staging'; readonly table: RouteTable; readonly epoch: string; readonly revision: number; received: number }
-  | {
-      readonly kind: 'holding';
-      readonly table: RouteTable;
-      readonly epoch: string;
-      revision: number;
-      readonly removed: number;
-      followed: boolean;
-    };
+  | { readonly kind: 'holding'; readonly table: RouteTable; position: TablePosition; readonly removed: number; followed: boolean };
 
 /** What an input did. */
 export type Effect =
@@ -49,14 +57,14 @@ const none: Effect = { kind: 'none' };
 /** The gateway's side of WatchRoutes, without the wire. */
 export class RouteFollower {
   #table: RouteTable;
-  #position: Position;
+  #position: TablePosition;
   #phase: Phase = { kind: 'following' };
   /** Of the entries that come. */
   #streamEpoch: string;
   #connected = false;
   #head: Position | undefined;
 
-  constructor(table: RouteTable = new RouteTable(), position: Position = { epoch: '', revision: 0 }) {
+  constructor(table: RouteTable = new RouteTable(), position: TablePosition = nowhere) {
     this.#table = table;
     this.#position = position;
     this.#streamEpoch = position.epoch;
@@ -68,7 +76,7 @@ export class RouteFollower {
   }
 
   /** How far the served table goes; everything up to it is applied. */
-  get position(): Position {
+  get position(): TablePosition {
     return this.#position;
   }
 
@@ -98,14 +106,14 @@ export class RouteFollower {
   }
 
   /** Takes over a table that was kept elsewhere, before anything is followed. */
-  restore(table: RouteTable, position: Position): void {
+  restore(table: RouteTable, position: TablePosition): void {
     this.#table = table;
     this.#position = position;
     this.#streamEpoch = position.epoch;
   }
 
   /** What a new conversation begins with: entries that no snapshot precedes go on from there. */
-  hello(): Position {
+  hello(): TablePosition {
     this.#streamEpoch = this.#position.epoch;
     if (this.#phase.kind === 'holding') this.#phase.followed = false;
     return this.#position;
@@ -123,60 +131,65 @@ export class RouteFollower {
     if (this.#phase.kind === 'staging') this.#phase = { kind: 'following' };
   }
 
+  /** Of a later epoch, or of the served one at a moment that everything served is before: then it can take its place as it is. */
   snapshotBegin(epoch: string, revision: number): Effect {
     if (epoch === '') return { kind: 'broken', reason: 'a snapshot began without an epoch' };
+    const served = this.#position;
+    const follows = epoch === served.epoch ? revision >= served.seen.revision : epochNumber(epoch) > epochNumber(served.epoch);
+    if (served.epoch !== '' && !follows)
+      return { kind: 'broken', reason: `a snapshot of ${epoch}/${revision} came, behind ${served.epoch}/${served.seen.revision}` };
     this.#phase = { kind: 'staging', table: new RouteTable(), epoch, revision, received: 0 };
     return none;
   }
 
-  /** Entries of the snapshot (`revision` 0) or of the journal up to `revision`; `skipped` more came that could not be read. */
-  batch(entries: readonly RouteEntry[], revision: number, skipped = 0): Effect {
+  /** Entries of the snapshot (`revision` 0) or of the journal up to `revision`, at `stamp`; `skipped` more came that could not be read. */
+  batch(entries: readonly RouteEntry[], revision: number, stamp: string, skipped = 0): Effect {
     const phase = this.#phaseAfterHello();
     switch (phase.kind) {
-      case 'staging': {
+      case 'staging':
         if (revision !== 0) return { kind: 'broken', reason: `entries of revision ${revision} came within a snapshot` };
-        // The replica that scans may be behind the one that was followed before.
-        const known = phase.epoch === this.#position.epoch ? this.#table : undefined;
-        for (const entry of entries) phase.table.apply(known?.newest(entry) ?? entry);
+        for (const entry of entries) phase.table.apply(entry);
         phase.received += entries.length + skipped;
         return none;
-      }
       case 'holding':
         for (const entry of entries) phase.table.apply(entry);
-        phase.revision = Math.max(phase.revision, revision);
+        phase.position = advanced(phase.position, revision, stamp);
         return none;
       case 'following':
-        return this.#advance(entries, revision);
+        return this.#advance(entries, revision, stamp);
       default:
         throw new TypeError(`unknown phase ${String(phase satisfies never)}`);
     }
   }
 
-  #advance(entries: readonly RouteEntry[], revision: number): Effect {
+  #advance(entries: readonly RouteEntry[], revision: number, stamp: string): Effect {
     const { epoch } = this.#position;
     if (revision === 0) return { kind: 'broken', reason: 'entries of a snapshot came before it began' };
     if (epoch === '') return { kind: 'broken', reason: 'entries came before any snapshot' };
     if (epoch !== this.#streamEpoch) return { kind: 'broken', reason: 'a snapshot of another epoch was accepted since hello' };
     for (const entry of entries) this.#table.apply(entry);
-    if (revision > this.#position.revision) this.#position = { epoch, revision };
+    this.#position = advanced(this.#position, revision, stamp);
     return { kind: 'advanced' };
   }
 
   /** `entries`: how many the snapshot carried, by the registry's count. */
-  snapshotEnd(revision: number, entries: number): Effect {
+  snapshotEnd(revision: number, entries: number, seen: Seen): Effect {
     const phase = this.#phase;
     if (phase.kind !== 'staging') return { kind: 'broken', reason: 'a snapshot ended that had not begun' };
     this.#phase = { kind: 'following' };
     if (revision !== phase.revision) return { kind: 'broken', reason: `a snapshot of ${phase.revision} ended as one of ${revision}` };
     if (entries !== phase.received) return { kind: 'broken', reason: `a snapshot of ${entries} entries brought ${phase.received}` };
-    this.#streamEpoch = phase.epoch;
+    const { table, epoch } = phase;
+    // A registry that knows of no stamps says nothing here.
+    const position = { epoch, revision, seen: seen.revision < revision ? { revision, stamp: '' } : seen };
+    this.#streamEpoch = epoch;
     const hosts = this.#table.hostCount;
-    const removed = removedHosts(this.#table, phase.table);
+    const removed = removedHosts(this.#table, table);
     if (hosts >= hostsToGuardMin && removed > hosts * removedShareMax) {
-      this.#phase = { kind: 'holding', table: phase.table, epoch: phase.epoch, revision, removed, followed: true };
+      this.#phase = { kind: 'holding', table, position, removed, followed: true };
       return { kind: 'held', removed, hosts };
     }
-    this.#swap(phase.table, phase);
+    this.#swap(table, position);
     return { kind: 'swapped' };
   }
 
@@ -191,7 +204,7 @@ export class RouteFollower {
     const phase = this.#phase;
     if (phase.kind !== 'holding') return false;
     this.#phase = { kind: 'following' };
-    this.#swap(phase.table, phase);
+    this.#swap(phase.table, phase.position);
     return true;
   }
 
@@ -201,10 +214,15 @@ export class RouteFollower {
     return this.#phase;
   }
 
-  #swap(table: RouteTable, { epoch, revision }: Position): void {
+  #swap(table: RouteTable, position: TablePosition): void {
     this.#table = table;
-    this.#position = { epoch, revision };
+    this.#position = position;
   }
+}
+
+function advanced(position: TablePosition, revision: number, stamp: string): TablePosition {
+  if (revision <= position.revision) return position;
+  return { epoch: position.epoch, revision, seen: revision < position.seen.revision ? position.seen : { revision, stamp } };
 }
 
 /** How many hosts of `before` lead nowhere in `after`. */

@@ -39,7 +39,8 @@ export function routeStatus({ follower, source, savedAt, now, disconnectedMs }: 
   const inSync = source === 'file' || follower.caughtUp;
   return {
     source,
-    ...position,
+    epoch: position.epoch,
+    revision: position.revision,
     inSync,
     ...(disconnectedSeconds !== undefined && { disconnectedSeconds }),
     ...(head && { head }),

@@ -55,17 +55,6 @@ describe('RouteTable', () => {
     expect(table.find('a.test')?.tenantId).toBe('ten_1');
   });
 
-  it('knows for every entry whether what it holds is newer', () => {
-    fc.assert(
-      fc.property(fc.array(entries, { maxLength: 40 }), entries, (list, entry) => {
-        const table = new RouteTable();
-        for (const applied of list) table.apply(applied);
-        const held = [...table.entries()].find(({ kind, key }) => kind === entry.kind && key === entry.key);
-        expect(table.newest(entry)).toEqual(held !== undefined && held.version > entry.version ? held : entry);
-      }),
-    );
-  });
-
   it('gives the same endpoints until they change', () => {
     const table = new RouteTable();
     const upstream = (version: number) =>

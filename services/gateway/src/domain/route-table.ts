@@ -219,26 +219,6 @@ export class RouteTable {
     for (const [host, row] of this.#hosts) yield hostEntry(host, row);
   }
 
-  /** `entry`, or what is held of its entity where that is newer. */
-  newest(entry: RouteEntry): RouteEntry {
-    switch (entry.kind) {
-      case 'host': {
-        const row = this.#hosts.get(entry.key);
-        return row !== undefined && row.version > entry.version ? hostEntry(entry.key, row) : entry;
-      }
-      case 'tenant': {
-        const row = this.#tenants.get(entry.key);
-        return row !== undefined && row.version > entry.version ? tenantEntry(row) : entry;
-      }
-      case 'upstream': {
-        const row = this.#upstreams.get(entry.key);
-        return row !== undefined && row.version > entry.version ? upstreamEntry(row) : entry;
-      }
-      default:
-        throw new TypeError(`unknown kind of route ${String(entry.kind satisfies never)}`);
-    }
-  }
-
   #matchOf(name: string, kind: Match['kind']): Match | undefined {
     const tenant = this.#hosts.get(name)?.tenant;
     if (tenant === undefined) return undefined;

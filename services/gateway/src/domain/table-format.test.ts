@@ -6,14 +6,16 @@ import { entries } from '../testing/route-arbitraries.ts';
 import { RouteTable } from './route-table.ts';
 import { endLine, entryLine, headingLine, readTable } from './table-format.ts';
 
+const seen = { revision: 9, stamp: 'nine' };
+
 function written(table: RouteTable): Buffer {
-  let text = headingLine({ epoch: 'e1', revision: 7, savedAt: '2026-01-01T00:00:00.000Z' });
+  let text = headingLine({ epoch: '1.e', revision: 7, savedAt: '2026-01-01T00:00:00.000Z' });
   let count = 0;
   for (const entry of table.entries()) {
     text += entryLine(entry);
     count += 1;
   }
-  return Buffer.from(text + endLine(count, crc32(text)));
+  return Buffer.from(text + endLine(count, seen, crc32(text), crc32));
 }
 
 function tableOf(list: Parameters<RouteTable['apply']>[0][]): RouteTable {
@@ -29,7 +31,7 @@ describe('readTable', () => {
         const table = tableOf(list);
         const read = readTable(written(table), crc32);
         if (!read.ok) throw read.error;
-        expect(read.value.heading).toEqual({ epoch: 'e1', revision: 7, savedAt: '2026-01-01T00:00:00.000Z' });
+        expect(read.value).toMatchObject({ position: { epoch: '1.e', revision: 7, seen }, savedAt: '2026-01-01T00:00:00.000Z' });
         expect([...read.value.table.entries()]).toEqual([...table.entries()]);
       }),
     );
@@ -55,8 +57,17 @@ describe('readTable', () => {
     }
   });
 
+  it('takes a file of version 1, which says nothing of what is seen', () => {
+    const heading = '{"format":"burgage-routes","version":1,"epoch":"e1","revision":7,"savedAt":"2026-01-01T00:00:00.000Z"}\n';
+    const body = `${heading}["host",3,"acme.test","ten_1"]\n`;
+    const read = readTable(Buffer.from(`${body}{"end":1,"crc32":${crc32(body)}}\n`), crc32);
+    if (!read.ok) throw read.error;
+    expect(read.value.position).toEqual({ epoch: 'e1', revision: 7, seen: { revision: 7, stamp: '' } });
+    expect(read.value.table.hasHost('acme.test')).toBe(true);
+  });
+
   it('says that a file is of a later version', () => {
-    const read = readTable(Buffer.from('{"format":"burgage-routes","version":2}\nwhatever'), crc32);
+    const read = readTable(Buffer.from('{"format":"burgage-routes","version":3}\nwhatever'), crc32);
     expect(read.ok ? 'taken' : read.error.code).toBe('document_too_new');
   });
 });

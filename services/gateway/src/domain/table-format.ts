@@ -1,11 +1,12 @@
 // The route table as lines of a file: a heading, one entry a line, and an end that proves that nothing is missing.
 import { BurgageError } from '@burgage/contracts';
 import { err, isHold, isIsolation, isTenantState, ok, type Result, type RouteEntry } from '@burgage/tenancy';
-import type { Position } from './route-follower.ts';
+import type { Position, Seen, TablePosition } from './route-follower.ts';
 import { RouteTable } from './route-table.ts';
 
 export const formatName = 'burgage-routes';
-export const formatVersion = 1;
+/** Since 2 the end says what is seen. */
+export const formatVersion = 2;
 
 export interface Heading extends Position {
   readonly savedAt: string;
@@ -50,15 +51,27 @@ export function entryLine({ kind, version, key, entity }: RouteEntry): string {
   }
 }
 
-export function endLine(entries: number, checksum: number): string {
-  return `${JSON.stringify({ end: entries, crc32: checksum })}\n`;
+/** `before`: the checksum of all that stands before. */
+export function endLine(entries: number, seen: Seen, before: number, checksum: Checksum): string {
+  return `${JSON.stringify({ end: entries, seen, crc32: checksum(bytesOf(seen), before) })}\n`;
+}
+
+/** In the end line, where the checksum could not see it otherwise. */
+function bytesOf({ revision, stamp }: Seen): Uint8Array {
+  return Buffer.from(JSON.stringify([revision, stamp]));
+}
+
+export interface LoadedTable {
+  readonly table: RouteTable;
+  readonly position: TablePosition;
+  readonly savedAt: string;
 }
 
 /**
  * The table in `bytes`. Anything but a whole file of this format is `data_corrupt` with what is wrong; a file of a later
  * version is `document_too_new`.
  */
-export function readTable(bytes: Uint8Array, checksum: Checksum): Result<{ table: RouteTable; heading: Heading }> {
+export function readTable(bytes: Uint8Array, checksum: Checksum): Result<LoadedTable> {
   const lines = new Lines(bytes);
   const heading = parsed(lines.next());
   if (!isRecord(heading) || heading.format !== formatName || typeof heading.version !== 'number')
@@ -70,8 +83,8 @@ export function readTable(bytes: Uint8Array, checksum: Checksum): Result<{ table
       }),
     );
   }
-  const { epoch, revision, savedAt } = heading;
-  if (typeof epoch !== 'string' || !Number.isSafeInteger(revision) || typeof savedAt !== 'string')
+  const { version, epoch, revision, savedAt } = heading;
+  if (typeof epoch !== 'string' || typeof revision !== 'number' || !Number.isSafeInteger(revision) || typeof savedAt !== 'string')
     return corrupt('its heading is not complete');
   const table = new RouteTable();
   for (let entries = 0; ; entries++) {
@@ -79,9 +92,12 @@ export function readTable(bytes: Uint8Array, checksum: Checksum): Result<{ table
     const line = parsed(lines.next());
     if (isRecord(line)) {
       if (line.end !== entries) return corrupt(`its end speaks of ${String(line.end)} entries, ${entries} came`);
-      if (line.crc32 !== checksum(bytes.subarray(0, start), 0)) return corrupt('its checksum is another');
+      const seen = version === 1 ? { revision, stamp: '' } : seenOf(line.seen);
+      if (seen === undefined) return corrupt('its end does not say what is seen');
+      const before = checksum(bytes.subarray(0, start), 0);
+      if (line.crc32 !== (version === 1 ? before : checksum(bytesOf(seen), before))) return corrupt('its checksum is another');
       if (lines.position !== bytes.length) return corrupt('something follows its end');
-      return ok({ table, heading: { epoch, revision: Number(revision), savedAt } });
+      return ok({ table, position: { epoch, revision, seen }, savedAt });
     }
     const entry = Array.isArray(line) ? entryOf(line) : undefined;
     if (entry === undefined) return corrupt(`entry ${entries + 1} cannot be read`);
@@ -169,6 +185,12 @@ function upstreamOf(name: string, [list]: readonly unknown[]): RouteEntry['entit
     endpoints.push({ address, weight, zone });
   }
   return { kind: 'upstream', name, endpoints };
+}
+
+function seenOf(value: unknown): Seen | undefined {
+  if (!isRecord(value)) return undefined;
+  const { revision, stamp } = value;
+  return typeof revision === 'number' && Number.isSafeInteger(revision) && typeof stamp === 'string' ? { revision, stamp } : undefined;
 }
 
 function isTexts(value: unknown): value is string[] {

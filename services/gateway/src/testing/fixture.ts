@@ -58,7 +58,11 @@ export async function startGateway(
   options: { timeouts?: Partial<Timeouts>; limits?: Partial<Limits> } & Partial<Omit<GatewayParts, 'timeouts' | 'limits'>> = {},
 ): Promise<StartedGateway> {
   const text = lines.map((line) => JSON.stringify({ tenant: `ten_${line.host.replaceAll('*', 'any')}`, backends: [], ...line })).join('\n');
-  const follower = new RouteFollower(unwrap(parseRouteFile(text, 'routes.ndjson')), { epoch: 'file', revision: 1 });
+  const follower = new RouteFollower(unwrap(parseRouteFile(text, 'routes.ndjson')), {
+    epoch: 'file',
+    revision: 1,
+    seen: { revision: 1, stamp: '' },
+  });
   const metrics = createMetrics();
   const readiness = new Readiness();
   const { timeouts, limits, ...rest } = options;

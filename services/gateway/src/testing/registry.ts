@@ -13,10 +13,10 @@ export interface Heard {
 }
 
 export class TestRegistry {
-  epoch = 'e1';
+  epoch = '1.e';
   journal: RouteEntry[] = [];
   /** Every hello and every ack, in order. */
-  readonly hellos: { gatewayId: string; adminAddress: string; epoch: string; revision: number }[] = [];
+  readonly hellos: { gatewayId: string; adminAddress: string; epoch: string; revision: number; seenRevision: number; stamp: string }[] = [];
   readonly acks: Heard[] = [];
   readonly resolved: string[] = [];
   /** How far ahead of the entries that it sends it says it is. */
@@ -65,6 +65,10 @@ export class TestRegistry {
     this.#server = undefined;
   }
 
+  #stampAt(revision: number): string {
+    return `${this.epoch} at ${revision}`;
+  }
+
   async #resolve(host: string) {
     this.resolved.push(host);
     if (this.resolveFails) throw new BurgageError('internal');
@@ -91,8 +95,8 @@ export class TestRegistry {
     const incoming = requests[Symbol.asyncIterator]();
     const first = await incoming.next();
     if (first.done || first.value.message.case !== 'hello') throw new BurgageError('invalid_argument');
-    const { gatewayId, adminAddress, epoch, revision } = first.value.message.value;
-    this.hellos.push({ gatewayId, adminAddress, epoch, revision: Number(revision) });
+    const { gatewayId, adminAddress, epoch, revision, seenRevision, stamp } = first.value.message.value;
+    this.hellos.push({ gatewayId, adminAddress, epoch, revision: Number(revision), seenRevision: Number(seenRevision), stamp });
     void (async () => {
       for (let next = await incoming.next(); !next.done; next = await incoming.next()) {
         if (next.value.message.case !== 'applied') continue;
@@ -109,13 +113,15 @@ export class TestRegistry {
       const living = [...state.values()].filter(({ removed }) => !removed);
       yield { message: { case: 'snapshotBegin' as const, value: { epoch: this.epoch, revision: BigInt(sent) } } };
       yield { message: { case: 'batch' as const, value: { entries: living.map(routeEntryToProto), revision: 0n } } };
-      yield { message: { case: 'snapshotEnd' as const, value: { revision: BigInt(sent), entries: BigInt(living.length) } } };
+      const end = { revision: BigInt(sent), entries: BigInt(living.length), seenRevision: BigInt(sent), stamp: this.#stampAt(sent) };
+      yield { message: { case: 'snapshotEnd' as const, value: end } };
     }
     while (!signal.aborted && this.#server !== undefined) {
       if (this.journal.length > sent) {
         const entries = this.journal.slice(sent);
         sent = this.journal.length;
-        yield { message: { case: 'batch' as const, value: { entries: entries.map(routeEntryToProto), revision: BigInt(sent) } } };
+        const batch = { entries: entries.map(routeEntryToProto), revision: BigInt(sent), stamp: this.#stampAt(sent) };
+        yield { message: { case: 'batch' as const, value: batch } };
       }
       yield { message: { case: 'head' as const, value: { epoch: this.epoch, revision: BigInt(this.journal.length + this.headAhead) } } };
       await new Promise((resolve) => setTimeout(resolve, 20));

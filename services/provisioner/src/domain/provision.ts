@@ -17,6 +17,8 @@ const platformCall = { timeoutMs: 5_000, retry: { attemptsMax: 16, backoffMs: 10
 const healthRetry: RetryPolicy = { attemptsMax: 25, backoffMs: 100, backoffMaxMs: 5_000 };
 /** How long `activate` waits for the gateways to show the tenant before it lets them catch up by themselves. */
 const gatewaysWaitMs = 2_000;
+/** Between two looks at them: mostly the first finds what it looks for; a gateway that is away must not be asked for all the time. */
+const gatewaysPauseMsMax = 160;
 
 function fenceOf(context: StepContext<unknown>): Fence {
   return { operationId: context.operationId, token: context.fencingToken };
@@ -39,12 +41,12 @@ export function provisionDefinition(infrastructure: Infrastructure, clock: Clock
   /** Waits, within bounds, until every connected gateway shows `revision`. */
   async function gatewaysShow(revision: number, signal: AbortSignal): Promise<boolean> {
     const giveUpAtMs = clock.monotonicMs() + gatewaysWaitMs;
-    for (;;) {
+    for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, gatewaysPauseMsMax)) {
       // Not knowing is no reason to fail: the tenant is active, and gateways catch up by themselves.
       const gateways = await tenants.gatewaysAt(revision, signal).catch(() => undefined);
       if (gateways && gateways.behind === 0 && gateways.applied > 0) return true;
       if (clock.monotonicMs() >= giveUpAtMs || signal.aborted) return false;
-      await clock.sleep(10, signal);
+      await clock.sleep(pauseMs, signal);
     }
   }
 

@@ -1,6 +1,6 @@
 // The one document a tenant has here: its queue of operations, the running one, and the lease of the worker that runs it.
 import type { DocumentType } from '@burgage/store';
-import { hasEnded, type Operation } from './operation.ts';
+import { hasEnded, type Operation, type OperationKind } from './operation.ts';
 
 /** A worker's claim on a tenant. Whoever writes under an older token than the document's has lost it. */
 export interface Lease {
@@ -26,19 +26,23 @@ export interface TenantOperations {
 /** 0 sorts first; an ISO time in milliseconds. */
 const timeOf = (iso: string): number => Date.parse(iso);
 
+/** Names one version of one kind of operation: `provision@1`. */
+export function definitionNameOf(kind: OperationKind, version: number): string {
+  return `${kind}@${version}`;
+}
+
 export const tenantOperationsType: DocumentType<TenantOperations> = {
   name: 'tenant_operations',
   schemaVersion: 1,
-  unique: {
-    operation: (value) => [...value.queue, ...(value.last ? [value.last] : [])].map((operation) => operation.id),
-  },
   indexes: {
-    // When a worker may take it: the next attempt is due and no lease stands. Nothing to do: not in the index.
+    /** When a worker may take it: the next attempt is due and no lease stands. Nothing to do: not in the index. */
     claimableAt: (value) => {
       const [next] = value.queue;
       if (!next || hasEnded(next)) return undefined;
       return Math.max(timeOf(next.dueAt), value.lease ? timeOf(value.lease.until) : 0);
     },
+    /** What a worker must know to carry out what comes next. */
+    nextDefinition: (value) => value.queue[0] && definitionNameOf(value.queue[0].kind, value.queue[0].definitionVersion),
     leaseWorker: (value) => value.lease?.worker,
   },
 };
@@ -56,6 +60,9 @@ export const operationListingType: DocumentType<OperationListing> = {
     tenantId: (value) => value.operation.tenantId,
   },
 };
+
+/** Every type of document that the provisioner stores. */
+export const documentTypes = [tenantOperationsType, operationListingType] as const;
 
 export function emptyTenantOperations(tenantId: string): TenantOperations {
   return { tenantId, queue: [], fencingToken: 0 };

@@ -57,19 +57,25 @@ export class OperationRepository {
 
   /** Puts an operation at the end of its tenant's queue, or finds the one of that id. */
   async enqueue(operation: Operation): Promise<Operation> {
-    const known = await this.get(operation.id);
+    const known = await this.find(operation.tenantId, operation.id);
     if (known) return known;
     const queued = await this.change(operation.tenantId, (value) => {
       if (operationIn(value, operation.id)) return undefined;
       return { value: { ...value, queue: [...value.queue, operation] }, outbox: this.consequencesOf(undefined, operation) };
     });
-    return operationIn(queued.value, operation.id) ?? operation;
+    return (await this.#listed(queued, operation.id)) ?? operation;
   }
 
+  /** The operation of a tenant, from the moment of its write on. Whoever is told of it finds it with `get` as well. */
+  async find(tenantId: string, operationId: string): Promise<Operation | undefined> {
+    const stored = await this.tenants.get(tenantId);
+    return (stored && (await this.#listed(stored, operationId))) ?? (await this.#listings.get(operationId))?.value.operation;
+  }
+
+  /** The operation of that id, whosever it is. */
   async get(operationId: string): Promise<Operation | undefined> {
-    const holder = await this.tenants.findByKey('operation', operationId);
-    const live = holder && operationIn(holder.value, operationId);
-    return live ?? (await this.#listings.get(operationId))?.value.operation;
+    const listing = await this.#listings.get(operationId);
+    return listing && (await this.#newest(listing.value.operation));
   }
 
   /** Newest first. @throws BurgageError `invalid_page_token`. */
@@ -81,7 +87,7 @@ export class OperationRepository {
       ...(query.cursor ? { cursor: query.cursor } : {}),
     });
     const operations = await Promise.all(
-      page.items.map(async ({ value: { operation } }) => (hasEnded(operation) ? operation : ((await this.get(operation.id)) ?? operation))),
+      page.items.map(async ({ value: { operation } }) => (hasEnded(operation) ? operation : await this.#newest(operation))),
     );
     return { operations, ...(page.nextCursor ? { nextCursor: page.nextCursor } : {}) };
   }
@@ -104,7 +110,7 @@ export class OperationRepository {
           ? await this.tenants.replace(tenantId, stored.version, next.value, next.outbox)
           : await this.tenants.insert(tenantId, next.value, next.outbox);
         this.changed.ring();
-        if (next.outbox.length > 0) this.relay.ring();
+        if (next.outbox.length > 0) this.relay.ring(this.tenants, tenantId);
         return written;
       } catch (error) {
         if (!isBurgageError(error, 'version_conflict', 'already_exists')) throw error;
@@ -113,22 +119,39 @@ export class OperationRepository {
     throw new BurgageError('unavailable', { message: `The operations of tenant ${tenantId} change too often at the moment.` });
   }
 
+  /** An operation that was listed, as it is now. */
+  async #newest(listed: Operation): Promise<Operation> {
+    const live = await this.tenants.get(listed.tenantId);
+    // Where the document has it no more it has ended, and its listing says how.
+    return (live && operationIn(live.value, listed.id)) ?? (await this.#listings.get(listed.id))?.value.operation ?? listed;
+  }
+
+  /** The operation of that document, once its listing is written; if that fails, the relay goes on trying. */
+  async #listed({ id, value, outbox }: Stored<TenantOperations>, operationId: string): Promise<Operation | undefined> {
+    const operation = operationIn(value, operationId);
+    const isListed = !outbox.some(({ target }) => target === 'listing');
+    if (operation && !isListed) await this.relay.flush(this.tenants, id, 'listing');
+    return operation;
+  }
+
   async #writeListings(items: readonly OutboxItem[]): Promise<void> {
-    for (const item of items) {
-      const operation = item.payload as unknown as Operation;
+    for (const item of items) await this.#writeListing(item.payload as unknown as Operation);
+  }
+
+  /** Several relays may write it at once, and each may know an older one: the newest stays. */
+  async #writeListing(operation: Operation): Promise<void> {
+    for (let attempt = 1; attempt <= casAttemptsMax; attempt += 1) {
       const stored = await this.#listings.get(operation.id);
-      if (!stored) {
-        try {
-          await this.#listings.insert(operation.id, { operation });
-        } catch (error) {
-          // Another relay wrote it first; what it wrote may be older than this, so look again at the next sweep.
-          if (!isBurgageError(error, 'already_exists')) throw error;
-          throw new BurgageError('version_conflict', { cause: error });
-        }
-      } else if (sequenceOf(stored.value.operation) < sequenceOf(operation)) {
-        await this.#listings.replace(operation.id, stored.version, { operation });
+      if (stored && sequenceOf(stored.value.operation) >= sequenceOf(operation)) return;
+      try {
+        if (stored) await this.#listings.replace(operation.id, stored.version, { operation });
+        else await this.#listings.insert(operation.id, { operation });
+        return;
+      } catch (error) {
+        if (!isBurgageError(error, 'version_conflict', 'already_exists')) throw error;
       }
     }
+    throw new BurgageError('unavailable', { message: `The listing of operation ${operation.id} changes too often at the moment.` });
   }
 
   /** What follows from an operation's change: events that tell of its new entries, and its listing when it is new or has ended. */

@@ -8,6 +8,7 @@ import { type Json, openSqliteStore, type Store } from '@burgage/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { done, notNeeded, type OperationDefinition, type Step, type StepContext } from '../domain/definition.ts';
 import { createOperation, hasEnded, type Operation } from '../domain/operation.ts';
+import { emptyTenantOperations, type TenantOperations, tenantOperationsType } from '../domain/tenant-operations.ts';
 import { provisionerMetrics } from '../metrics.ts';
 import { OperationRepository } from './repository.ts';
 import { Worker } from './worker.ts';
@@ -130,7 +131,7 @@ describe('the worker', () => {
     expect(operation.state).toBe('succeeded');
     expect(operation.steps.map(({ state }) => state)).toEqual(['done', 'not_needed', 'done']);
     expect(effects).toEqual(['run a 1', 'run c 1']);
-    await repository.relay.flush();
+    await repository.relay.flushAll();
     expect((await repository.list({ pageSize: 10 })).operations).toEqual([operation]);
   });
 
@@ -334,12 +335,35 @@ describe('the worker', () => {
     expect((await repository.get('op_provision_N'))?.state).toBe('queued');
   });
 
+  test('is given nothing to look at that it cannot carry out, however much of it is due', async () => {
+    const effects: string[] = [];
+    const known = definitionOf([step('a', effects)]);
+    for (let number = 1; number <= 120; number += 1) await enqueue({ ...known, version: 2 }, `op_provision_${number}`, `ten_${number}`);
+    // A tenant whose document was written by newer code, due for longest.
+    const newer = store.documents({ ...tenantOperationsType, schemaVersion: 2, upgrade: (value) => value as TenantOperations });
+    const [queued] = (await repository.tenants.get('ten_1'))?.value.queue ?? [];
+    if (!queued) throw new Error('nothing was enqueued');
+    const dueLongest = { ...queued, definitionVersion: 1, dueAt: new Date(0).toISOString() };
+    await newer.insert('ten_0', { ...emptyTenantOperations('ten_0'), queue: [dueLongest] });
+
+    const given = new Set<string>();
+    const list = repository.tenants.list.bind(repository.tenants);
+    repository.tenants.list = async (query) => {
+      const page = await list(query);
+      for (const { id } of page.items) given.add(id);
+      return page;
+    };
+    await startWorker(known);
+    await enqueue(known);
+    expect((await endOf()).state).toBe('succeeded');
+    expect([...given]).toEqual(['ten_A']);
+  });
+
   test('makes one operation of a hundred requests for it at once', async () => {
     const definition = definitionOf([step('a', [])]);
     const operations = await Promise.all(Array.from({ length: 100 }, () => enqueue(definition)));
     expect(new Set(operations.map(({ id }) => id)).size).toBe(1);
     expect((await repository.tenants.get('ten_A'))?.value.queue).toHaveLength(1);
-    await repository.relay.flush();
     expect((await repository.list({ pageSize: 10 })).operations).toHaveLength(1);
   });
 });

@@ -5,7 +5,7 @@ import type { Json } from '@burgage/store';
 import type { OperationDefinition, Step, StepContext, StepResult } from '../domain/definition.ts';
 import { hasEnded, isPastReturn, nextAction, type Operation, type OperationEvent, transition } from '../domain/operation.ts';
 import { failureOf, judge, patiently } from '../domain/retry.ts';
-import { holdsLease, type TenantOperations, withHead, withoutLease } from '../domain/tenant-operations.ts';
+import { definitionNameOf, holdsLease, type TenantOperations, withHead, withoutLease } from '../domain/tenant-operations.ts';
 import type { ProvisionerMetrics } from '../metrics.ts';
 import type { OperationRepository } from './repository.ts';
 
@@ -51,12 +51,14 @@ type AnyStep = Step<Json>;
 export class Worker implements Component {
   readonly name = 'operation worker';
   readonly #options: WorkerOptions;
+  readonly #definitionNames: readonly string[];
   readonly #turns = new Map<string, Promise<void>>();
   readonly #stopping = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#definitionNames = options.definitions.map(({ kind, version }) => definitionNameOf(kind, version));
   }
 
   async start(): Promise<void> {
@@ -79,7 +81,11 @@ export class Worker implements Component {
   async #releasePredecessor(): Promise<void> {
     const { repository, name, boot } = this.#options;
     for (;;) {
-      const page = await repository.tenants.list({ where: [{ field: 'leaseWorker', op: 'eq', value: name }] });
+      const page = await repository.tenants.list({
+        where: [{ field: 'leaseWorker', op: 'eq', value: name }],
+        // What newer code of the same name left behind is claimable when its lease has run out.
+        tooNew: 'omit',
+      });
       const left = page.items.filter(({ value }) => value.lease?.boot !== boot);
       for (const { id } of left) {
         await repository.change(id, (value) =>
@@ -108,18 +114,23 @@ export class Worker implements Component {
   /** Takes due tenants, longest due first, until every place is filled. */
   async #claimDue(): Promise<void> {
     const { repository, clock, concurrency } = this.#options;
+    // One moment for all pages: a cursor belongs to its query.
+    const nowMs = clock.now().getTime();
     let cursor: string | undefined;
     do {
       if (this.#turns.size >= concurrency) return;
       const due = await repository.tenants.list({
-        where: [{ field: 'claimableAt', op: 'lte', value: clock.now().getTime() }],
+        where: [
+          { field: 'claimableAt', op: 'lte', value: nowMs },
+          { field: 'nextDefinition', op: 'in', value: this.#definitionNames },
+        ],
+        tooNew: 'omit',
         sort: { field: 'claimableAt' },
         ...(cursor ? { cursor } : {}),
       });
-      for (const { id, value } of due.items) {
+      for (const { id } of due.items) {
         if (this.#turns.size >= concurrency || this.#stopping.signal.aborted) return;
-        const [next] = value.queue;
-        if (next && this.#definitionOf(next) && !this.#turns.has(id)) this.#begin(id);
+        if (!this.#turns.has(id)) this.#begin(id);
       }
       cursor = due.nextCursor;
     } while (cursor);

@@ -2,6 +2,7 @@
 import { BurgageError, isBurgageError } from '@burgage/contracts';
 import type { Documents, DocumentType, Journal, OutboxItem, Store, Stored } from '@burgage/store';
 import { type Result, unwrap } from '@burgage/tenancy';
+import type { GatewayRecord } from '../domain/gateway.ts';
 import type { HostRecord } from '../domain/host.ts';
 import type { PlatformRouteRecord } from '../domain/platform-route.ts';
 import type { TenantRecord } from '../domain/tenant.ts';
@@ -24,12 +25,19 @@ export const upstreamType: DocumentType<UpstreamRecord> = { name: 'upstreams', s
 
 export const platformRouteType: DocumentType<PlatformRouteRecord> = { name: 'platform_routes', schemaVersion: 1 };
 
+export const gatewayType: DocumentType<GatewayRecord> = { name: 'gateways', schemaVersion: 1 };
+
+/** Every type of document that the registry stores. */
+export const documentTypes = [tenantType, hostType, upstreamType, platformRouteType, gatewayType] as const;
+
 /** Everything that the registry keeps. */
 export interface RegistryDocuments {
   readonly tenants: Documents<TenantRecord>;
   readonly hosts: Documents<HostRecord>;
   readonly upstreams: Documents<UpstreamRecord>;
   readonly platformRoutes: Documents<PlatformRouteRecord>;
+  /** Those that are connected to any replica. */
+  readonly gateways: Documents<GatewayRecord>;
   /** Every change of a route, for the gateways. */
   readonly routes: Journal;
 }
@@ -40,6 +48,7 @@ export function openDocuments(store: Store): RegistryDocuments {
     hosts: store.documents(hostType),
     upstreams: store.documents(upstreamType),
     platformRoutes: store.documents(platformRouteType),
+    gateways: store.documents(gatewayType),
     routes: store.journal('routes'),
   };
 }

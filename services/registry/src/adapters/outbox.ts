@@ -18,9 +18,12 @@ function routeToJson(entry: RouteEntry): Json {
   return entry as unknown as Json;
 }
 
-/** The entry in a value of the journal, which only `routeItem` fills. */
-export function routeFromJson(value: Json): RouteEntry {
-  return value as unknown as RouteEntry;
+/** A value of the journal that is no entry: it only takes a revision. */
+export const mark: Json = null;
+
+/** The entry in a value of the journal, which only `routeItem` and `mark` fill; undefined for a mark. */
+export function routeFromJson(value: Json): RouteEntry | undefined {
+  return value === mark ? undefined : (value as unknown as RouteEntry);
 }
 
 export interface OutboxSources {

@@ -1,6 +1,6 @@
 // Tenants, states and gateways to and from their protobuf messages.
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { timestampFromDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
   type GatewayStatusSchema,
   invalidField,
@@ -71,17 +71,18 @@ export function gatewayToProto({
   gatewayId,
   bootId,
   adminAddress,
-  position,
-  lastSeen,
+  epoch,
+  revision,
+  lastSeenMs,
   snapshotHeld,
 }: ConnectedGateway): MessageInitShape<typeof GatewayStatusSchema> {
   return {
     gatewayId,
     bootId,
     adminAddress,
-    epoch: position.epoch,
-    appliedRevision: BigInt(position.revision),
-    lastSeenTime: timestampFromDate(lastSeen),
+    epoch,
+    appliedRevision: BigInt(revision),
+    lastSeenTime: timestampFromMs(lastSeenMs),
     snapshotHeld,
   };
 }

@@ -1,12 +1,9 @@
 // Brings what a write means for gateways into the journal before the caller is answered.
-import type { Documents, Journal } from '@burgage/store';
+import type { Documents, Journal, OutboxRelay } from '@burgage/store';
 import { routesTarget } from './outbox.ts';
 
 /** The part of the store's relay that is used here. */
-export interface Relay {
-  ring(): void;
-  flush(id?: string): Promise<void>;
-}
+export type Relay = Pick<OutboxRelay, 'ring' | 'flush'>;
 
 /** A document that was written. */
 export type Written = readonly [documents: Documents<unknown>, id: string];
@@ -14,8 +11,8 @@ export type Written = readonly [documents: Documents<unknown>, id: string];
 export interface RoutePublisher {
   /** Resolves when the routes show these documents as they are, and answers with a revision that does. @throws BurgageError what the journal throws: the write stands, and shows later. */
   publish(...written: readonly Written[]): Promise<number>;
-  /** Has the outboxes relayed soon, without waiting. */
-  ring(): void;
+  /** Has these documents' outboxes relayed soon, without waiting. */
+  ring(...written: readonly Written[]): void;
 }
 
 /**
@@ -24,7 +21,9 @@ export interface RoutePublisher {
  */
 export function createRoutePublisher(relay: Relay, routes: Journal): RoutePublisher {
   async function publishOne([documents, id]: Written): Promise<void> {
-    await relay.flush(id);
+    await relay.flush(documents, id, routesTarget);
+    // Whoever hears of events may be away: nobody waits for that.
+    relay.ring(documents, id);
     const stored = await documents.get(id);
     const left = stored?.outbox.filter(({ target }) => target === routesTarget) ?? [];
     if (left.length === 0) return;
@@ -40,6 +39,8 @@ export function createRoutePublisher(relay: Relay, routes: Journal): RoutePublis
       for (const one of written) await publishOne(one);
       return (await routes.head()).revision;
     },
-    ring: () => relay.ring(),
+    ring(...written) {
+      for (const [documents, id] of written) relay.ring(documents, id);
+    },
   };
 }

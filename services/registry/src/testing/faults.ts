@@ -44,6 +44,7 @@ function guarded(store: Store, write: Write): Store {
         replace: (...args) => write('document', () => real.replace(...args)),
         remove: (...args) => write('document', () => real.remove(...args)),
         pullOutbox: (...args) => write('relay', () => real.pullOutbox(...args)),
+        upgradeStored: (limit) => write('document', () => real.upgradeStored(limit)),
       };
     },
     journal(name: string): Journal {
@@ -54,7 +55,8 @@ function guarded(store: Store, write: Write): Store {
         waitBeyond: (...args) => real.waitBeyond(...args),
         append: (values) => write('relay', () => real.append(values)),
         trim: (revision) => write('relay', () => real.trim(revision)),
-        reset: () => write('relay', () => real.reset()),
+        standing: (position) => real.standing(position),
+        reset: (options) => write('relay', () => real.reset(options)),
       };
     },
     ping: () => store.ping(),

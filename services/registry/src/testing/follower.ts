@@ -2,7 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type WatchRoutesResponse, WatchRoutesResponseSchema } from '@burgage/contracts';
 import type { Journal } from '@burgage/store';
-import type { RouteFeed, RouteMessage, RoutePosition } from '../route-feed.ts';
+import type { ProvenPosition, RouteFeed, RouteMessage } from '../route-feed.ts';
 import { TestTable } from './table.ts';
 
 /** A gateway that follows a feed, and can be cut off. */
@@ -12,7 +12,7 @@ export class Follower {
   #stream: AsyncGenerator<RouteMessage, void> | undefined;
   #gone = new AbortController();
 
-  open(feed: RouteFeed, position: RoutePosition = this.table.position): this {
+  open(feed: RouteFeed, position: ProvenPosition = this.table.position): this {
     this.#gone = new AbortController();
     this.kinds = [];
     this.#stream = feed.follow(position, this.#gone.signal);

@@ -56,7 +56,7 @@ export class TestGateway {
 
 export const hello = (
   gatewayId: string,
-  more: { bootId?: string; adminAddress?: string; epoch?: string; revision?: bigint } = {},
+  more: { bootId?: string; adminAddress?: string; epoch?: string; revision?: bigint; seenRevision?: bigint; stamp?: string } = {},
 ): Said => ({
   message: { case: 'hello', value: { gatewayId, bootId: 'boot-1', adminAddress: '127.0.0.1:9302', ...more } },
 });

@@ -13,7 +13,7 @@ export async function journalled({ documents }: TestRegistry, revision = Number.
   const entries = await documents.routes.readAfter(0, 10_000);
   applyAll(
     table,
-    entries.filter((entry) => entry.revision <= revision).map(({ value }) => routeFromJson(value)),
+    entries.filter((entry) => entry.revision <= revision).flatMap(({ value }) => routeFromJson(value) ?? []),
   );
   return shownIn(table.values());
 }

@@ -1,12 +1,13 @@
 // The simplest table that follows the routes: what a gateway must end up with.
-import type { WatchRoutesResponse } from '@burgage/contracts';
+import { epochNumber, type WatchRoutesResponse } from '@burgage/contracts';
+import type { JournalPosition } from '@burgage/store';
 import { type RouteEntry, routeEntryFromProto } from '@burgage/tenancy';
-import type { RoutePosition } from '../route-feed.ts';
+import type { ProvenPosition, RoutePosition } from '../route-feed.ts';
 
 /** Entries by kind and key, removed ones included; newer versions win. */
 export class TestTable {
   entries = new Map<string, RouteEntry>();
-  position: RoutePosition = { epoch: '', revision: 0 };
+  position: ProvenPosition = provenAt({ epoch: '', revision: 0, stamp: '' });
   head: RoutePosition = { epoch: '', revision: 0 };
   snapshots = 0;
   #staged: { entries: Map<string, RouteEntry>; epoch: string; revision: number; count: number } | undefined;
@@ -15,9 +16,11 @@ export class TestTable {
   take({ message }: WatchRoutesResponse): void {
     switch (message.case) {
       case 'snapshotBegin':
+        this.#mayTake(message.value.epoch, Number(message.value.revision));
         this.#staged = { entries: new Map(), epoch: message.value.epoch, revision: Number(message.value.revision), count: 0 };
         return;
       case 'batch': {
+        const { stamp } = message.value;
         const entries = message.value.entries.map(routeEntryFromProto);
         const revision = Number(message.value.revision);
         if (this.#staged) {
@@ -26,18 +29,21 @@ export class TestTable {
           applyAll(this.#staged.entries, entries);
           return;
         }
-        if (revision !== this.position.revision + entries.length)
+        // Not every revision is an entry's.
+        if (revision < this.position.revision + Math.max(entries.length, 1))
           throw new Error(`${entries.length} entries lead from ${this.position.revision} to ${revision}`);
         applyAll(this.entries, entries);
-        this.position = { ...this.position, revision };
+        this.position =
+          this.position.seen.revision > revision ? { ...this.position, revision } : provenAt({ ...this.position, revision, stamp });
         return;
       }
       case 'snapshotEnd': {
         const staged = this.#staged;
         if (!staged || staged.revision !== Number(message.value.revision) || staged.count !== Number(message.value.entries))
           throw new Error('a snapshot ended that is not whole');
+        const { epoch, revision } = staged;
         this.entries = staged.entries;
-        this.position = { epoch: staged.epoch, revision: staged.revision };
+        this.position = { epoch, revision, seen: { epoch, revision: Number(message.value.seenRevision), stamp: message.value.stamp } };
         this.#staged = undefined;
         this.snapshots += 1;
         return;
@@ -55,10 +61,22 @@ export class TestTable {
     this.#staged = undefined;
   }
 
+  /** The contract's rule: never older than what is held. */
+  #mayTake(epoch: string, revision: number): void {
+    const held = this.position;
+    const follows = epoch === held.epoch ? revision >= held.seen.revision : epochNumber(epoch) > epochNumber(held.epoch);
+    if (!follows) throw new Error(`a snapshot of ${epoch}/${revision} came to one who has ${held.epoch}/${held.seen.revision}`);
+  }
+
   /** What leads somewhere, by kind and key. */
   get shown(): Map<string, RouteEntry['entity']> {
     return shownIn(this.entries.values());
   }
+}
+
+/** Of a gateway that has seen nothing newer. */
+export function provenAt({ epoch, revision, stamp }: JournalPosition): ProvenPosition {
+  return { epoch, revision, seen: { epoch, revision, stamp } };
 }
 
 export function applyAll(table: Map<string, RouteEntry>, entries: Iterable<RouteEntry>): void {

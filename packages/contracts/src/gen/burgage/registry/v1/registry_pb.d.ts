@@ -811,7 +811,7 @@ export declare const ListGatewaysRequestSchema: GenMessage<ListGatewaysRequest>;
  */
 export declare type ListGatewaysResponse = Message<"burgage.registry.v1.ListGatewaysResponse"> & {
   /**
-   * Those connected to this registry, by id.
+   * Those connected to any replica of the registry, by id.
    *
    * @generated from field: repeated burgage.registry.v1.GatewayStatus gateways = 1;
    */
@@ -1085,7 +1085,7 @@ export declare const RegistryService: GenService<{
     output: typeof WatchRoutesResponseSchema;
   },
   /**
-   * Lists the gateways that are connected to this registry and how far each has applied the routes.
+   * Lists the gateways that are connected to any replica of the registry and how far each has applied the routes.
    *
    * @generated from rpc burgage.registry.v1.RegistryService.ListGateways
    */

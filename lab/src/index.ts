@@ -1,0 +1,12 @@
+// Real servers for tests and benchmarks, without containers: installed once, started when asked for, gone afterwards.
+export { cacheFolder } from './cache.ts';
+export type { OptionsOf, ServerName, ToolName } from './catalogue.ts';
+export { describeWithLab, type Lab } from './describe-with-lab.ts';
+export { LabError } from './errors.ts';
+export type { RunningServer, StartOptions } from './running-server.ts';
+export type { MongoOptions } from './servers/mongo.ts';
+export type { MongoSmallOptions } from './servers/mongo-small.ts';
+export type { NatsOptions } from './servers/nats.ts';
+export type { PrometheusOptions } from './servers/prometheus.ts';
+export { type ServerRequest, startServer, tool } from './start-server.ts';
+export { FaultProxy, type Latency, type Stream, Toxiproxy } from './toxiproxy-client.ts';

@@ -1,0 +1,40 @@
+// What each fault cost, as a table.
+
+export interface Row {
+  readonly fault: string;
+  readonly sent: number;
+  readonly failed: number;
+  readonly brokenOff: number;
+  readonly asked: number;
+  readonly acknowledged: number;
+  readonly ended: number;
+  readonly greenMs: number;
+  /** What should not have been. */
+  readonly complaints: readonly string[];
+}
+
+const head = ['fault', 'requests', 'failed', 'broken off', 'sign-ups asked', 'acknowledged', 'ended', 'green after', ''];
+
+export function table(rows: readonly Row[]): string {
+  const cells = rows.map((row) => [
+    row.fault,
+    String(row.sent),
+    String(row.failed),
+    String(row.brokenOff),
+    String(row.asked),
+    String(row.acknowledged),
+    String(row.ended),
+    `${(row.greenMs / 1_000).toFixed(1)} s`,
+    row.complaints.length === 0 ? 'ok' : 'FAILED',
+  ]);
+  const all = [head, ...cells];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

@@ -1,0 +1,245 @@
+// What a type declares, brought into its collection: the indexes, and what they are to hold of documents that are stored already.
+import { type AnyBulkWriteOperation, type Filter, MongoBulkWriteError, MongoServerError } from 'mongodb';
+import { type AnyDocumentType, declarationOf } from '../declared.ts';
+import { jsonText } from '../json.ts';
+import type { DocumentType, Json } from '../port.ts';
+import { uniqueKeyTaken } from '../refusals.ts';
+import { escapeName, toBson, unescapeName } from './encoding.ts';
+import { isDuplicate } from './errors.ts';
+import { pathOf } from './list.ts';
+import type { Server } from './server.ts';
+import { type Computed, computedOf, type Documents, type StoredDocument, todaysValue } from './stored-document.ts';
+
+/** Documents that one command computes again. */
+const pageSize = 500;
+const namespaceNotFound = 26;
+
+type Change = AnyBulkWriteOperation<StoredDocument>;
+
+interface IndexPlan {
+  readonly name: string;
+  readonly key: Readonly<Record<string, 1>>;
+  readonly unique?: true;
+  readonly sparse?: true;
+}
+
+/**
+ * Several processes may do all of this at once, of today's code and of older code: every step may be done again, and no
+ * document is changed that somebody else has changed meanwhile.
+ *
+ * A document says which declaration its keys and index values were computed by. Older code that still runs goes on
+ * writing documents that say another one. Whoever opens the type next, or stores documents in today's shape, computes
+ * them again: what it adds stands beside what the other declaration computed, so that neither destroys the other's. A
+ * replace, however, keeps only what its own declaration computes, as the rest is no longer true.
+ */
+export class Declaration<T> {
+  readonly #server: Server;
+  readonly #documents: Documents;
+  readonly #type: DocumentType<T>;
+  /** What documents say that were computed by this declaration. */
+  readonly id: string;
+  #declared: Promise<void> | undefined;
+
+  constructor(server: Server, documents: Documents, type: DocumentType<T>) {
+    this.#server = server;
+    this.#documents = documents;
+    this.#type = type;
+    this.id = declarationOf(type);
+  }
+
+  /** Resolves when the collection is as the type wants it; where that failed, the next call tries again. */
+  ready(): Promise<void> {
+    this.#declared ??= this.#declare().catch((error: unknown) => {
+      this.#declared = undefined;
+      throw error;
+    });
+    return this.#declared;
+  }
+
+  /** As `Documents.upgradeStored`; also for documents of today's schema version that another declaration computed. */
+  async upgrade(limit: number): Promise<number> {
+    const older = { schema: { $lt: this.#type.schemaVersion } };
+    for (;;) {
+      const page = await this.#documents
+        .find({ $or: [older, this.#foreign(this.#type.schemaVersion)] })
+        .limit(limit)
+        .toArray();
+      if (page.length === 0) return 0;
+      const stored = await this.#change(page, (document) =>
+        document.schema === this.#type.schemaVersion ? this.#recomputed(document) : this.#upgraded(document),
+      );
+      // None only where others have changed all of them at this moment.
+      if (stored > 0) return stored;
+    }
+  }
+
+  async #declare(): Promise<void> {
+    await this.#server.repeating(async () => {
+      const made = await this.#indexNames();
+      const missing = indexesOf(this.#type).filter(({ name }) => !made.has(name));
+      const foreign = await this.#documents.findOne(this.#foreign({ $lte: this.#type.schemaVersion }), { projection: { _id: 1 } });
+      if (foreign === null) {
+        await this.#makeIndexes(missing);
+        return;
+      }
+      const moving = await this.#checkUnique();
+      await this.#makeIndexes(missing.filter(({ unique }) => unique === undefined));
+      // All are given up before any is taken: a key may have moved from one document to another.
+      await this.#giveUpKeys(moving);
+      await this.#recomputeAll();
+      await this.#makeIndexes(missing.filter(({ unique }) => unique !== undefined));
+    });
+  }
+
+  /** Documents that another declaration computed. */
+  #foreign(schema: number | { readonly $lte: number }): Filter<StoredDocument> {
+    return { schema, declared: { $ne: this.id } };
+  }
+
+  async #indexNames(): Promise<ReadonlySet<unknown>> {
+    try {
+      return new Set((await this.#documents.indexes()).map(({ name }) => name));
+    } catch (error) {
+      if (error instanceof MongoServerError && error.code === namespaceNotFound) return new Set();
+      throw error;
+    }
+  }
+
+  async #makeIndexes(plans: readonly IndexPlan[]): Promise<void> {
+    if (plans.length === 0) return;
+    try {
+      await this.#documents.createIndexes(plans.map((plan) => ({ ...plan })));
+    } catch (error) {
+      // Older code has written since they were looked at, or says nothing of its declaration.
+      if (isDuplicate(error)) await this.#checkUnique();
+      throw error;
+    }
+  }
+
+  /**
+   * Answers with the ids of the documents that hold another value under a unique key than this declaration computes.
+   * @throws BurgageError `unique_key_taken` where two would hold the same.
+   */
+  async #checkUnique(): Promise<readonly string[]> {
+    const names = Object.keys(this.#type.unique ?? {}).map(escapeName);
+    if (names.length === 0) return [];
+    const holders = new Map(names.map((name) => [name, new Map<string, string>()]));
+    const moving: string[] = [];
+    for await (const document of this.#documents.find({}, { projection: { outbox: 0, indexes: 0 } }).sort({ _id: 1 })) {
+      const isNewer = document.schema > this.#type.schemaVersion;
+      const unique = isNewer ? document.unique : computedOf(this.#type, todaysValue(this.#type, document)).unique;
+      for (const [name, held] of holders) {
+        const value = unique[name];
+        if (document.unique[name] !== undefined && document.unique[name] !== value) moving.push(document._id);
+        if (value === undefined) continue;
+        const holder = held.get(value);
+        if (holder !== undefined) throw uniqueKeyTaken(this.#type, { key: unescapeName(name), value }, holder);
+        held.set(value, document._id);
+      }
+    }
+    return moving;
+  }
+
+  /** So that what is to take a key finds it free: the documents with these ids give up the keys that they are to hold no more. */
+  async #giveUpKeys(ids: readonly string[]): Promise<void> {
+    for (let first = 0; first < ids.length; first += pageSize) {
+      const page = await this.#documents.find({ _id: { $in: ids.slice(first, first + pageSize) } }).toArray();
+      await this.#change(page, (document) => this.#givenUp(document));
+    }
+  }
+
+  /** Each document once, in the order of ids: what older code writes meanwhile would keep it busy for ever. */
+  async #recomputeAll(): Promise<void> {
+    for (let last = ''; ; ) {
+      const filter = { ...this.#foreign({ $lte: this.#type.schemaVersion }), _id: { $gt: last } };
+      const page = await this.#documents.find(filter).sort({ _id: 1 }).limit(pageSize).toArray();
+      if (page.length === 0) return;
+      await this.#change(page, (document) => this.#recomputed(document));
+      last = page.at(-1)?._id ?? '';
+    }
+  }
+
+  /** Answers how many were changed. @throws BurgageError `unique_key_taken`. */
+  async #change(page: readonly StoredDocument[], changeOf: (document: StoredDocument) => Change): Promise<number> {
+    try {
+      const { matchedCount } = await this.#documents.bulkWrite(page.map(changeOf), { ordered: false });
+      return matchedCount;
+    } catch (error) {
+      if (!isDuplicate(error)) throw error;
+      const failed =
+        page[error instanceof MongoBulkWriteError && Array.isArray(error.writeErrors) ? (error.writeErrors[0]?.index ?? 0) : 0];
+      const taken =
+        failed && (await findTaken(this.#documents, this.#type, failed._id, computedOf(this.#type, todaysValue(this.#type, failed))));
+      throw taken ?? error;
+    }
+  }
+
+  /** As it was read: neither version nor anything else has changed since. */
+  #unchanged({ _id, version, schema, declared }: StoredDocument): Filter<StoredDocument> {
+    return { _id, version, schema, declared };
+  }
+
+  #givenUp(document: StoredDocument): Change {
+    const { unique } = computedOf(this.#type, todaysValue(this.#type, document));
+    const paths = Object.keys(document.unique).filter((name) => this.#isKey(name) && document.unique[name] !== unique[name]);
+    return {
+      updateOne: { filter: this.#unchanged(document), update: { $unset: Object.fromEntries(paths.map((name) => [uniquePath(name), ''])) } },
+    };
+  }
+
+  /** Keys and index values of this declaration, beside those of others. */
+  #recomputed(document: StoredDocument): Change {
+    const { unique, indexes } = computedOf(this.#type, todaysValue(this.#type, document));
+    const wanted = new Map<string, unknown>([
+      ...Object.keys(this.#type.unique ?? {}).map((key) => [uniquePath(escapeName(key)), unique[escapeName(key)]] as const),
+      ...Object.keys(this.#type.indexes ?? {}).map((index) => [pathOf(index), indexes[escapeName(index)]] as const),
+    ]);
+    const set = [...wanted].filter(([, value]) => value !== undefined);
+    const unset = [...wanted].filter(([, value]) => value === undefined).map(([path]) => [path, '']);
+    const update = {
+      $set: { ...Object.fromEntries(set), declared: this.id },
+      ...(unset.length > 0 && { $unset: Object.fromEntries(unset) }),
+    };
+    return { updateOne: { filter: this.#unchanged(document), update } };
+  }
+
+  /** Value, keys and index values of today, and nothing of before: older code cannot read it any more. */
+  #upgraded(document: StoredDocument): Change {
+    const text = jsonText(`${this.#type.name} "${document._id}"`, todaysValue(this.#type, document));
+    const value = JSON.parse(text) as T;
+    const { unique, indexes } = computedOf(this.#type, value);
+    const update = { $set: { schema: this.#type.schemaVersion, declared: this.id, value: toBson(value as Json), unique, indexes } };
+    return { updateOne: { filter: this.#unchanged(document), update } };
+  }
+
+  #isKey(name: string): boolean {
+    return Object.keys(this.#type.unique ?? {}).some((key) => escapeName(key) === name);
+  }
+}
+
+function indexesOf(type: AnyDocumentType): readonly IndexPlan[] {
+  return [
+    // Sparse: a document that has no such field is not found there, also where code wrote it that does not know the key.
+    ...Object.keys(type.unique ?? {}).map((key): IndexPlan => {
+      const path = uniquePath(escapeName(key));
+      return { name: path, key: { [path]: 1 }, unique: true, sparse: true };
+    }),
+    ...Object.keys(type.indexes ?? {}).map((index): IndexPlan => ({ name: pathOf(index), key: { [pathOf(index)]: 1, _id: 1 } })),
+    { name: 'pending', key: { pending: 1 }, sparse: true },
+    { name: 'shape', key: { schema: 1, declared: 1 } },
+  ];
+}
+
+/** Where a document keeps its value of a unique key, whose name is escaped. */
+export function uniquePath(name: string): string {
+  return `unique.${name}`;
+}
+
+/** Which unique key of `computed` another document than `id` holds, as an error that names it. */
+export async function findTaken(documents: Documents, type: AnyDocumentType, id: string, { unique }: Computed): Promise<Error | undefined> {
+  for (const [name, value] of Object.entries(unique)) {
+    const [holder] = await documents.find({ [uniquePath(name)]: value }, { projection: { _id: 1 } }).toArray();
+    if (holder !== undefined && holder._id !== id) return uniqueKeyTaken(type, { key: unescapeName(name), value }, holder._id);
+  }
+  return undefined;
+}

@@ -1,0 +1,179 @@
+// The connection to one database of a MongoDB server: how it is made, and how every call through it is carried out.
+import { BurgageError, invalidField } from '@burgage/contracts';
+import type { Clock, Logger, Random } from '@burgage/runtime';
+import { type Db, MongoClient, type MongoClientOptions } from 'mongodb';
+import { isUndecided, storeError } from './errors.ts';
+import { checkServerVersion } from './server-version.ts';
+
+export interface ServerOptions {
+  readonly url: string;
+  readonly database?: string | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger?: Pick<Logger, 'info'> | undefined;
+}
+
+/**
+ * What the address cannot override.
+ * - A write is acknowledged when it is on the disks of a majority; a read sees only what is. Together with the primary,
+ *   whoever has seen a write sees it again, also after another member has become primary.
+ * - The driver's own repetition of writes is off: it needs sessions, which not every server has, and hides that a
+ *   write was repeated. What is repeated here knows its own traces: see `repeating`.
+ * - A server that does not answer is given up, so that callers hear `unavailable` and not nothing.
+ */
+const options: MongoClientOptions = {
+  appName: 'burgage',
+  writeConcern: { w: 'majority', journal: true },
+  readConcern: { level: 'majority' },
+  readPreference: 'primary',
+  retryWrites: false,
+  retryReads: true,
+  maxPoolSize: 32,
+  maxConnecting: 4,
+  maxIdleTimeMS: 300_000,
+  waitQueueTimeoutMS: 10_000,
+  serverSelectionTimeoutMS: 5_000,
+  connectTimeoutMS: 5_000,
+  socketTimeoutMS: 10_000,
+  heartbeatFrequencyMS: 2_000,
+  ignoreUndefined: false,
+};
+
+/** So often is a write attempted whose outcome is not known, and only so long after its beginning. */
+const attemptsMax = 3;
+const repeatedForMs = 10_000;
+/** So long is a reason waited for. */
+const unclearForMs = 5_000;
+const unclearPauseMsMax = 50;
+
+const addressForm = /^mongodb(?:\+srv)?:\/\/(?<authority>[^/?]+)(?:\/(?<path>[^?]*))?/;
+
+export class Server {
+  /** The server and database as messages name them: without credentials. */
+  readonly place: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly db: Db;
+  /** Aborted when the store is being closed. */
+  readonly closing: AbortSignal;
+  readonly #client: MongoClient;
+  readonly #close = new AbortController();
+  readonly #calls = new Set<Promise<unknown>>();
+  #closed: Promise<void> | undefined;
+
+  private constructor(client: MongoClient, database: string, { clock, random }: ServerOptions) {
+    const { srvHost, hosts } = client.options;
+    this.place = `mongodb://${srvHost ?? hosts.join(',')}/${database}`;
+    this.clock = clock;
+    this.random = random;
+    this.db = client.db(database);
+    this.closing = this.#close.signal;
+    this.#client = client;
+  }
+
+  /**
+   * Connects and looks at the server. @throws BurgageError `invalid_argument` (url, database), `unavailable` after five
+   * seconds, `credentials_refused`, `server_too_old`.
+   */
+  static async open(wanted: ServerOptions): Promise<Server> {
+    const server = new Server(clientOf(wanted.url), databaseOf(wanted), wanted);
+    try {
+      await server.call(async () => {
+        await server.#client.connect();
+        const name = checkServerVersion(server.place, await server.db.admin().command({ buildInfo: 1 }));
+        // Asks for nothing, but as the user of the address.
+        await server.ping();
+        wanted.logger?.info({ server: server.place, version: name }, 'store opened');
+      });
+      return server;
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
+  }
+
+  /** Carries out one call of the store, which `close` waits for; whatever it throws becomes an error of the port. */
+  call<T>(work: () => Promise<T>): Promise<T> {
+    if (this.closing.aborted) return Promise.reject(this.closedError());
+    const call = work().catch((error: unknown) => {
+      throw storeError(this.place, error);
+    });
+    this.#calls.add(call);
+    const forget = (): void => void this.#calls.delete(call);
+    call.then(forget, forget);
+    return call;
+  }
+
+  /**
+   * Attempts a write, again where the outcome is not known: the connection broke, or the primary has changed. From the
+   * second attempt on, `attempt` is told so, and must take what an earlier one has done for its own.
+   */
+  async repeating<T>(attempt: (repeated: boolean) => Promise<T>): Promise<T> {
+    const givenUpAtMs = this.clock.monotonicMs() + repeatedForMs;
+    for (let attempts = 1; ; attempts += 1) {
+      try {
+        return await attempt(attempts > 1);
+      } catch (error) {
+        if (!isUndecided(error) || attempts === attemptsMax || this.clock.monotonicMs() >= givenUpAtMs) throw error;
+      }
+    }
+  }
+
+  /**
+   * Asks again while `attempt` answers with nothing: what stood in its way is gone, or not yet known to a majority and
+   * so not to be seen. @throws BurgageError `unavailable` where it lasts.
+   */
+  async untilClear<T>(attempt: () => Promise<T | undefined>): Promise<T> {
+    const givenUpAtMs = this.clock.monotonicMs() + unclearForMs;
+    for (let pauseMs = 1; ; pauseMs = Math.min(2 * pauseMs, unclearPauseMsMax)) {
+      const result = await attempt();
+      if (result !== undefined) return result;
+      if (this.clock.monotonicMs() >= givenUpAtMs) {
+        throw new BurgageError('unavailable', { message: `${this.place}: what stands in the way of a write does not become visible` });
+      }
+      await this.clock.sleep(pauseMs * (1 + this.random.float()));
+    }
+  }
+
+  async ping(): Promise<void> {
+    await this.db.command({ ping: 1 });
+  }
+
+  closedError(): BurgageError {
+    return new BurgageError('unavailable', { message: `${this.place} is closed` });
+  }
+
+  close(): Promise<void> {
+    this.#close.abort();
+    this.#closed ??= this.#finish();
+    return this.#closed;
+  }
+
+  async #finish(): Promise<void> {
+    await Promise.allSettled(this.#calls);
+    await this.#client.close();
+  }
+}
+
+/** What the driver says of an address may hold a part of its password, so nothing of it is repeated. */
+function clientOf(url: string): MongoClient {
+  const authority = addressForm.exec(url)?.groups?.authority ?? '';
+  try {
+    // A password with an @ in it would be taken for a host, and be named as such.
+    if (authority !== '' && authority.split('@').length <= 2) return new MongoClient(url, options);
+  } catch {}
+  throw invalidField(
+    'url',
+    'got what is no MongoDB connection string, expected mongodb://user:password@host:27017/database, percent-encoded',
+  );
+}
+
+/** In the address, what follows the hosts. */
+function databaseOf({ url, database }: ServerOptions): string {
+  const name = decodeURIComponent(addressForm.exec(url)?.groups?.path ?? '') || database;
+  if (name === undefined || name === '')
+    throw invalidField('database', 'is missing, expected a name in the path of the address or beside it');
+  // What every server and file system takes.
+  if (!/^[A-Za-z0-9_-]{1,63}$/.test(name)) throw invalidField('database', `got "${name}", expected letters, digits, _ and -, 63 at most`);
+  return name;
+}
