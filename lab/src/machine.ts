@@ -35,7 +35,10 @@ export function whyNot(build: Build): string | undefined {
 }
 
 const lacks: Readonly<Record<Need, () => string | undefined>> = {
-  go: () => (findProgram('go') === undefined ? 'Go, and there is no `go` on the PATH' : undefined),
+  go() {
+    if (process.platform === 'win32') return `Linux or macOS, and this is ${systemName()}`;
+    return findProgram('go') === undefined ? 'Go, and there is no `go` on the PATH' : undefined;
+  },
   debian() {
     if (debianSuite() === undefined) return `Debian packages, and this is ${systemName()}`;
     const missing = ['apt-get', 'dpkg-deb'].find((program) => findProgram(program) === undefined);

@@ -18,7 +18,7 @@ export interface Peer {
   readonly inFlight: number;
 }
 
-/** What a load is told: how long to call. */
+/** What a peer is told: how long to call, as a load; a server only answers. */
 export interface Round {
   readonly runMs: number;
 }
@@ -27,6 +27,8 @@ export interface Round {
 export interface Measured {
   readonly calls: number;
   readonly seconds: number;
+  /** Of this process, since it was told something before. */
+  readonly cpuSeconds: number;
 }
 
 type Call = () => Promise<unknown>;
@@ -123,7 +125,7 @@ function callBare({ address, tls, host }: Peer): Call {
     });
 }
 
-async function callFor(runMs: number, call: Call, inFlight: number): Promise<Measured> {
+async function callFor(runMs: number, call: Call, inFlight: number): Promise<Omit<Measured, 'cpuSeconds'>> {
   const startedAtMs = performance.now();
   let calls = 0;
   const one = async () => {
@@ -147,13 +149,17 @@ export function complete<S extends DescService>(service: S, handlers: Partial<Rp
 
 async function run(peer: Peer): Promise<void> {
   const ours = peer.stack === 'ours';
-  if (peer.role === 'server') {
-    process.send?.(await (ours ? serveOurs(peer) : serveBare(peer)));
-    return;
-  }
-  const call = await (ours ? callOurs(peer) : callBare(peer));
-  process.on('message', async ({ runMs }: Round) => process.send?.(await callFor(runMs, call, peer.inFlight)));
-  process.send?.('ready');
+  const isServer = peer.role === 'server';
+  const address = isServer ? await (ours ? serveOurs(peer) : serveBare(peer)) : peer.address;
+  const call = isServer ? undefined : await (ours ? callOurs(peer) : callBare(peer));
+  let cpu = process.cpuUsage();
+  process.on('message', async ({ runMs }: Round) => {
+    const called = call === undefined ? { calls: 0, seconds: 0 } : await callFor(runMs, call, peer.inFlight);
+    const { user, system } = process.cpuUsage(cpu);
+    cpu = process.cpuUsage();
+    process.send?.({ ...called, cpuSeconds: (user + system) / 1_000_000 } satisfies Measured);
+  });
+  process.send?.(address);
 }
 
 if (import.meta.main) await run(JSON.parse(process.argv[2] ?? '{}'));

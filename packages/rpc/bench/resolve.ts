@@ -48,31 +48,39 @@ export async function runResolveBench({ registry, rounds = 13, roundMs = 500 }: 
       children.push(child);
       return (await once(child, 'message'))[0];
     };
+    const loadOn = async (target: Omit<Peer, 'role' | 'inFlight'>): Promise<ChildProcess[]> => {
+      const from = children.length;
+      for (let count = 0; count < loads; count++) await start({ role: 'load', inFlight: inFlight / loads, ...target });
+      return children.slice(from);
+    };
     const contestant = async (stack: Peer['stack'], socket: string | undefined): Promise<Contestant> => {
       const [address, serverTls, tls] = socket === undefined ? ['127.0.0.1:0', server, client] : [`unix:${join(folder, socket)}`];
       const bound = await start({ role: 'server', stack, address, tls: serverTls, host, inFlight });
-      return await loadOn({ stack, address: String(bound), tls, host });
-    };
-    const loadOn = async (target: Omit<Peer, 'role' | 'inFlight'>): Promise<Contestant> => {
-      const from = children.length;
-      for (let count = 0; count < loads; count++) await start({ role: 'load', inFlight: inFlight / loads, ...target });
-      return { loads: children.slice(from), perSecond: [] };
+      const serving = children.at(-1);
+      return { serving, calling: await loadOn({ stack, address: String(bound), tls, host }), perSecond: [], cpuMicroseconds: [] };
     };
     const pairs = [
       { transport: 'TCP with mutual TLS', bare: await contestant('bare', undefined), ours: await contestant('ours', undefined) },
       { transport: 'a Unix socket', bare: await contestant('bare', 'bare.sock'), ours: await contestant('ours', 'ours.sock') },
     ];
-    const given = registry === undefined ? undefined : await loadOn({ stack: 'ours', ...registry });
+    const given: Contestant | undefined = registry && {
+      serving: undefined,
+      calling: await loadOn({ stack: 'ours', ...registry }),
+      perSecond: [],
+      cpuMicroseconds: [],
+    };
     const all = [...pairs.flatMap(({ bare, ours }) => [bare, ours]), ...(given === undefined ? [] : [given])];
     for (let round = 0; round < rounds; round++) {
       // Warm first, then the other way round each time.
       const durationMs = round === 0 ? 4 * roundMs : roundMs;
-      for (const one of round % 2 === 0 ? all : all.toReversed()) one.perSecond.push(await measure(one, durationMs));
+      for (const one of round % 2 === 0 ? all : all.toReversed()) await measure(one, durationMs);
     }
     const rows = pairs.flatMap(({ transport, bare, ours }) => [
       { what: `echo of bare grpc-js over ${transport}`, value: median(measured(bare)), unit: '/s' },
       { what: `ResolveHost of our stack over ${transport}`, value: median(measured(ours)), unit: '/s' },
       { what: `share of the bare echo over ${transport}`, value: share(ours, bare), unit: '%', atLeast: shareAsked },
+      { what: `CPU of an echo of bare grpc-js over ${transport}, both ends`, value: median(bare.cpuMicroseconds), unit: 'µs' },
+      { what: `CPU of ResolveHost of our stack over ${transport}, both ends`, value: median(ours.cpuMicroseconds), unit: 'µs' },
     ]);
     const [overTcp] = pairs;
     if (given === undefined || overTcp === undefined) return rows;
@@ -88,20 +96,26 @@ export async function runResolveBench({ registry, rounds = 13, roundMs = 500 }: 
 }
 
 interface Contestant {
-  readonly loads: readonly ChildProcess[];
+  /** Undefined where it was there before us. */
+  readonly serving: ChildProcess | undefined;
+  readonly calling: readonly ChildProcess[];
   /** Of each round. */
   readonly perSecond: number[];
+  readonly cpuMicroseconds: number[];
 }
 
-async function measure({ loads }: Contestant, runMs: number): Promise<number> {
-  const measured = await Promise.all(
-    loads.map(async (load): Promise<Measured> => {
-      const answer = once(load, 'message');
-      load.send({ runMs } satisfies Round);
-      return (await answer)[0];
-    }),
-  );
-  return measured.reduce((sum, { calls, seconds }) => sum + calls / seconds, 0);
+async function measure({ serving, calling, perSecond, cpuMicroseconds }: Contestant, runMs: number): Promise<void> {
+  const called = await Promise.all(calling.map((load) => told(load, runMs)));
+  const served = serving === undefined ? [] : [await told(serving, 0)];
+  const calls = called.reduce((sum, load) => sum + load.calls, 0);
+  perSecond.push(called.reduce((sum, load) => sum + load.calls / load.seconds, 0));
+  cpuMicroseconds.push(([...called, ...served].reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0) * 1_000_000) / calls);
+}
+
+async function told(child: ChildProcess, runMs: number): Promise<Measured> {
+  const answer = once(child, 'message');
+  child.send({ runMs } satisfies Round);
+  return (await answer)[0];
 }
 
 /** Without the round that warmed up. */
@@ -119,5 +133,5 @@ function median(values: readonly number[]): number {
 
 if (import.meta.main) {
   for (const { what, value, unit } of await runResolveBench())
-    process.stdout.write(`${what.padEnd(50)} ${value.toFixed(0).padStart(8)} ${unit}\n`);
+    process.stdout.write(`${what.padEnd(70)} ${value.toFixed(0).padStart(8)} ${unit}\n`);
 }

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
+import { constants, createServer, type ServerHttp2Stream } from 'node:http2';
 import { BurgageError, type ErrorCode } from '@burgage/contracts';
 import { createMetrics, ManualClock, seededRandom } from '@burgage/runtime';
 import { expect, test } from 'vitest';
-import { eventually, freeAddress, makeServer, registryClient, startServer, unrepeatableClient } from '../test/servers.ts';
+import { eventually, freeAddress, later, makeServer, registryClient, startServer, unrepeatableClient } from '../test/servers.ts';
 
 /** No wait between tries. */
 const atOnce = { random: { ...seededRandom(1), float: () => 0 } };
@@ -40,6 +42,42 @@ test('a method that the contract does not mark is never tried again', async () =
   const { server, counted } = await failing('unavailable', 9);
   await expect(unrepeatableClient(server, atOnce).getTenant({})).rejects.toMatchObject({ code: 'unavailable' });
   expect(counted.calls).toBe(1);
+});
+
+/** A server that resets the first streams with `code` and answers the next. */
+async function resetting(code: number, times: number) {
+  const counted = { streams: 0 };
+  const server = createServer();
+  server.on('stream', (stream: ServerHttp2Stream) => {
+    stream.on('error', () => {});
+    if (++counted.streams <= times) {
+      stream.close(code);
+      return;
+    }
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    stream.end(Buffer.alloc(5));
+  });
+  const address = freeAddress('unix');
+  server.listen(address.slice('unix:'.length));
+  later(() => void server.close());
+  await once(server, 'listening');
+  return { server: { address: () => address }, counted };
+}
+
+test('a call that the server says it has not looked at is tried again, whatever its method', async () => {
+  // The first refusal is repeated by grpc-js, the second is ours to repeat.
+  const { server, counted } = await resetting(constants.NGHTTP2_REFUSED_STREAM, 2);
+  await unrepeatableClient(server, atOnce).getTenant({});
+  expect(counted.streams).toBe(3);
+});
+
+test('a call that was reset without an answer is unavailable, and tried again where the contract allows it', async () => {
+  const { server, counted } = await resetting(constants.NGHTTP2_INTERNAL_ERROR, 2);
+  await expect(unrepeatableClient(server, atOnce).getTenant({})).rejects.toMatchObject({ code: 'unavailable' });
+  expect(counted.streams).toBe(1);
+  await registryClient(server, atOnce).getTenant({});
+  expect(counted.streams).toBe(3);
 });
 
 test('an error that will not go away by itself is not tried again', async () => {

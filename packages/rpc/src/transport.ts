@@ -121,8 +121,8 @@ export class Transport {
     if (code === 'cancelled' || code === 'unavailable' || isCut(thrown)) {
       const error = this.#unavailable(`cannot be reached: ${connectProblem(thrown.details)}`, cause);
       const connected = this.#client.getChannel().getConnectivityState(false) === connectivityState.READY;
-      // RFC 9113, 8.7. grpc-js repeats such calls itself, but misses those that it learns of while it writes.
-      const untouched = thrown.details.endsWith('NGHTTP2_REFUSED_STREAM');
+      // RFC 9113, 8.7. grpc-js repeats such a call once, but misses those that it learns of while it writes.
+      const untouched = /NGHTTP2_REFUSED_STREAM$|^Stream refused by server$/.test(thrown.details);
       return { error, reach: connected ? 'unknown' : 'unreachable', untouched };
     }
     const reach = code === 'deadline_exceeded' ? 'unknown' : 'reached';

@@ -1,5 +1,4 @@
 // Documents with compare-and-set, journals without gaps, and the relay of what follows from a write.
-export type { AnyDocumentType } from './declared.ts';
 export type * from './port.ts';
 export { createOutboxRelay, type OutboxHandler, type OutboxRelay, type OutboxRelayOptions } from './relay.ts';
 export { openStore, type StorePlace, storeSettings, upgradeAndSay, upgradeSettings } from './settings.ts';

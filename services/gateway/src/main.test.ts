@@ -5,7 +5,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { deadAddress, eventually, onTestEnd, RawClient, sendRaw, startApp, temporaryFolder } from './testing/fixture.ts';
+import { eventually, onTestEnd, RawClient, sendRaw, startApp, temporaryFolder } from './testing/fixture.ts';
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url));
 
@@ -184,7 +184,7 @@ describe('the gateway beside a registry', () => {
     await writeFile(tokenFile, 'internal\n');
     const ran = runMain(
       '--registry',
-      await deadAddress(),
+      `unix:${join(folder, 'registry.sock')}`,
       '--port',
       '0',
       '--table',

@@ -143,17 +143,14 @@ export function createRouteFeed({
     return { epoch: head.epoch, revision: head.revision, seen };
   }
 
-  /**
-   * The entries after `position`, and the head every second; answers with where it came to once they cannot be had any
-   * more. What is seen is looked for after each read: what was read of another history is thrown away.
-   */
+  /** The entries after `position`, and the head every second; answers with where it came to once they cannot be had any more. */
   async function* since(position: ProvenPosition, signal: AbortSignal): AsyncGenerator<RouteMessage, ProvenPosition> {
     const { epoch } = position;
     let { revision, seen } = position;
     let headDueMs = clock.monotonicMs();
     while (!signal.aborted) {
-      const entries = await readAfter(revision);
-      if (entries === undefined || (await journal.standing(seen)) !== 'held') break;
+      const entries = await following(revision, seen);
+      if (entries === undefined) break;
       for (const { items, last } of parts(entries, ({ value }) => routeFromJson(value))) {
         revision = last.revision;
         if (revision >= seen.revision) seen = { epoch, revision, stamp: last.stamp };
@@ -172,10 +169,21 @@ export function createRouteFeed({
     return { epoch, revision, seen };
   }
 
+  /** The entries after `revision`; undefined where they were trimmed, or are of a history without what is `seen`. */
+  async function following(revision: number, seen: JournalPosition): Promise<readonly JournalEntry[] | undefined> {
+    if (seen.revision === revision && revision > 0) {
+      // Read together with the entry that was seen last, they prove themselves.
+      const [last, ...entries] = (await readAfter(revision - 1, batchMax + 1)) ?? [];
+      if (last?.stamp === seen.stamp) return entries;
+    }
+    const entries = await readAfter(revision, batchMax);
+    return (await journal.standing(seen)) === 'held' ? entries : undefined;
+  }
+
   /** Undefined where the entry after `revision` was trimmed. */
-  async function readAfter(revision: number): Promise<readonly JournalEntry[] | undefined> {
+  async function readAfter(revision: number, limit: number): Promise<readonly JournalEntry[] | undefined> {
     try {
-      return await journal.readAfter(revision, batchMax);
+      return await journal.readAfter(revision, limit);
     } catch (error) {
       if (isBurgageError(error, 'not_found')) return undefined;
       throw error;
