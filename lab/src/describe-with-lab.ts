@@ -26,10 +26,10 @@ const startTimeoutMs = 15 * 60_000;
 const stopTimeoutMs = 60_000;
 
 /**
- * Declares tests that need servers and programs. Servers start before the block's own hooks and tests, each on a free port and in a
- * folder of its own, and are gone after it. What happens where one is not installed is said by $LAB: nothing, and the
- * tests are skipped with the reason in their name; `required`, and it is installed, or the tests fail; `off`, and they
- * are skipped in any case.
+ * Declares tests that need servers and programs. Servers start before the block's own hooks and tests, each on a free
+ * port and in a folder of its own, and are gone after it. What happens where one is not installed is said by $LAB:
+ * nothing, and the tests are skipped with the reason in their name; `required`, and it is installed, or the tests fail;
+ * `off`, and they are skipped in any case.
  */
 export function describeWithLab(name: string, requests: readonly LabRequest[], tests: (lab: Lab) => void): void {
   const wantedTools = requests.filter((request) => typeof request === 'string' && isToolName(request));

@@ -29,7 +29,7 @@ interface Outcome {
 
 async function lab(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...args], {
-    env: { ...process.env, BURGAGE_LAB_CACHE: cache, ...env },
+    env: { ...process.env, BURGAGE_LAB_CACHE: cache, LAB: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const said = { stdout: '', stderr: '' };

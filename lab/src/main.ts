@@ -6,7 +6,7 @@ import type { ServerName, ToolName } from './catalogue.ts';
 import { LabError } from './errors.ts';
 import { install } from './install.ts';
 import { whyNot } from './machine.ts';
-import { isServerName, readNames, readServerNames, serverNames, toolNames } from './names.ts';
+import { readNames, readServerNames, serverNames, toolNames } from './names.ts';
 import type { Build } from './product.ts';
 import { buildsOf, serverProduct, toolProduct } from './start-server.ts';
 import { statusText, table } from './status.ts';
@@ -60,7 +60,7 @@ async function main([command, ...words]: readonly string[]): Promise<void> {
 }
 
 async function installPossible(): Promise<void> {
-  const all = buildsByName([...serverNames, ...toolNames]);
+  const all = buildsOf([...serverNames, ...toolNames]);
   const impossible = all.filter((build) => !isInstalled(build) && whyNot(build) !== undefined);
   for (const build of impossible) say(`${build.name} ${build.version} is not possible here: it needs ${whyNot(build)}`);
   if (impossible.length > 0 && process.env.LAB === 'required') throw new LabError('LAB=required, and not all can be installed here');
@@ -68,7 +68,7 @@ async function installPossible(): Promise<void> {
 }
 
 async function installNamed(names: readonly (ServerName | ToolName)[]): Promise<void> {
-  await installAll(buildsByName(names));
+  await installAll(buildsOf(names));
 }
 
 /** Those of a kind one after the other, as one build of Go uses all cores; the kinds beside each other. */
@@ -119,10 +119,6 @@ async function down(names: readonly ServerName[]): Promise<void> {
       say(`${server.name} is down`);
     }),
   );
-}
-
-function buildsByName(names: readonly (ServerName | ToolName)[]): readonly Build[] {
-  return [...new Set(names.flatMap((name) => (isServerName(name) ? serverProduct(name) : toolProduct(name)).builds))];
 }
 
 function say(line: string): void {

@@ -1,11 +1,12 @@
 // Every server of the lab, started, used for what it is there for, stopped, killed and started again.
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { MongoClient } from 'mongodb';
 import { describe, expect, test } from 'vitest';
-import { describeWithLab, type RunningServer, type ServerName, Toxiproxy } from './index.ts';
+import { describeWithLab, type RunningServer, type ServerName, Toxiproxy, tool } from './index.ts';
 import { isAlive } from './process-tree.ts';
 
 async function withNats<T>(server: RunningServer, use: (connection: NatsConnection) => Promise<T>): Promise<T> {
@@ -195,5 +196,18 @@ describe.each<ServerName>(['nats', 'mongo', 'mongo-small', 'prometheus', 'toxipr
       expect(server.pid).not.toBe(pid);
       expect(server.port).toBe(port);
     });
+  });
+});
+
+describeWithLab('every program', ['k6', 'grpcurl', 'ghz', 'promtool'], (lab) => {
+  test.each([
+    ['k6', 'version'],
+    ['grpcurl', '-version'],
+    ['ghz', '--version'],
+    ['promtool', '--version'],
+  ] as const)('%s runs', async (name, argument) => {
+    const path = lab.tool(name);
+    expect(await tool(name)).toBe(path);
+    expect(spawnSync(path, [argument]).status).toBe(0);
   });
 });

@@ -13,7 +13,7 @@ export type ServerRequest =
 
 /**
  * Starts a server on a free port, in a folder of its own, and resolves when it answers. Installs it first where it is
- * missing. It ends, and its folder goes, with `close()` or with this process.
+ * missing. It ends, and its folder goes unless it was given, with `close()` or with this process.
  * @throws LabError when this machine cannot have it, or when it does not start, with the end of its log.
  */
 export async function startServer<Name extends ServerName>(

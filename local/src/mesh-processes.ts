@@ -55,10 +55,15 @@ export function addressesOf(ports: readonly ReplicaPorts[]): string {
   return ports.map(({ service }) => `${loopback}:${service}`).join(',');
 }
 
-/** The address of a service's own database: `…/burgage` -> `…/burgage_registry`. */
-function databaseUrl(store: string, service: string): string {
-  const [, server, path, options = ''] = /^([a-z+]+:\/\/[^/?]*)(?:\/([^?]*))?(\?.*)?$/.exec(store) ?? [];
-  return `${server}/${path || 'burgage'}_${service}${options}`;
+/**
+ * The address of a service's own database: `…/burgage` -> `…/burgage_registry`. A user is looked for where the address as
+ * given has it looked for: in its own database, or in `admin` where it names none.
+ */
+export function databaseUrl(store: string, service: string): string {
+  const [, server = '', path = '', query = ''] = /^([a-z+]+:\/\/[^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/.exec(store) ?? [];
+  const options = new URLSearchParams(query);
+  if (server.includes('@') && !options.has('authSource')) options.set('authSource', path || 'admin');
+  return `${server}/${path || 'burgage'}_${service}${options.size === 0 ? '' : `?${options}`}`;
 }
 
 export function meshProcesses(layout: MeshLayout): MeshProcesses {

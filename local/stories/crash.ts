@@ -77,7 +77,10 @@ export function crashStory(kind: () => PlatformKind): void {
         const control = await pidsOf(platform, platform.kind.control);
         await until('an operation is running', async () => (await operationsOf(platform)).some(({ state }) => state === 'running'));
         for (const pid of control) process.kill(pid, 'SIGKILL');
-        for (let request = 0; request < 20; request += 1) expect((await platform.ask(served.slug, '/healthz')).status).toBe(200);
+        for (let request = 0; request < 20; request += 1) {
+          const answer = await platform.ask(served.slug, '/healthz');
+          expect(answer.status, answer.body).toBe(200);
+        }
         await until('the control plane is back', async () => {
           const back = await pidsOf(platform, platform.kind.control);
           return back.every((pid) => !control.includes(pid)) && (await platform.cli('tenants', 'list')).code === 0;

@@ -49,7 +49,7 @@ describeWithLab(
           registries.flatMap((registry, replica) =>
             Array.from({ length: 30 }, (_, number) =>
               registry.putUpstream({
-                name: `shared-${number % 7}`,
+                name: `of-${replica}-${number % 7}`,
                 endpoints: [{ address: `127.0.0.1:${1_000 + replica * 100 + number}` }],
               }),
             ),

@@ -148,6 +148,7 @@ export function complete<S extends DescService>(service: S, handlers: Partial<Rp
 }
 
 async function run(peer: Peer): Promise<void> {
+  process.once('disconnect', () => process.exit());
   const ours = peer.stack === 'ours';
   const isServer = peer.role === 'server';
   const address = isServer ? await (ours ? serveOurs(peer) : serveBare(peer)) : peer.address;

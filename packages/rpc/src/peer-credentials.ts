@@ -45,9 +45,23 @@ export class PeerCredentials extends ChannelCredentials {
   }
 
   async #handshake(plain: Socket): Promise<Socket> {
-    const { context } = await this.#identity.current();
     const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-    const socket = connect({ socket: plain, secureContext: context, servername: serviceHost(this.#peer), ALPNProtocols: ['h2'] });
+    promise.catch(() => {});
+    // From the first moment on: the server may go while the certificate is looked at.
+    plain.on('error', reject);
+    const { context } = await this.#identity.current();
+    if (plain.destroyed) {
+      reject(new Error('closed before the TLS handshake'));
+      return await promise;
+    }
+    const socket = connect({
+      socket: plain,
+      secureContext: context,
+      servername: serviceHost(this.#peer),
+      ALPNProtocols: ['h2'],
+      // Whatever the environment says.
+      rejectUnauthorized: true,
+    });
     const waiting = new AbortController();
     const timeout = this.#clock.sleep(handshakeTimeoutMs, waiting.signal);
     void timeout.then(() => reject(new Error(`no TLS handshake within ${handshakeTimeoutMs} ms`)));

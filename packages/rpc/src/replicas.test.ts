@@ -131,6 +131,7 @@ test('where all replicas are dead the breaker opens', async () => {
 });
 
 test('a connection that is cut without a word is noticed within ten seconds, and calls go elsewhere', { timeout: 30_000 }, async () => {
+  const handlerEnded = Promise.withResolvers<void>();
   const [behind, other] = await Promise.all(
     [1, 2].map((count) =>
       startServer({
@@ -139,7 +140,8 @@ test('a connection that is cut without a word is noticed within ten seconds, and
           getTenant: async () => ({ tenant: { id: String(count) } }),
           watchRoutes: async function* (_, { signal }) {
             yield {};
-            await new Promise((resolve) => signal.addEventListener('abort', resolve));
+            signal.addEventListener('abort', () => handlerEnded.resolve());
+            await handlerEnded.promise;
           },
         },
       }),
@@ -157,6 +159,8 @@ test('a connection that is cut without a word is noticed within ten seconds, and
   await expect(stream.next()).rejects.toMatchObject({ code: 'unavailable' });
   // Four seconds until the ping, five until it is missed.
   expect(performance.now() - cutAtMs).toBeLessThan(11_000);
+  // The server misses its client just so.
+  await handlerEnded.promise;
   await eventually(async () => (await both.getTenant({}, { timeoutMs: 500 }).catch(() => undefined))?.tenant?.id === '2');
   for (let count = 0; count < 10; count++) expect((await both.getTenant({})).tenant?.id).toBe('2');
 });

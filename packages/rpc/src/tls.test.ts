@@ -9,7 +9,7 @@ import { Health } from '@burgage/contracts/wire';
 import { createDevelopmentCa, createRpcClient, createRpcServer, type DevelopmentCa, readTlsIdentity, type TlsFiles } from '@burgage/rpc';
 import { createLogger, createMetrics, ManualClock, systemClock, systemRandom } from '@burgage/runtime';
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { ca, eventually, identities, later, makeServer, registryClient, startServer, temporaryFolder } from '../test/servers.ts';
 import { serviceCertificate } from './certificate.ts';
 
@@ -247,4 +247,16 @@ test('a server that never answers the handshake is given up after five seconds',
   });
   await call;
   expect(failed).toMatchObject({ code: 'unavailable', message: expect.stringContaining('no TLS handshake within 5000 ms') });
+});
+
+test('a server of another authority is refused whatever NODE_TLS_REJECT_UNAUTHORIZED says', async () => {
+  const other = await (await anotherAuthority()).issue('registry');
+  const ours = await ca.issue('gateway');
+  // It trusts our clients; they do not trust it.
+  const both = join(temporaryFolder(), 'both.crt');
+  writeFileSync(both, readFileSync(ours.caFile, 'utf8') + readFileSync(other.caFile, 'utf8'));
+  const server = await startServer({ address: tcp, registry: {}, tls: await readTlsIdentity({ ...other, caFile: both }) });
+  vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+  const client = registryClient(server, { tls: await readTlsIdentity(ours), peer: 'registry' });
+  await expect(client.getTenant({})).rejects.toMatchObject({ code: 'unavailable' });
 });

@@ -76,7 +76,7 @@ await runService({
     return createApiService({
       registryAddress: settings.registry ?? `unix:${join(data, 'run', 'registry.sock')}`,
       provisionerAddress: settings.provisioner ?? `unix:${join(data, 'run', 'provisioner.sock')}`,
-      tls: await tlsFrom(settings),
+      tls: await tlsFrom(settings, { logger }),
       store: opened.adopt(
         await openStore({ url: settings.store, database: 'burgage_api', file: join(data, 'store', 'api.sqlite'), logger }),
         (closing) => closing.close(),

@@ -81,7 +81,7 @@ await runService({
   async build(settings, { logger, metrics, opened }) {
     const at = (...parts: string[]): string => join(resolve(settings.data), ...parts);
     const { keys } = JSON.parse(await readFile(settings.contextKeys ?? at('secrets', 'context-keys.json'), 'utf8'));
-    const tls = await tlsFrom(settings);
+    const tls = await tlsFrom(settings, { logger });
     const store = opened.adopt(await openStore(storePlace(settings, logger)), (closing) => closing.close());
     const events = opened.adopt(await openEvents({ url: settings.events, file: at('events.sqlite'), logger }), (closing) =>
       closing.close(),

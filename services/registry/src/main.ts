@@ -61,7 +61,7 @@ await runService({
     );
     return createRegistryService({
       address: settings.address ?? `unix:${join(await privateFolder('data', at('run')), 'registry.sock')}`,
-      tls: await tlsFrom(settings),
+      tls: await tlsFrom(settings, { logger }),
       store,
       events,
       catalog,

@@ -7,8 +7,8 @@ import { uniqueKeyTaken } from '../refusals.ts';
 import { escapeName, toBson, unescapeName } from './encoding.ts';
 import { isDuplicate } from './errors.ts';
 import { pathOf } from './list.ts';
-import type { Server } from './server.ts';
-import { type Computed, computedOf, type Documents, type StoredDocument, todaysValue } from './stored-document.ts';
+import { computedOf, type StoredDocument, todaysValue } from './stored-document.ts';
+import { type TypeCollection, uniquePath } from './type-collection.ts';
 
 /** Documents that one command computes again. */
 const pageSize = 500;
@@ -33,16 +33,14 @@ interface IndexPlan {
  * replace, however, keeps only what its own declaration computes, as the rest is no longer true.
  */
 export class Declaration<T> {
-  readonly #server: Server;
-  readonly #documents: Documents;
+  readonly #collection: TypeCollection;
   readonly #type: DocumentType<T>;
   /** What documents say that were computed by this declaration. */
   readonly id: string;
   #declared: Promise<void> | undefined;
 
-  constructor(server: Server, documents: Documents, type: DocumentType<T>) {
-    this.#server = server;
-    this.#documents = documents;
+  constructor(collection: TypeCollection, type: DocumentType<T>) {
+    this.#collection = collection;
     this.#type = type;
     this.id = declarationOf(type);
   }
@@ -59,11 +57,9 @@ export class Declaration<T> {
   /** As `Documents.upgradeStored`; also for documents of today's schema version that another declaration computed. */
   async upgrade(limit: number): Promise<number> {
     const older = { schema: { $lt: this.#type.schemaVersion } };
+    const filter = { $or: [older, this.#foreign(this.#type.schemaVersion)] };
     for (;;) {
-      const page = await this.#documents
-        .find({ $or: [older, this.#foreign(this.#type.schemaVersion)] })
-        .limit(limit)
-        .toArray();
+      const page = await this.#collection.read((documents) => documents.find(filter).limit(limit).toArray());
       if (page.length === 0) return 0;
       const stored = await this.#change(page, (document) =>
         document.schema === this.#type.schemaVersion ? this.#recomputed(document) : this.#upgraded(document),
@@ -74,10 +70,11 @@ export class Declaration<T> {
   }
 
   async #declare(): Promise<void> {
-    await this.#server.repeating(async () => {
+    await this.#collection.server.repeating(async () => {
       const made = await this.#indexNames();
       const missing = indexesOf(this.#type).filter(({ name }) => !made.has(name));
-      const foreign = await this.#documents.findOne(this.#foreign({ $lte: this.#type.schemaVersion }), { projection: { _id: 1 } });
+      const filter = this.#foreign({ $lte: this.#type.schemaVersion });
+      const foreign = await this.#collection.read((documents) => documents.findOne(filter, { projection: { _id: 1 } }));
       if (foreign === null) {
         await this.#makeIndexes(missing);
         return;
@@ -85,8 +82,12 @@ export class Declaration<T> {
       const moving = await this.#checkUnique();
       await this.#makeIndexes(missing.filter(({ unique }) => unique === undefined));
       // All are given up before any is taken: a key may have moved from one document to another.
-      await this.#giveUpKeys(moving);
-      await this.#recomputeAll();
+      for (let first = 0; first < moving.length; first += pageSize) {
+        const ids = moving.slice(first, first + pageSize);
+        const page = await this.#collection.read((documents) => documents.find({ _id: { $in: ids } }).toArray());
+        await this.#change(page, (document) => this.#givenUp(document));
+      }
+      for await (const page of this.#pages(filter)) await this.#change(page, (document) => this.#recomputed(document));
       await this.#makeIndexes(missing.filter(({ unique }) => unique !== undefined));
     });
   }
@@ -98,7 +99,7 @@ export class Declaration<T> {
 
   async #indexNames(): Promise<ReadonlySet<unknown>> {
     try {
-      return new Set((await this.#documents.indexes()).map(({ name }) => name));
+      return new Set((await this.#collection.read((documents) => documents.indexes())).map(({ name }) => name));
     } catch (error) {
       if (error instanceof MongoServerError && error.code === namespaceNotFound) return new Set();
       throw error;
@@ -108,7 +109,7 @@ export class Declaration<T> {
   async #makeIndexes(plans: readonly IndexPlan[]): Promise<void> {
     if (plans.length === 0) return;
     try {
-      await this.#documents.createIndexes(plans.map((plan) => ({ ...plan })));
+      await this.#collection.ask((documents) => documents.createIndexes(plans.map((plan) => ({ ...plan }))));
     } catch (error) {
       // Older code has written since they were looked at, or says nothing of its declaration.
       if (isDuplicate(error)) await this.#checkUnique();
@@ -125,7 +126,7 @@ export class Declaration<T> {
     if (names.length === 0) return [];
     const holders = new Map(names.map((name) => [name, new Map<string, string>()]));
     const moving: string[] = [];
-    for await (const document of this.#documents.find({}, { projection: { outbox: 0, indexes: 0 } }).sort({ _id: 1 })) {
+    for await (const document of this.#all()) {
       const isNewer = document.schema > this.#type.schemaVersion;
       const unique = isNewer ? document.unique : computedOf(this.#type, todaysValue(this.#type, document)).unique;
       for (const [name, held] of holders) {
@@ -140,36 +141,30 @@ export class Declaration<T> {
     return moving;
   }
 
-  /** So that what is to take a key finds it free: the documents with these ids give up the keys that they are to hold no more. */
-  async #giveUpKeys(ids: readonly string[]): Promise<void> {
-    for (let first = 0; first < ids.length; first += pageSize) {
-      const page = await this.#documents.find({ _id: { $in: ids.slice(first, first + pageSize) } }).toArray();
-      await this.#change(page, (document) => this.#givenUp(document));
+  /** In the order of ids, those that `filter` lets through; each once, whatever is written meanwhile. */
+  async *#pages(filter: Filter<StoredDocument>): AsyncGenerator<readonly StoredDocument[], void> {
+    for (let last = ''; ; ) {
+      const behind = { $and: [filter, { _id: { $gt: last } }] };
+      const page = await this.#collection.read((documents) => documents.find(behind).sort({ _id: 1 }).limit(pageSize).toArray());
+      if (page.length === 0) return;
+      yield page;
+      last = page.at(-1)?._id ?? '';
     }
   }
 
-  /** Each document once, in the order of ids: what older code writes meanwhile would keep it busy for ever. */
-  async #recomputeAll(): Promise<void> {
-    for (let last = ''; ; ) {
-      const filter = { ...this.#foreign({ $lte: this.#type.schemaVersion }), _id: { $gt: last } };
-      const page = await this.#documents.find(filter).sort({ _id: 1 }).limit(pageSize).toArray();
-      if (page.length === 0) return;
-      await this.#change(page, (document) => this.#recomputed(document));
-      last = page.at(-1)?._id ?? '';
-    }
+  async *#all(): AsyncGenerator<StoredDocument, void> {
+    for await (const page of this.#pages({})) yield* page;
   }
 
   /** Answers how many were changed. @throws BurgageError `unique_key_taken`. */
   async #change(page: readonly StoredDocument[], changeOf: (document: StoredDocument) => Change): Promise<number> {
     try {
-      const { matchedCount } = await this.#documents.bulkWrite(page.map(changeOf), { ordered: false });
-      return matchedCount;
+      return (await this.#collection.ask((documents) => documents.bulkWrite(page.map(changeOf), { ordered: false }))).matchedCount;
     } catch (error) {
       if (!isDuplicate(error)) throw error;
       const failed =
         page[error instanceof MongoBulkWriteError && Array.isArray(error.writeErrors) ? (error.writeErrors[0]?.index ?? 0) : 0];
-      const taken =
-        failed && (await findTaken(this.#documents, this.#type, failed._id, computedOf(this.#type, todaysValue(this.#type, failed))));
+      const taken = failed && (await this.#collection.takenKey(failed._id, computedOf(this.#type, todaysValue(this.#type, failed))));
       throw taken ?? error;
     }
   }
@@ -228,18 +223,4 @@ function indexesOf(type: AnyDocumentType): readonly IndexPlan[] {
     { name: 'pending', key: { pending: 1 }, sparse: true },
     { name: 'shape', key: { schema: 1, declared: 1 } },
   ];
-}
-
-/** Where a document keeps its value of a unique key, whose name is escaped. */
-export function uniquePath(name: string): string {
-  return `unique.${name}`;
-}
-
-/** Which unique key of `computed` another document than `id` holds, as an error that names it. */
-export async function findTaken(documents: Documents, type: AnyDocumentType, id: string, { unique }: Computed): Promise<Error | undefined> {
-  for (const [name, value] of Object.entries(unique)) {
-    const [holder] = await documents.find({ [uniquePath(name)]: value }, { projection: { _id: 1 } }).toArray();
-    if (holder !== undefined && holder._id !== id) return uniqueKeyTaken(type, { key: unescapeName(name), value }, holder._id);
-  }
-  return undefined;
 }

@@ -7,20 +7,13 @@ import { jsonText } from '../json.ts';
 import { checkQuery } from '../list-query.ts';
 import type { Documents, DocumentType, Json, ListQuery, OutboxItem, Page, Stored } from '../port.ts';
 import { alreadyExists, documentNotFound, outboxPending, versionConflict } from '../refusals.ts';
-import { Declaration, findTaken, uniquePath } from './declaration.ts';
+import { Declaration } from './declaration.ts';
 import { escapeName, toBson } from './encoding.ts';
 import { isDuplicate } from './errors.ts';
 import { listFilter, listOrder } from './list.ts';
 import type { Server } from './server.ts';
-import {
-  type Computed,
-  computedOf,
-  itemFields,
-  outboxOf,
-  type StoredDocument,
-  type Documents as StoredDocuments,
-  storedOf,
-} from './stored-document.ts';
+import { type Computed, computedOf, itemFields, outboxOf, type StoredDocument, storedOf } from './stored-document.ts';
+import { TypeCollection } from './type-collection.ts';
 
 /** What no reader needs. */
 const withoutMarks = { declared: 0, write: 0, unique: 0, pending: 0 } as const;
@@ -35,7 +28,7 @@ interface Prepared<T> {
 export class MongoDocuments<T> implements Documents<T> {
   readonly #server: Server;
   readonly #type: DocumentType<T>;
-  readonly #documents: StoredDocuments;
+  readonly #collection: TypeCollection;
   readonly #declaration: Declaration<T>;
   /** Documents that this code can read. */
   readonly #known: { readonly schema: { readonly $lte: number } };
@@ -44,13 +37,13 @@ export class MongoDocuments<T> implements Documents<T> {
     checkType(type);
     this.#server = server;
     this.#type = type;
-    this.#documents = server.db.collection(`documents_${type.name}`);
-    this.#declaration = new Declaration(server, this.#documents, type);
+    this.#collection = new TypeCollection(server, type);
+    this.#declaration = new Declaration(this.#collection, type);
     this.#known = { schema: { $lte: type.schemaVersion } };
   }
 
   async get(id: string): Promise<Stored<T> | undefined> {
-    return await this.#call(async () => this.#stored(await this.#find(id)));
+    return await this.#call(async () => this.#stored(await this.#collection.get(id)));
   }
 
   async findByKey(key: string, value: string): Promise<Stored<T> | undefined> {
@@ -60,12 +53,7 @@ export class MongoDocuments<T> implements Documents<T> {
         `got "${key}", expected a unique key of ${this.#type.name}: ${Object.keys(this.#type.unique ?? {}).join(', ')}`,
       );
     }
-    if (!value.isWellFormed()) return undefined;
-    return await this.#call(async () => {
-      // There is one at most. Told so, the planner of FerretDB 2 looks through all.
-      const [found] = await this.#documents.find({ [uniquePath(escapeName(key))]: value }).toArray();
-      return this.#stored(found ?? null);
-    });
+    return await this.#call(async () => this.#stored(await this.#collection.holder(escapeName(key), value)));
   }
 
   async insert(id: string, value: T, outbox: readonly OutboxItem[] = []): Promise<Stored<T>> {
@@ -81,11 +69,11 @@ export class MongoDocuments<T> implements Documents<T> {
     };
     return await this.#write(async (repeated) => {
       try {
-        await this.#documents.insertOne(document);
+        await this.#collection.ask((documents) => documents.insertOne(document));
       } catch (error) {
         if (!isDuplicate(error)) throw error;
-        const there = await this.#find(id);
-        if (there === null) return await this.#refuseTaken(id, fields);
+        const there = await this.#collection.get(id);
+        if (there === undefined) return await this.#refuseTaken(id, fields);
         if (repeated && there.version > 1) throw this.#undecided(id);
         if (!repeated || there.write !== fields.write) throw alreadyExists(this.#type, id);
       }
@@ -108,15 +96,17 @@ export class MongoDocuments<T> implements Documents<T> {
     });
     return await this.#write(async (repeated) => {
       try {
-        const after = await this.#documents.findOneAndUpdate(filter, { $set: changes }, { returnDocument: 'after' });
+        const after = await this.#collection.ask((documents) =>
+          documents.findOneAndUpdate(filter, { $set: changes }, { returnDocument: 'after' }),
+        );
         if (after !== null) return stored(after);
       } catch (error) {
         if (!isDuplicate(error)) throw error;
         return await this.#refuseTaken(id, fields);
       }
-      const there = await this.#find(id);
+      const there = await this.#collection.get(id);
       if (repeated && there?.write === fields.write) return stored(there);
-      if (repeated && (there === null || there.version > version + 1)) throw this.#undecided(id);
+      if (repeated && (there === undefined || there.version > version + 1)) throw this.#undecided(id);
       withAdded(outboxOf(this.#type, this.#at(id, version, there)), added);
       return undefined;
     });
@@ -125,10 +115,11 @@ export class MongoDocuments<T> implements Documents<T> {
   async remove(id: string, version: number): Promise<void> {
     checkText('id', id);
     await this.#write(async (repeated) => {
-      const { deletedCount } = await this.#documents.deleteOne({ _id: id, version, ...this.#known, outbox: {} });
+      const empty = { _id: id, version, ...this.#known, outbox: {} };
+      const { deletedCount } = await this.#collection.ask((documents) => documents.deleteOne(empty));
       if (deletedCount > 0) return true;
-      const there = await this.#find(id);
-      if (repeated && there === null) return true;
+      const there = await this.#collection.get(id);
+      if (repeated && there === undefined) return true;
       const { length } = outboxOf(this.#type, this.#at(id, version, there));
       if (length > 0) throw outboxPending(this.#type, id, length);
       return undefined;
@@ -141,11 +132,14 @@ export class MongoDocuments<T> implements Documents<T> {
     const position = query.cursor === undefined ? undefined : decodeCursor(this.#type.name, query, query.cursor);
     return await this.#call(async () => {
       // One more than the page where there is a next one.
-      const found = await this.#documents
-        .find(listFilter(checked, this.#type.schemaVersion, position), { batchSize: pageSize + 2, projection: withoutMarks })
-        .sort(listOrder(checked))
-        .limit(pageSize + 1)
-        .toArray();
+      const filter = listFilter(checked, this.#type.schemaVersion, position);
+      const found = await this.#collection.read((documents) =>
+        documents
+          .find(filter, { batchSize: pageSize + 2, projection: withoutMarks })
+          .sort(listOrder(checked))
+          .limit(pageSize + 1)
+          .toArray(),
+      );
       const items = found.slice(0, pageSize).map((document) => storedOf(this.#type, document));
       const last = found.length > pageSize ? found[pageSize - 1] : undefined;
       if (last === undefined) return { items };
@@ -160,11 +154,8 @@ export class MongoDocuments<T> implements Documents<T> {
   async pendingOutbox(limit: number, after = ''): Promise<readonly Stored<T>[]> {
     if (limit < 1) return [];
     return await this.#call(async () => {
-      const found = await this.#documents
-        .find({ pending: { $gt: after }, ...this.#known, outbox: { $ne: {} } })
-        .sort({ pending: 1 })
-        .limit(limit)
-        .toArray();
+      const filter = { pending: { $gt: after }, ...this.#known, outbox: { $ne: {} } };
+      const found = await this.#collection.read((documents) => documents.find(filter).sort({ pending: 1 }).limit(limit).toArray());
       return found.map((document) => storedOf(this.#type, document));
     });
   }
@@ -176,13 +167,15 @@ export class MongoDocuments<T> implements Documents<T> {
     await this.#call(() =>
       this.#server.repeating(async () => {
         // One command. In between, a replace may put something in: then the second leaves the document alone.
-        const { matchedCount } = await this.#documents.bulkWrite([
-          { updateOne: { filter: { _id: id, ...this.#known }, update: { $unset: relayed } } },
-          { updateOne: { filter: { _id: id, ...this.#known, outbox: {} }, update: { $unset: { pending: '' } } } },
-        ]);
+        const { matchedCount } = await this.#collection.ask((documents) =>
+          documents.bulkWrite([
+            { updateOne: { filter: { _id: id, ...this.#known }, update: { $unset: relayed } } },
+            { updateOne: { filter: { _id: id, ...this.#known, outbox: {} }, update: { $unset: { pending: '' } } } },
+          ]),
+        );
         if (matchedCount > 0) return;
-        const there = await this.#find(id);
-        if (there !== null) checkNotTooNew(this.#type, id, there.schema);
+        const there = await this.#collection.get(id);
+        if (there !== undefined) checkNotTooNew(this.#type, id, there.schema);
       }),
     );
   }
@@ -212,18 +205,13 @@ export class MongoDocuments<T> implements Documents<T> {
     return { value: copy, fields };
   }
 
-  async #find(id: string): Promise<StoredDocument | null> {
-    // BSON would carry another character instead of half a one, and find what was not asked for.
-    return id.isWellFormed() ? await this.#documents.findOne({ _id: id }) : null;
-  }
-
-  #stored(document: StoredDocument | null): Stored<T> | undefined {
-    return document === null ? undefined : storedOf(this.#type, document);
+  #stored(document: StoredDocument | undefined): Stored<T> | undefined {
+    return document && storedOf(this.#type, document);
   }
 
   /** The document, if it may be changed by somebody who saw `version`. */
-  #at(id: string, version: number, there: StoredDocument | null): StoredDocument {
-    if (there === null) throw documentNotFound(this.#type, id);
+  #at(id: string, version: number, there: StoredDocument | undefined): StoredDocument {
+    if (there === undefined) throw documentNotFound(this.#type, id);
     checkNotTooNew(this.#type, id, there.schema);
     if (there.version !== version) throw versionConflict(this.#type, id, version, there.version);
     return there;
@@ -231,7 +219,7 @@ export class MongoDocuments<T> implements Documents<T> {
 
   /** @throws BurgageError `unique_key_taken`, unless the holder has let go meanwhile. */
   async #refuseTaken(id: string, computed: Computed): Promise<undefined> {
-    const taken = await findTaken(this.#documents, this.#type, id, computed);
+    const taken = await this.#collection.takenKey(id, computed);
     if (taken !== undefined) throw taken;
   }
 

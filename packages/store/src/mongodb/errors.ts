@@ -8,6 +8,7 @@ import {
   MongoMissingCredentialsError,
   MongoNetworkError,
   MongoServerError,
+  MongoServerSelectionError,
   MongoWriteConcernError,
 } from 'mongodb';
 
@@ -59,7 +60,7 @@ export function storeError(place: string, thrown: unknown): unknown {
     new BurgageError(code, { message: `${place} ${problem}: ${error.message}`, metadata: { server: place }, cause: error });
   if (error instanceof MongoMissingCredentialsError || hasCode(error, codes.credentials))
     return as('credentials_refused', 'refuses the credentials');
-  if (error instanceof MongoCompatibilityError) return as('server_too_old', 'is too old');
+  if (isTooOld(error)) return as('server_too_old', 'is too old');
   if (error instanceof MongoServerError && !isUndecided(error) && !hasCode(error, codes.unavailable)) {
     return as('internal', `answered with error ${error.code}`);
   }
@@ -74,6 +75,12 @@ function isTooLarge(error: unknown): boolean {
   if (error instanceof MongoInvalidArgumentError) return error.message.includes('larger than the maximum size');
   // The end of the driver's buffer.
   return error instanceof RangeError && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
+}
+
+/** The driver finds no server that it speaks to, or hears from one that it does not. */
+function isTooOld(error: MongoError): boolean {
+  const reason = error instanceof MongoServerSelectionError ? error.reason?.error : error;
+  return reason instanceof MongoCompatibilityError;
 }
 
 /** A bulk write dresses everything up as an answer of the server, a lost connection too. */

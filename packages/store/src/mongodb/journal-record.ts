@@ -1,10 +1,10 @@
 // What a journal keeps in MongoDB: its entries in batches, one document each, and beside them its epoch and its floor.
 import { BurgageError, epochNumber } from '@burgage/contracts';
-import type { Collection } from 'mongodb';
+import type { Collection, Db, UpdateFilter } from 'mongodb';
 import { nextEpoch } from '../epoch.ts';
 import type { JournalEntry } from '../port.ts';
 import { fromBson } from './encoding.ts';
-import { isDuplicate } from './errors.ts';
+import { isDuplicate, isUndecided } from './errors.ts';
 import type { Server } from './server.ts';
 
 export interface Bounds {
@@ -32,8 +32,8 @@ const endOnly = { last: 1, stamp: 1 } as const;
 
 const epochDigits = 15;
 const revisionDigits = 16;
-/** Batches in one reply of the server. */
-const repliedAtOnce = 200;
+/** Batches that one question asks for: a reply holds 16 MB at most. */
+const readAtOnce = 200;
 /** Batches that one command deletes, so that a long past runs into no time limit. */
 const deletedAtOnce = 1_000;
 
@@ -54,33 +54,26 @@ export function firstRevisionOf({ _id }: Pick<Batch, '_id'>): number {
 export class JournalRecord {
   readonly #server: Server;
   readonly #name: string;
-  readonly #bounds: Collection<Bounds>;
-  readonly #batches: Collection<Batch>;
 
   constructor(server: Server, name: string) {
     this.#server = server;
     this.#name = name;
-    this.#bounds = server.db.collection('journals');
-    this.#batches = server.db.collection(`journal_${name}`);
   }
 
   /** Made where there are none. */
   async bounds(): Promise<Bounds> {
     return await this.#server.untilClear(async () => {
-      const found = await this.#bounds.findOne({ _id: this.#name });
+      const found = await this.#server.read((db) => boundsIn(db).findOne({ _id: this.#name }));
       if (found !== null) return found;
-      // Batches without bounds are what is left of something that was restored in parts: they are before the first epoch.
+      // Batches without bounds are left of something that was restored in parts: they are before the first epoch.
       const left = await this.lastAtOrBehind('');
-      const bounds: Bounds = {
-        _id: this.#name,
-        epoch: nextEpoch(this.#server.random, left === undefined ? '' : epochOf(left._id)),
-        oldest: 1,
-      };
+      const epoch = nextEpoch(this.#server.random, left === undefined ? '' : epochOf(left._id));
+      const bounds: Bounds = { _id: this.#name, epoch, oldest: 1 };
       try {
-        await this.#bounds.insertOne(bounds);
+        await this.#server.ask((db) => boundsIn(db).insertOne(bounds));
         return bounds;
       } catch (error) {
-        if (!isDuplicate(error)) throw error;
+        if (!isDuplicate(error) && !isUndecided(error)) throw error;
         return undefined;
       }
     });
@@ -88,12 +81,12 @@ export class JournalRecord {
 
   /** False where `epoch` is over. */
   async raiseFloor(epoch: string, oldest: number): Promise<boolean> {
-    return (await this.#bounds.updateOne({ _id: this.#name, epoch }, { $max: { oldest } })).matchedCount > 0;
+    return await this.#changeBounds(epoch, { $max: { oldest } });
   }
 
   /** False where `epoch` is over already. */
   async beginEpoch(epoch: string, next: string): Promise<boolean> {
-    return (await this.#bounds.updateOne({ _id: this.#name, epoch }, { $set: { epoch: next, oldest: 1 } })).matchedCount > 0;
+    return await this.#changeBounds(epoch, { $set: { epoch: next, oldest: 1 } });
   }
 
   /** False where another batch has its place. A batch that may be there from an earlier attempt is recognised. */
@@ -101,12 +94,12 @@ export class JournalRecord {
     return await this.#server.repeating((repeated) =>
       this.#server.untilClear(async () => {
         try {
-          await this.#batches.insertOne(batch);
+          await this.#ask((batches) => batches.insertOne(batch));
           return true;
         } catch (error) {
           if (!isDuplicate(error)) throw error;
           if (!repeated) return false;
-          const there = await this.#batches.findOne({ _id: batch._id }, { projection: endOnly });
+          const there = await this.#ask((batches) => batches.findOne({ _id: batch._id }, { projection: endOnly }));
           return there === null ? undefined : there.stamp === batch.stamp;
         }
       }),
@@ -114,51 +107,60 @@ export class JournalRecord {
   }
 
   async remove({ _id, stamp }: BatchEnd): Promise<void> {
-    await this.#batches.deleteOne({ _id, stamp });
+    await this.#ask((batches) => batches.deleteOne({ _id, stamp }));
   }
 
   /** Everything before `key`, of earlier epochs too. */
   async removeBefore(key: string): Promise<void> {
     for (;;) {
-      const [boundary] = await this.#batches
-        .find({ _id: { $lt: key } }, { projection: { _id: 1 } })
-        .sort({ _id: 1 })
-        .skip(deletedAtOnce)
-        .limit(1)
-        .toArray();
-      await this.#batches.deleteMany({ _id: { $lt: boundary?._id ?? key } });
+      const before = { _id: { $lt: key } };
+      const [boundary] = await this.#read((batches) =>
+        batches
+          .find(before, { projection: { _id: 1 } })
+          .sort({ _id: 1 })
+          .skip(deletedAtOnce)
+          .limit(1)
+          .toArray(),
+      );
+      await this.#ask((batches) => batches.deleteMany({ _id: { $lt: boundary?._id ?? key } }));
       if (boundary === undefined) return;
     }
   }
 
   /** The end of the last batch of `epoch`. */
   async lastEnd(epoch: string): Promise<BatchEnd | undefined> {
-    return await this.#last(batchKey(epoch, 0), batchKey(epoch, Number.MAX_SAFE_INTEGER));
+    return await this.#last({ $gte: batchKey(epoch, 0), $lte: batchKey(epoch, Number.MAX_SAFE_INTEGER) });
   }
 
   /** The end of the last batch of all, if its key is `key` or behind it. */
   async lastAtOrBehind(key: string): Promise<BatchEnd | undefined> {
-    return await this.#last(key);
+    return await this.#last({ $gte: key });
   }
 
   /** The end of the last batch that begins with `revision` or before. */
   async endAround(epoch: string, revision: number): Promise<BatchEnd | undefined> {
-    return await this.#last(batchKey(epoch, 0), batchKey(epoch, revision));
+    return await this.#last({ $gte: batchKey(epoch, 0), $lte: batchKey(epoch, revision) });
   }
 
   /** The last batch that begins with `revision` or before. */
   async around(epoch: string, revision: number): Promise<Batch | undefined> {
     const range = { $gte: batchKey(epoch, 0), $lte: batchKey(epoch, revision) };
-    return (await this.#batches.find({ _id: range }).sort({ _id: -1 }).limit(1).toArray())[0];
+    return (await this.#read((batches) => batches.find({ _id: range }).sort({ _id: -1 }).limit(1).toArray()))[0];
   }
 
-  /** The batches that begin with `revision` or later, in order. */
-  from(epoch: string, revision: number, batchesMax: number): AsyncIterable<Batch> {
-    const range = { $gte: batchKey(epoch, revision), $lte: batchKey(epoch, Number.MAX_SAFE_INTEGER) };
-    return this.#batches
-      .find({ _id: range }, { batchSize: Math.min(repliedAtOnce, batchesMax) })
-      .sort({ _id: 1 })
-      .limit(batchesMax);
+  /** The batches that begin with `revision` or later, in order, some at a time; `countMax` of them at most. */
+  async *from(epoch: string, revision: number, countMax: number): AsyncGenerator<Batch, void> {
+    let next = revision;
+    for (let left = countMax; left > 0; ) {
+      const range = { $gte: batchKey(epoch, next), $lte: batchKey(epoch, Number.MAX_SAFE_INTEGER) };
+      const count = Math.min(left, readAtOnce);
+      const page = await this.#read((batches) =>
+        batches.find({ _id: range }, { batchSize: count }).sort({ _id: 1 }).limit(count).toArray(),
+      );
+      yield* page;
+      left = page.length < count ? 0 : left - count;
+      next = (page.at(-1)?.last ?? 0) + 1;
+    }
   }
 
   /** @throws BurgageError `data_corrupt`. */
@@ -181,8 +183,23 @@ export class JournalRecord {
     });
   }
 
-  async #last(from: string, to?: string): Promise<BatchEnd | undefined> {
-    const range = { $gte: from, ...(to !== undefined && { $lte: to }) };
-    return (await this.#batches.find({ _id: range }, { projection: endOnly }).sort({ _id: -1 }).limit(1).toArray())[0];
+  async #changeBounds(epoch: string, update: UpdateFilter<Bounds>): Promise<boolean> {
+    return (await this.#server.ask((db) => boundsIn(db).updateOne({ _id: this.#name, epoch }, update))).matchedCount > 0;
   }
+
+  async #last(range: { readonly $gte: string; readonly $lte?: string }): Promise<BatchEnd | undefined> {
+    return (await this.#read((batches) => batches.find({ _id: range }, { projection: endOnly }).sort({ _id: -1 }).limit(1).toArray()))[0];
+  }
+
+  #ask<T>(question: (batches: Collection<Batch>) => Promise<T>): Promise<T> {
+    return this.#server.ask((db) => question(db.collection(`journal_${this.#name}`)));
+  }
+
+  #read<T>(question: (batches: Collection<Batch>) => Promise<T>): Promise<T> {
+    return this.#server.read((db) => question(db.collection(`journal_${this.#name}`)));
+  }
+}
+
+function boundsIn(db: Db): Collection<Bounds> {
+  return db.collection('journals');
 }

@@ -242,9 +242,10 @@ export class MongoJournal implements Journal {
       // It may begin in the middle of a batch. What is before a batch was there before it, so it is looked for afterwards.
       if (isFirst && firstRevisionOf(batch) > revision + 1) take(await this.#record.around(epoch, revision));
       isFirst = false;
+      const known = entries.length;
       take(batch);
       if (entries.length === 0) return undefined;
-      if (entries.length >= limit) return entries;
+      if (entries.length === known || entries.length >= limit) return entries;
     }
     if (isFirst) take(await this.#record.around(epoch, revision));
     return entries;

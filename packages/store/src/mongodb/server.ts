@@ -1,7 +1,7 @@
 // The connection to one database of a MongoDB server: how it is made, and how every call through it is carried out.
 import { BurgageError, invalidField } from '@burgage/contracts';
 import type { Clock, Logger, Random } from '@burgage/runtime';
-import { type Db, MongoClient, type MongoClientOptions } from 'mongodb';
+import { type Db, MongoClient, type MongoClientOptions, MongoNetworkTimeoutError, MongoServerSelectionError } from 'mongodb';
 import { isUndecided, storeError } from './errors.ts';
 import { checkServerVersion } from './server-version.ts';
 
@@ -17,9 +17,12 @@ export interface ServerOptions {
  * What the address cannot override.
  * - A write is acknowledged when it is on the disks of a majority; a read sees only what is. Together with the primary,
  *   whoever has seen a write sees it again, also after another member has become primary.
- * - The driver's own repetition of writes is off: it needs sessions, which not every server has, and hides that a
- *   write was repeated. What is repeated here knows its own traces: see `repeating`.
+ * - The driver repeats nothing by itself: its way of repeating writes needs sessions, which not every server has, and
+ *   hides that a write was repeated. See `repeating`.
  * - A server that does not answer is given up, so that callers hear `unavailable` and not nothing.
+ * - A server is looked at once a second and never sooner. Asked to look at once when a connection ends, which it does
+ *   otherwise, the driver writes to a connection that is just ending, and waits for ever (7.8; one end of a server in
+ *   twenty).
  */
 const options: MongoClientOptions = {
   appName: 'burgage',
@@ -27,19 +30,23 @@ const options: MongoClientOptions = {
   readConcern: { level: 'majority' },
   readPreference: 'primary',
   retryWrites: false,
-  retryReads: true,
+  retryReads: false,
   maxPoolSize: 32,
   maxConnecting: 4,
   maxIdleTimeMS: 300_000,
-  waitQueueTimeoutMS: 10_000,
+  waitQueueTimeoutMS: 5_000,
   serverSelectionTimeoutMS: 5_000,
   connectTimeoutMS: 5_000,
   socketTimeoutMS: 10_000,
-  heartbeatFrequencyMS: 2_000,
-  ignoreUndefined: false,
+  heartbeatFrequencyMS: 1_000,
+  minHeartbeatFrequencyMS: 1_000,
 };
 
-/** So often is a write attempted whose outcome is not known, and only so long after its beginning. */
+/** When all limits of the driver have passed. */
+const answerMsMax = 25_000;
+/** A client is given this time to find the server before another one tries. */
+const clientMsMin = 5_000;
+/** So often is something attempted whose outcome is not known, and only so long after its beginning. */
 const attemptsMax = 3;
 const repeatedForMs = 10_000;
 /** So long is a reason waited for. */
@@ -53,22 +60,27 @@ export class Server {
   readonly place: string;
   readonly clock: Clock;
   readonly random: Random;
-  readonly db: Db;
   /** Aborted when the store is being closed. */
   readonly closing: AbortSignal;
-  readonly #client: MongoClient;
+  readonly #url: string;
+  readonly #database: string;
   readonly #close = new AbortController();
   readonly #calls = new Set<Promise<unknown>>();
+  #client: MongoClient;
+  /** Monotonic. */
+  #clientSinceMs: number;
   #closed: Promise<void> | undefined;
 
-  private constructor(client: MongoClient, database: string, { clock, random }: ServerOptions) {
+  private constructor(client: MongoClient, database: string, { url, clock, random }: ServerOptions) {
     const { srvHost, hosts } = client.options;
     this.place = `mongodb://${srvHost ?? hosts.join(',')}/${database}`;
     this.clock = clock;
     this.random = random;
-    this.db = client.db(database);
     this.closing = this.#close.signal;
+    this.#url = url;
+    this.#database = database;
     this.#client = client;
+    this.#clientSinceMs = clock.monotonicMs();
   }
 
   /**
@@ -79,10 +91,9 @@ export class Server {
     const server = new Server(clientOf(wanted.url), databaseOf(wanted), wanted);
     try {
       await server.call(async () => {
-        await server.#client.connect();
-        const name = checkServerVersion(server.place, await server.db.admin().command({ buildInfo: 1 }));
-        // Asks for nothing, but as the user of the address.
-        await server.ping();
+        const name = checkServerVersion(server.place, await server.ask((db) => db.admin().command({ buildInfo: 1 })));
+        // Changes nothing, but takes the rights of the address's user.
+        await server.ask((db) => db.collection('journals').findOne({}));
         wanted.logger?.info({ server: server.place, version: name }, 'store opened');
       });
       return server;
@@ -105,8 +116,35 @@ export class Server {
   }
 
   /**
-   * Attempts a write, again where the outcome is not known: the connection broke, or the primary has changed. From the
-   * second attempt on, `attempt` is told so, and must take what an earlier one has done for its own.
+   * One question to the server. What gets no answer is given up, and a client that finds no server is replaced: its
+   * watch over the server may be what has stopped.
+   */
+  async ask<T>(question: (db: Db) => Promise<T>): Promise<T> {
+    const client = this.#client;
+    const answered = new AbortController();
+    const late = this.clock.sleep(answerMsMax, answered.signal).then(async () => {
+      if (answered.signal.aborted) return await new Promise<never>(() => {});
+      this.#replace(client);
+      throw new MongoNetworkTimeoutError(`no answer within ${answerMsMax} ms`);
+    });
+    try {
+      return await Promise.race([question(client.db(this.#database)), late]);
+    } catch (error) {
+      if (error instanceof MongoServerSelectionError) this.#replace(client);
+      throw error;
+    } finally {
+      answered.abort();
+    }
+  }
+
+  /** Asks for something, and changes nothing. */
+  async read<T>(question: (db: Db) => Promise<T>): Promise<T> {
+    return await this.repeating(() => this.ask(question));
+  }
+
+  /**
+   * Attempts something again where its outcome is not known: the connection broke, or the primary has changed. From the
+   * second attempt on, `attempt` is told so: a write must take what an earlier one has done for its own.
    */
   async repeating<T>(attempt: (repeated: boolean) => Promise<T>): Promise<T> {
     const givenUpAtMs = this.clock.monotonicMs() + repeatedForMs;
@@ -136,7 +174,7 @@ export class Server {
   }
 
   async ping(): Promise<void> {
-    await this.db.command({ ping: 1 });
+    await this.read((db) => db.command({ ping: 1 }));
   }
 
   closedError(): BurgageError {
@@ -147,6 +185,14 @@ export class Server {
     this.#close.abort();
     this.#closed ??= this.#finish();
     return this.#closed;
+  }
+
+  #replace(client: MongoClient): void {
+    const nowMs = this.clock.monotonicMs();
+    if (client !== this.#client || this.closing.aborted || nowMs - this.#clientSinceMs < clientMsMin) return;
+    this.#client = clientOf(this.#url);
+    this.#clientSinceMs = nowMs;
+    client.close().catch(() => {});
   }
 
   async #finish(): Promise<void> {

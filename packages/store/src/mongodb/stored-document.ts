@@ -1,6 +1,5 @@
 // How a document stands in its collection, and how it is read back.
 import { BurgageError } from '@burgage/contracts';
-import type { Collection } from 'mongodb';
 import { type AnyDocumentType, checkNotTooNew, indexValuesOf, inTodaysShape, uniqueKeysOf } from '../declared.ts';
 import type { DocumentType, IndexValue, Json, OutboxItem, Stored } from '../port.ts';
 import { escapeName, fromBson, toBson, unescapeName } from './encoding.ts';
@@ -35,8 +34,6 @@ export interface StoredItem {
   readonly target: string;
   readonly payload: unknown;
 }
-
-export type Documents = Collection<StoredDocument>;
 
 export function computedOf<T>(type: DocumentType<T>, value: T): Computed {
   const unique = uniqueKeysOf(type, value).map(({ key, value: taken }) => [escapeName(key), taken]);

@@ -1,5 +1,6 @@
 // Writes whose reply is lost, or that arrive when everything has changed: nothing is done twice, and nothing is acknowledged that is not there.
 import { describeWithLab } from '@burgage/lab';
+import { ManualClock } from '@burgage/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { codeOf, typeOf } from '../conformance/context.ts';
 import type { Documents, Journal, OutboxItem, Store } from '../port.ts';
@@ -102,6 +103,21 @@ describeWithLab('when the connection breaks or stands still', ['mongo'], (lab) =
       await documents.pullOutbox('there', [item.id]);
       expect(await documents.pendingOutbox(10)).toEqual([]);
       await documents.remove('there', 2);
+    });
+
+    it('is given up where no answer comes, and nothing is given up for good', async () => {
+      const clock = new ManualClock();
+      const impatient = await openMongoStore({ ...place, url: proxy.url, clock });
+      const theirs = impatient.documents(notes);
+      expect((await theirs.get('there'))?.version).toBe(1);
+      const held = proxy.holdNext('find', collection);
+      const get = codeOf(theirs.get('there'));
+      await held.arrived;
+      await clock.advance(30_000);
+      expect(await get).toBe('unavailable');
+      expect((await theirs.get('there'))?.version).toBe(1);
+      held.release();
+      await impatient.close();
     });
 
     it('is read though the reply was lost', async () => {
