@@ -73,7 +73,7 @@ async function main(): Promise<void> {
   say(`\n${table(rows)}`);
   say(
     '\nfailed: refused or answered 5xx by every gateway, of requests to live tenants · broken off: in flight on a gateway that was killed' +
-      '\nended: acknowledged sign-ups of that time that ended live or failed clean · green: from the end of the fault until all replicas are ready, the gateways in sync and a new sign-up live',
+      '\nstarted: sign-ups that were acknowledged in that time · ended as they may: live, or failed with nothing left · green: from the end of the fault until all replicas are ready, the gateways in sync and a new sign-up live',
   );
   const bad = rows.filter((row) => row.complaints.length > 0);
   for (const { fault, complaints } of bad) say(`FAILED ${fault}: ${complaints.join('; ')}`);
@@ -129,7 +129,7 @@ async function suffer(fault: Fault, world: World): Promise<Row> {
     failed: requests.failed,
     brokenOff: requests.brokenOff,
     asked: asked.asked,
-    acknowledged: endings.succeeded + endings.failed + endings.running.length + endings.lost.length,
+    started: endings.succeeded + endings.failed + endings.running.length + endings.lost.length,
     ended: endings.succeeded + endings.failed,
     greenMs,
     complaints,

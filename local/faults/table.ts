@@ -6,14 +6,15 @@ export interface Row {
   readonly failed: number;
   readonly brokenOff: number;
   readonly asked: number;
-  readonly acknowledged: number;
+  /** Acknowledged, the one that showed that all was well again included. */
+  readonly started: number;
   readonly ended: number;
   readonly greenMs: number;
   /** What should not have been. */
   readonly complaints: readonly string[];
 }
 
-const head = ['fault', 'requests', 'failed', 'broken off', 'sign-ups asked', 'acknowledged', 'ended', 'green after', ''];
+const head = ['fault', 'requests', 'failed', 'broken off', 'sign-ups asked', 'operations started', 'ended as they may', 'green after', ''];
 
 export function table(rows: readonly Row[]): string {
   const cells = rows.map((row) => [
@@ -22,7 +23,7 @@ export function table(rows: readonly Row[]): string {
     String(row.failed),
     String(row.brokenOff),
     String(row.asked),
-    String(row.acknowledged),
+    String(row.started),
     String(row.ended),
     `${(row.greenMs / 1_000).toFixed(1)} s`,
     row.complaints.length === 0 ? 'ok' : 'FAILED',

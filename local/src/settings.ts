@@ -53,7 +53,6 @@ export const meshSettings = defineSettings({
   data: { ...startSettings.data, default: '.burgage-mesh' },
   ...storeSettings,
   store: { ...storeSettings.store, description: `${storeSettings.store.description}; without it FerretDB from the lab` },
-  ...eventsSettings,
   events: { ...eventsSettings.events, description: `${eventsSettings.events.description}; without it NATS from the lab` },
 });
 

@@ -34,7 +34,7 @@ export class ShownRoutes {
     const held = new Map([...table.entries()].map((entry) => [keyOf(entry), entry]));
     for (const [key, newest] of this.#floor) this.#notOlder(held.get(key), newest);
     for (const [key, { version }] of held) this.#notBackward(key, version);
-    this.#hostsGoFor(cause, new Set(table.hosts()));
+    this.#hostsGoFor(cause, new Set(table.hostsThatLeadOn()));
   }
 
   /** What the gateway says that it applied. */

@@ -4,6 +4,8 @@ import { defineSettings, type Logger, privateFolder } from '@burgage/runtime';
 import { z } from 'zod';
 import type { Events } from './port.ts';
 
+const replicasError = 'expected a whole number from 1 to 5';
+
 /** For every service that publishes or subscribes. */
 export const eventsSettings = defineSettings({
   events: {
@@ -16,20 +18,37 @@ export const eventsSettings = defineSettings({
     secret: 'url',
     description: 'NATS with JetStream that carries the events, such as nats://host:4222; several with commas between',
   },
+  eventsReplicas: {
+    flag: 'events-replicas',
+    env: 'BURGAGE_EVENTS_REPLICAS',
+    schema: z.coerce
+      .number({ error: replicasError })
+      .int({ error: replicasError })
+      .min(1, { error: replicasError })
+      .max(5, { error: replicasError })
+      .optional(),
+    description: 'Copies of each stream in NATS, at most as many as its cluster has servers; without it 1 where the streams are made here',
+  },
 });
 
 export interface EventsPlace {
   /** The setting `events`. */
   readonly url: string | undefined;
+  /** The setting `eventsReplicas`; the embedded engine has one copy. */
+  readonly replicas?: number | undefined;
   /** The file of the embedded engine. */
   readonly file: string;
   readonly logger: Logger;
 }
 
 /** @throws BurgageError as `openNatsEvents` and `openEmbeddedEvents`; `config_invalid` where the file's folder cannot be made. */
-export async function openEvents({ url, file, logger }: EventsPlace): Promise<Events> {
+export async function openEvents({ url, replicas, file, logger }: EventsPlace): Promise<Events> {
   // Loaded when needed: whoever uses one engine pays nothing for the other.
-  if (url !== undefined) return await (await import('./nats/nats.ts')).openNatsEvents({ url, logger });
+  if (url !== undefined) {
+    const { openNatsEvents } = await import('./nats/nats.ts');
+    // None given is not 1: what somebody has changed by hand stays.
+    return await openNatsEvents({ url, logger, ...(replicas === undefined ? {} : { replicas }) });
+  }
   await privateFolder('data', dirname(file));
   return await (await import('./embedded/embedded.ts')).openEmbeddedEvents({ file, logger });
 }

@@ -83,9 +83,8 @@ await runService({
     const { keys } = JSON.parse(await readFile(settings.contextKeys ?? at('secrets', 'context-keys.json'), 'utf8'));
     const tls = await tlsFrom(settings, { logger });
     const store = opened.adopt(await openStore(storePlace(settings, logger)), (closing) => closing.close());
-    const events = opened.adopt(await openEvents({ url: settings.events, file: at('events.sqlite'), logger }), (closing) =>
-      closing.close(),
-    );
+    const { events: url, eventsReplicas: replicas } = settings;
+    const events = opened.adopt(await openEvents({ url, replicas, file: at('events.sqlite'), logger }), (closing) => closing.close());
     const address = settings.registry ?? `unix:${at('run', 'registry.sock')}`;
     const registry = opened.adopt(createRpcClient(RegistryService, { address, tls, peer: 'registry', logger, metrics }), (closing) =>
       closing.close(),

@@ -13,7 +13,6 @@ let documents: Documents<GatewayRecord>;
 let close: () => Promise<void>;
 let clock: ManualClock;
 let writes: number;
-let refused: boolean;
 let replicas: number;
 
 beforeEach(async () => {
@@ -23,7 +22,6 @@ beforeEach(async () => {
   documents = store.documents(gatewayType);
   clock = new ManualClock();
   writes = 0;
-  refused = false;
   replicas = 0;
 });
 
@@ -32,7 +30,8 @@ afterEach(async () => {
   await folder.remove();
 });
 
-function createReplica(): Gateways {
+/** While `store.refuses`, nothing is written. */
+function createReplica(store = { refuses: false }): Gateways {
   const counted: Documents<GatewayRecord> = {
     get: (id) => documents.get(id),
     findByKey: (...args) => documents.findByKey(...args),
@@ -46,7 +45,7 @@ function createReplica(): Gateways {
   };
   async function write<T>(carryOut: () => Promise<T>): Promise<T> {
     writes += 1;
-    if (refused) throw new Error('the store takes nothing');
+    if (store.refuses) throw new Error('the store takes nothing');
     return await carryOut();
   }
   replicas += 1;
@@ -111,13 +110,13 @@ describe('what is written about a gateway', () => {
   });
 
   it('is written when the store takes it again', async () => {
-    const replica = createReplica();
-    refused = true;
+    const store = { refuses: true };
+    const replica = createReplica(store);
     const connection = replica.connect(hello('gw'));
     await pass(2_000);
     connection.said({ epoch: '1.e', revision: 7 }, false);
     expect(await listed(replica)).toEqual(['gw boot 7']);
-    refused = false;
+    store.refuses = false;
     await pass(500);
     expect((await documents.get('gw'))?.value.revision).toBe(7);
   });
@@ -152,6 +151,40 @@ describe('a gateway', () => {
     before.close();
     await live(after, 2_000, 5);
     for (const replica of [one, other]) expect(await listed(replica)).toEqual(['gw after 5']);
+  });
+
+  it.each(['never could be', 'could be until the gateway left'])(
+    'that went to another replica is known as of there, though what its old one knows %s written, and now can be',
+    async (when) => {
+      const store = { refuses: when === 'never could be' };
+      const [one, other] = [createReplica(store), createReplica()];
+      const before = one.connect(hello('gw', 'before'));
+      await live(before, 2_000, 3);
+      store.refuses = true;
+      await live(before, 2_000, 4);
+      const after = other.connect(hello('gw', 'after'));
+      await live(after, 2_000, 5);
+      store.refuses = false;
+      await live(after, 6_000, 5);
+      for (const replica of [one, other]) expect(await listed(replica)).toEqual(['gw after 5']);
+      expect((await documents.get('gw'))?.value).toMatchObject({ bootId: 'after', revision: 5 });
+      before.close();
+      await live(after, 2_000, 5);
+      expect(await listed(createReplica())).toEqual(['gw after 5']);
+    },
+  );
+
+  it('that went to a replica whose clock is behind is known as of there as soon as it has said more than before', async () => {
+    const [one, other] = [createReplica(), createReplica()];
+    const before = one.connect(hello('gw', 'before'));
+    await live(before, 2_000, 3);
+    // As the replica that it left wrote it by a clock that is three seconds fast.
+    const stored = await documents.get('gw');
+    if (stored === undefined) throw new Error('nothing was written');
+    await documents.replace('gw', stored.version, { ...stored.value, lastSeenMs: stored.value.lastSeenMs + 3_000 });
+    const after = other.connect(hello('gw', 'after'));
+    await live(after, 5_000, 5);
+    expect((await documents.get('gw'))?.value).toMatchObject({ bootId: 'after', revision: 5 });
   });
 
   it('that will not come back is forgotten after an hour, when another one comes', async () => {

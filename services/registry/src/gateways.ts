@@ -8,10 +8,10 @@ import {
   type WatchRoutesHello,
 } from '@burgage/contracts';
 import { type Clock, Doorbell, type Logger, type Random } from '@burgage/runtime';
-import type { Documents } from '@burgage/store';
+import type { Documents, Stored } from '@burgage/store';
 import { err, got, ok, type Result } from '@burgage/tenancy';
 import { put } from './adapters/documents.ts';
-import { type GatewayRecord, hasMoved, isForgotten, isGone } from './domain/gateway.ts';
+import { type GatewayRecord, hasMoved, isForgotten, isGone, isOfLaterStream } from './domain/gateway.ts';
 import { parseAddress } from './domain/upstream.ts';
 import type { ProvenPosition, RoutePosition } from './route-feed.ts';
 
@@ -94,10 +94,14 @@ export function createGateways({ documents, clock, random, logger, changed = () 
       const { record } = stream;
       if (record !== written) {
         try {
-          await put(documents, gatewayId, record, { begin: () => [], decide: () => ok(record), outbox: () => [] });
-          if (written === undefined) await removeForgotten();
-          written = record;
+          const decide = ({ value }: Stored<GatewayRecord>) => ok(isOfLaterStream(value, record) ? value : record);
+          const stored = await put(documents, gatewayId, record, { begin: () => [], decide, outbox: () => [] });
           failed = false;
+          // What a later stream has said stays. Clocks of replicas may differ, so this one looks again until it is closed.
+          if (stored.value.connection === record.connection) {
+            if (written === undefined) await removeForgotten();
+            written = record;
+          }
         } catch (error) {
           if (!failed) logger.warn({ err: error, gateway: gatewayId }, 'how far a gateway is could not be written for the other replicas');
           failed = true;
@@ -154,8 +158,7 @@ export function createGateways({ documents, clock, random, logger, changed = () 
     // This replica's own are newer in memory than what it has written of them, unless they have gone to another one since.
     for (const [gatewayId, { record }] of streams) {
       const known = byId.get(gatewayId);
-      if (known === undefined || known.connection === record.connection || known.lastSeenMs <= record.lastSeenMs)
-        byId.set(gatewayId, { gatewayId, ...record });
+      if (known === undefined || !isOfLaterStream(known, record)) byId.set(gatewayId, { gatewayId, ...record });
     }
     const nowMs = clock.now().getTime();
     return [...byId.values()].filter((known) => !isGone(known, nowMs)).sort((a, b) => (a.gatewayId < b.gatewayId ? -1 : 1));
@@ -166,23 +169,30 @@ export function createGateways({ documents, clock, random, logger, changed = () 
 
 const idPattern = /^[\x21-\x7e]{1,100}$/;
 
-/** More than anybody can have reset a journal; beyond it there would soon be no later one. */
-const epochNumberMax = 1_000_000_000_000;
+/**
+ * How far the epoch of a hello may be beyond the registry's own: more than an older copy of the store can be behind. The
+ * registry begins an epoch beyond the gateway's, and one at the end of all numbers would have no later one.
+ */
+const epochsAheadMax = 1_000;
 
 /** The position in a message, or `invalid_argument` naming the field under `at`. */
 export function positionOf(at: string, { epoch, revision }: WatchRoutesHello | WatchRoutesApplied): Result<RoutePosition> {
   if (epoch.length > 100) return err(invalidField(`${at}.epoch`, `got ${epoch.length} characters, expected at most 100`));
-  if (epochNumber(epoch) > epochNumberMax)
-    return err(invalidField(`${at}.epoch`, `got number ${epochNumber(epoch)}, expected at most ${epochNumberMax}`));
   if (revision > BigInt(Number.MAX_SAFE_INTEGER)) return err(tooHigh(`${at}.revision`, revision));
   return ok({ epoch, revision: Number(revision) });
 }
 
-/** The position in a hello. A gateway that says nothing of what it has seen has seen its revision, and no stamp there. */
-export function provenPositionOf(hello: WatchRoutesHello): Result<ProvenPosition> {
+/**
+ * The position in a hello to a registry that is in the epoch `own`. A gateway that says nothing of what it has seen has
+ * seen its revision, and no stamp there.
+ */
+export function provenPositionOf(hello: WatchRoutesHello, own: string): Result<ProvenPosition> {
   const { seenRevision, stamp } = hello;
   const position = positionOf('hello', hello);
   if (!position.ok) return position;
+  const [number, numberMax] = [epochNumber(hello.epoch), epochNumber(own) + epochsAheadMax];
+  if (number > numberMax)
+    return err(invalidField('hello.epoch', `got number ${number}, expected at most ${numberMax}: the registry is in ${own}`));
   if (seenRevision > BigInt(Number.MAX_SAFE_INTEGER)) return err(tooHigh('hello.seen_revision', seenRevision));
   if (stamp.length > 100) return err(invalidField('hello.stamp', `got ${stamp.length} characters, expected at most 100`));
   const { epoch, revision } = position.value;

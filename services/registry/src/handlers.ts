@@ -7,8 +7,10 @@ import { routeEntryToProto, unwrap } from '@burgage/tenancy';
 import { gatewayToProto, isolationFromProto, stateFromProto, tenantToProto, upstreamToProto } from './adapters/proto.ts';
 import { parseFence } from './domain/fence.ts';
 import type { Gateways } from './gateways.ts';
+import { resolveHost } from './host-resolver.ts';
 import type { RegistryMetrics } from './metrics.ts';
 import type { Placement } from './placement.ts';
+import type { RouteCache } from './route-cache.ts';
 import type { RouteFeed } from './route-feed.ts';
 import type { Tenants } from './tenants.ts';
 import { watchRoutes } from './watch.ts';
@@ -19,6 +21,7 @@ export interface HandlerParts {
   readonly feed: RouteFeed;
   readonly gateways: Gateways;
   readonly routes: Journal;
+  readonly cache: RouteCache;
   readonly metrics: RegistryMetrics;
   readonly logger: Logger;
 }
@@ -26,7 +29,7 @@ export interface HandlerParts {
 const pageSizeDefault = 50;
 const pageSizeMax = 500;
 
-export function registryHandlers({ tenants, placement, feed, gateways, routes, metrics, logger }: HandlerParts): RpcImplementation {
+export function registryHandlers({ tenants, placement, feed, gateways, routes, cache, metrics, logger }: HandlerParts): RpcImplementation {
   return implement(RegistryService, {
     async createTenant(request) {
       const { tenant, created } = await tenants.create(request);
@@ -90,9 +93,9 @@ export function registryHandlers({ tenants, placement, feed, gateways, routes, m
     },
 
     async resolveHost({ host }) {
-      // The head first: what is read afterwards shows at least that much.
-      const { epoch, revision } = await routes.head();
-      const found = await placement.resolve(host);
+      // The position first: what is read afterwards shows at least that much.
+      const { epoch, revision } = await cache.position();
+      const found = await resolveHost(cache, host);
       return {
         ...(found.host && { host: routeEntryToProto(found.host) }),
         ...(found.tenant && { tenant: routeEntryToProto(found.tenant) }),
@@ -102,7 +105,7 @@ export function registryHandlers({ tenants, placement, feed, gateways, routes, m
       };
     },
 
-    watchRoutes: (requests, { signal }) => watchRoutes({ feed, gateways }, requests, signal),
+    watchRoutes: (requests, call) => watchRoutes({ feed, gateways, routes }, requests, call),
 
     async listGateways() {
       const { epoch, revision } = await routes.head();

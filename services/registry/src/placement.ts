@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { BurgageError, isBurgageError } from '@burgage/contracts';
 import type { Clock, Random } from '@burgage/runtime';
 import type { Stored } from '@burgage/store';
-import { type Endpoint, type Isolation, normalizeHost, ok, type RouteEntry, unwrap, wildcardCandidates } from '@burgage/tenancy';
+import { type Endpoint, type Isolation, ok, unwrap } from '@burgage/tenancy';
 import { change, put, type RegistryDocuments } from './adapters/documents.ts';
 import { routeItem, tenantChanged } from './adapters/outbox.ts';
 import type { RoutePublisher } from './adapters/publisher.ts';
@@ -17,15 +17,8 @@ import {
   platformEntry,
   platformRouteId,
 } from './domain/platform-route.ts';
-import { abandoned, placeTenant, routableSlug, type TenantRecord, tenantEntry, tenantNotFound, unplaceTenant } from './domain/tenant.ts';
+import { abandoned, placeTenant, routableSlug, type TenantRecord, tenantNotFound, unplaceTenant } from './domain/tenant.ts';
 import { parseUpstream, type UpstreamRecord, upstreamEntry } from './domain/upstream.ts';
-
-/** What a host leads to: as far as there is something. */
-export interface ResolvedHost {
-  readonly host?: RouteEntry;
-  readonly tenant?: RouteEntry;
-  readonly upstream?: RouteEntry;
-}
 
 /** What was written, and a revision of the routes that shows it. */
 export interface Shown<T> {
@@ -56,8 +49,6 @@ export interface Placement {
   getUpstream(name: string): Promise<Stored<UpstreamRecord>>;
   /** Answers with the host. @throws BurgageError `invalid_argument`, `upstream_not_found`, `already_exists` where a tenant has the host. */
   putPlatformRoute(label: string, upstream: string): Promise<{ host: string; revision: number }>;
-  /** Exact name, then wildcards in the gateways' own order. @throws BurgageError `bad_request`. */
-  resolve(host: string): Promise<ResolvedHost>;
 }
 
 export interface PlacementOptions {
@@ -206,28 +197,5 @@ export function createPlacement({
     return { host, revision: await publisher.publish([upstreams, upstream], [hosts, host], [platformRoutes, id]) };
   }
 
-  async function resolve(input: string): Promise<ResolvedHost> {
-    const name = unwrap(normalizeHost(input));
-    for (const candidate of [name, ...wildcardCandidates(name)]) {
-      const stored = await hosts.get(candidate);
-      if (!stored || stored.value.tenantId === null) continue;
-      const host = hostEntry(stored.value, stored.version);
-      const tenant = await tenantRouteOf(stored.value.tenantId);
-      if (tenant?.entity?.kind !== 'tenant') return { host };
-      const upstream = tenant.entity.upstream === '' ? undefined : await upstreams.get(tenant.entity.upstream);
-      return upstream ? { host, tenant, upstream: upstreamEntry(upstream.value, upstream.version) } : { host, tenant };
-    }
-    return {};
-  }
-
-  async function tenantRouteOf(id: string): Promise<RouteEntry | undefined> {
-    if (isPlatformRouteId(id)) {
-      const platform = await platformRoutes.get(id);
-      return platform && platformEntry(platform.value, platform.version);
-    }
-    const tenant = await tenants.get(id);
-    return tenant && tenantEntry(tenant.value, tenant.version);
-  }
-
-  return { hostOf, showHost, putTenantRoute, removeTenantRoute, releaseHosts, putUpstream, getUpstream, putPlatformRoute, resolve };
+  return { hostOf, showHost, putTenantRoute, removeTenantRoute, releaseHosts, putUpstream, getUpstream, putPlatformRoute };
 }

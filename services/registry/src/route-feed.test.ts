@@ -1,8 +1,9 @@
-import { type BurgageError, epochNumber } from '@burgage/contracts';
+import { type BurgageError, epochNumber, type WatchRoutesHello } from '@burgage/contracts';
 import { systemClock } from '@burgage/runtime';
 import type { Journal } from '@burgage/store';
 import type { RouteEntry } from '@burgage/tenancy';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { provenPositionOf } from './gateways.ts';
 import { createRouteFeed, type RouteFeed, type RouteFeedOptions } from './route-feed.ts';
 import { routeSnapshot } from './snapshot.ts';
 import { Follower } from './testing/follower.ts';
@@ -200,7 +201,7 @@ describe('a gateway', () => {
 
   it('that leaves ends the stream at once, whatever it was waiting for', async () => {
     const gone = new AbortController();
-    const stream = feedOf({ headIntervalMs: 60_000 }).follow(provenAt(await routes.head()), gone.signal);
+    const stream = feedOf({ headIntervalMs: 60_000 }).follow(provenAt(await routes.head()), { peer: undefined, signal: gone.signal });
     await stream.next();
     const waiting = stream.next();
     gone.abort();
@@ -365,6 +366,26 @@ describe('an older copy of the store', () => {
     await follower.takeUntil(() => follower.table.snapshots === 2);
     expect(hostsOf(follower)).toEqual(restoredHosts);
     await follower.cut();
+  });
+
+  it('is never left for an epoch from which no gateway is listened to, whatever hellos say', async () => {
+    const { copy } = await restored();
+    const own = async (): Promise<string> => (await copy.routes.head()).epoch;
+    const positionIn = async (epoch: string) => {
+      const hello = { epoch, revision: 1n, seenRevision: 1n, stamp: 'any' };
+      return provenPositionOf(hello as WatchRoutesHello, await own());
+    };
+    for (let times = 0; times < 5; times++) {
+      const before = epochNumber(await own());
+      for (const far of [999_999_999_999_999, 1_000_000_000_000, before + 1_001]) expect((await positionIn(`${far}.x`)).ok).toBe(false);
+      const farthest = await positionIn(`${before + 1_000}.x`);
+      if (!farthest.ok) throw farthest.error;
+      const follower = new Follower().open(feedOn(copy), farthest.value);
+      await follower.takeUntil(() => follower.table.snapshots === 1);
+      await follower.cut();
+      expect(epochNumber(await own())).toBe(before + 1_001);
+      expect((await positionIn(await own())).ok).toBe(true);
+    }
   });
 
   it('is found out by what a gateway holds beyond its revision', async () => {

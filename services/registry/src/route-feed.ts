@@ -1,6 +1,7 @@
 // What one gateway is told: the routes since the revision that it holds, or all of them.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { BurgageError, isBurgageError, type WatchRoutesResponseSchema } from '@burgage/contracts';
+import type { RpcCall } from '@burgage/rpc';
 import type { Clock } from '@burgage/runtime';
 import { type Journal, type JournalEntry, type JournalPosition, type Standing, standingOf } from '@burgage/store';
 import { type RouteEntry, routeEntryToProto } from '@burgage/tenancy';
@@ -50,11 +51,13 @@ export interface RouteFeedOptions {
 
 export interface RouteFeed {
   /**
-   * Messages for a gateway at `position`, until `signal` is aborted. Nothing is buffered: each message is read from the
+   * Messages for a gateway at `position`, until the signal is aborted. Nothing is buffered: each message is read from the
    * journal when the one before has been taken, and a gateway that falls behind what the journal keeps gets a snapshot.
-   * @throws BurgageError `unavailable` where this replica does not get to see in time what the gateway has.
+   * Any `peer` may follow; that an older copy of the store was restored is taken from gateways alone.
+   * @throws BurgageError `unavailable` where this replica does not get to see in time what the gateway has;
+   * `permission_denied` where a peer that is no gateway has seen what is not in the store.
    */
-  follow(position: ProvenPosition, signal: AbortSignal): AsyncGenerator<RouteMessage, void>;
+  follow(position: ProvenPosition, call: Pick<RpcCall, 'peer' | 'signal'>): AsyncGenerator<RouteMessage, void>;
 }
 
 /** Between two looks while a replica waits for itself. */
@@ -74,21 +77,24 @@ export function createRouteFeed({
   behindTimeoutMs = 5_000,
   slowMs = 5_000,
 }: RouteFeedOptions): RouteFeed {
-  async function* follow(asked: ProvenPosition, signal: AbortSignal): AsyncGenerator<RouteMessage, void> {
+  async function* follow(
+    asked: ProvenPosition,
+    { peer, signal }: Pick<RpcCall, 'peer' | 'signal'>,
+  ): AsyncGenerator<RouteMessage, void> {
     let position = asked;
     while (!signal.aborted) {
-      const goesOn = await canGoOn(position, signal);
+      const goesOn = await canGoOn(position, peer, signal);
       if (signal.aborted) return;
       position = goesOn ? yield* since(position, signal) : ((yield* all(signal)) ?? position);
     }
   }
 
   /** Whether the entries behind `position` can be had; not where the epoch is over, trimmed, or had to be ended because of this. */
-  async function canGoOn({ revision, seen }: ProvenPosition, signal: AbortSignal): Promise<boolean> {
+  async function canGoOn({ revision, seen }: ProvenPosition, peer: string | undefined, signal: AbortSignal): Promise<boolean> {
     let standing = await standingInTime(seen, signal);
     if (signal.aborted) return false;
     if (standing === 'ahead' || standing === 'forked') {
-      await beginAnewAfterRestore(seen);
+      await beginAnewAfterRestore(seen, peer);
       standing = await journal.standing(seen);
     }
     if (standing === 'held') return revision + 1 >= (await journal.head()).oldest;
@@ -115,10 +121,11 @@ export function createRouteFeed({
    * Begins an epoch beyond the gateway's, if this store is an older copy of what the gateway has seen. A read may be late
    * behind a server that has lost its place; an append is not, so it decides. Of several who find the same, one resets.
    */
-  async function beginAnewAfterRestore(seen: JournalPosition): Promise<void> {
+  async function beginAnewAfterRestore(seen: JournalPosition, peer: string | undefined): Promise<void> {
     const now = await journal.append([mark]);
     const proofs = [standingOf(seen, now, undefined), await journal.standing(seen)];
     if (proofs[0] !== 'ahead' && !proofs.includes('forked')) return;
+    if (peer !== undefined && peer !== 'gateway') throw onlyGatewaysProve(peer, seen);
     const { epoch } = await journal.reset({ from: now.epoch, beyond: seen.epoch });
     observer?.restoreFound({ seen, from: now.epoch, epoch });
   }
@@ -199,6 +206,12 @@ export function createRouteFeed({
   }
 
   return { follow };
+}
+
+function onlyGatewaysProve(peer: string, { epoch, revision }: JournalPosition): BurgageError {
+  return new BurgageError('permission_denied', {
+    message: `peer: got ${peer}, expected gateway: nothing here is revision ${revision} of ${epoch} as it was seen, and only a gateway's word of that begins the routes anew.`,
+  });
 }
 
 /** With where the journal is then; within a snapshot that is nowhere. */

@@ -9,9 +9,11 @@ import { outboxHandlers } from './adapters/outbox.ts';
 import { createRoutePublisher } from './adapters/publisher.ts';
 import { createGateways } from './gateways.ts';
 import { registryHandlers } from './handlers.ts';
+import { routeReader } from './host-resolver.ts';
 import { createJournalKeeper } from './journal-keeper.ts';
 import { registryMetrics } from './metrics.ts';
 import { createPlacement } from './placement.ts';
+import { createRouteCache } from './route-cache.ts';
 import { createRouteFeed, type RouteFeedObserver } from './route-feed.ts';
 import { routeSnapshot } from './snapshot.ts';
 import { createTenants } from './tenants.ts';
@@ -60,9 +62,10 @@ export function createRegistryService(options: RegistryServiceOptions): Componen
   const metrics = registryMetrics(options.metrics);
   const documents = openDocuments(store);
   const { routes } = documents;
+  const cache = createRouteCache({ journal: routes, load: routeReader(documents), clock, logger });
   const relay = createOutboxRelay({
     documents: [documents.tenants, documents.hosts, documents.upstreams, documents.platformRoutes],
-    handlers: outboxHandlers(routes, events),
+    handlers: outboxHandlers(routes, events, (entries) => cache.written(entries)),
     logger,
     clock,
   });
@@ -105,6 +108,7 @@ export function createRegistryService(options: RegistryServiceOptions): Componen
         }),
         gateways,
         routes,
+        cache,
         metrics,
         logger,
       }),
@@ -120,12 +124,14 @@ export function createRegistryService(options: RegistryServiceOptions): Componen
     async start() {
       await relay.start();
       await keeper.start();
+      await cache.start();
       await server.start();
     },
     drain: () => server.drain(),
     async stop() {
       await server.stop();
       await gateways.settled();
+      await cache.stop();
       await keeper.stop();
       await relay.stop();
     },

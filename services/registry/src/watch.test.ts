@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { isDeepStrictEqual } from 'node:util';
 import { epochNumber, RegistryService, TenantState } from '@burgage/contracts';
-import { createRpcClient } from '@burgage/rpc';
-import { createLogger, createMetrics } from '@burgage/runtime';
+import { createDevelopmentCa, createRpcClient, readTlsIdentity } from '@burgage/rpc';
+import { createLogger, createMetrics, systemClock, systemRandom } from '@burgage/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDocuments } from './adapters/documents.ts';
 import { routeItem } from './adapters/outbox.ts';
@@ -128,7 +128,8 @@ describe('WatchRoutes', () => {
     ['is at an impossible revision', [hello('gw', { revision: 2n ** 63n })], 'hello.revision'],
     ['has seen an impossible revision', [hello('gw', { seenRevision: 2n ** 63n })], 'hello.seen_revision'],
     ['says more than a stamp', [hello('gw', { stamp: 'x'.repeat(101) })], 'hello.stamp'],
-    ['is in an impossible epoch', [hello('gw', { epoch: '999999999999999.x' })], 'hello.epoch'],
+    ['is in the last epoch that there can be', [hello('gw', { epoch: '999999999999999.x' })], 'hello.epoch'],
+    ['is in an epoch that no copy of this store can have been in', [hello('gw', { epoch: '1002.x' })], 'hello.epoch'],
     ['applied an impossible revision', [hello('gw'), { message: { case: 'applied', value: { revision: 2n ** 63n } } }], 'applied.revision'],
   ] as const)('refuses a gateway that %s', async (_, said, field) => {
     const gateway = new TestGateway(registry.client, ...said);
@@ -233,6 +234,44 @@ describe('an older copy of the store, restored behind running gateways', () => {
     expect(back.table.shown.get(`tenant ${again.tenantId}`)).toMatchObject({ state: 'active' });
     await back.vanish();
   }, 20_000);
+});
+
+describe('over TCP, a peer that is no gateway', () => {
+  it('may follow the routes, and cannot have them begin anew', async () => {
+    const ca = await createDevelopmentCa({ folder: join(folder.path, 'ca'), clock: systemClock, random: systemRandom });
+    const identityOf = async (service: string) => readTlsIdentity(await ca.issue(service));
+    const service = createRegistryService({
+      address: '127.0.0.1:0',
+      tls: await identityOf('registry'),
+      store: registry.store,
+      events: registry.events,
+      catalog: testCatalog,
+      baseDomain: 'localhost',
+      logger: quiet,
+      metrics: createMetrics(),
+    });
+    await service.start();
+    const clientOf = async (peer: string) => createRpcClient(RegistryService, { address: service.address(), tls: await identityOf(peer) });
+    const [operator, gateway] = [await clientOf('operator'), await clientOf('gateway')];
+    const { epoch } = await registry.documents.routes.head();
+    // Of the same number: two histories.
+    const forked = { epoch: `${epochNumber(epoch)}.other`, revision: 1n, stamp: 'other' };
+
+    const watching = new TestGateway(operator, hello('watching'));
+    await eventually(() => watching.table.snapshots === 1);
+    const refused = new TestGateway(operator, hello('refused', forked));
+    expect(await refused.ended).toMatchObject({ code: 'permission_denied', message: expect.stringMatching(/^peer: got operator, expected gateway/) });
+    expect((await registry.documents.routes.head()).epoch).toBe(epoch);
+    const believed = new TestGateway(gateway, hello('believed', forked));
+    await eventually(() => believed.table.snapshots === 1 && watching.table.snapshots === 2);
+    const anew = (await registry.documents.routes.head()).epoch;
+    expect(epochNumber(anew)).toBe(epochNumber(epoch) + 1);
+    for (const { table } of [watching, believed]) expect(table.position.epoch).toBe(anew);
+
+    for (const one of [watching, believed]) await one.vanish();
+    for (const client of [operator, gateway]) await client.close();
+    await service.stop();
+  });
 });
 
 describe('when nobody takes the events', () => {

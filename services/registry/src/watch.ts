@@ -1,23 +1,32 @@
 // The conversation with one gateway: it says hello and how far it is, and is told the routes.
 import { invalidField, type WatchRoutesHello, type WatchRoutesRequest } from '@burgage/contracts';
+import type { RpcCall } from '@burgage/rpc';
+import type { Journal } from '@burgage/store';
 import { unwrap } from '@burgage/tenancy';
 import { checkHello, type GatewayConnection, type Gateways, positionOf, provenPositionOf } from './gateways.ts';
 import type { RouteFeed, RouteMessage } from './route-feed.ts';
 
+export interface WatchParts {
+  readonly feed: RouteFeed;
+  readonly gateways: Gateways;
+  readonly routes: Pick<Journal, 'head'>;
+}
+
 /**
- * Answers a stream of WatchRoutes until the gateway ends it or `signal` is aborted.
- * @throws BurgageError `invalid_argument` where the gateway does not begin with a hello, says it twice, or says nothing.
+ * Answers a stream of WatchRoutes until the gateway ends it or the call's signal is aborted.
+ * @throws BurgageError `invalid_argument` where the gateway does not begin with a hello, says it twice, says nothing, or
+ * is in an epoch that no gateway of this registry can be in; what the feed throws.
  */
 export async function* watchRoutes(
-  { feed, gateways }: { readonly feed: RouteFeed; readonly gateways: Gateways },
+  { feed, gateways, routes }: WatchParts,
   requests: AsyncIterable<WatchRoutesRequest>,
-  signal: AbortSignal,
+  { peer, signal }: Pick<RpcCall, 'peer' | 'signal'>,
 ): AsyncGenerator<RouteMessage, void> {
   const said = requests[Symbol.asyncIterator]();
   const first = await Promise.race([said.next(), aborted(signal)]);
   if (first === undefined || first.done) return;
   const hello = helloOf(first.value);
-  const position = unwrap(provenPositionOf(hello));
+  const position = unwrap(provenPositionOf(hello, (await routes.head()).epoch));
   const connection = gateways.connect(hello);
   const ended = new AbortController();
   let failure: unknown;
@@ -28,7 +37,7 @@ export async function* watchRoutes(
     })
     .finally(() => ended.abort());
   try {
-    yield* feed.follow(position, AbortSignal.any([signal, ended.signal]));
+    yield* feed.follow(position, { peer, signal: AbortSignal.any([signal, ended.signal]) });
     if (failure !== undefined && !signal.aborted) throw failure;
   } finally {
     connection.close();

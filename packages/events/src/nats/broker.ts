@@ -80,7 +80,7 @@ export class Broker {
 
   /** Makes what is missing; several who find it so at once do it once. */
   ensureStreams(): Promise<void> {
-    this.#ensuring ??= ensureStreams(this.manager, this.layout, this.#limits, this.#known)
+    this.#ensuring ??= ensureStreams(this.manager, this.layout, this.#limits, this.#known, this.#clock)
       .then((lost) => {
         this.#known = true;
         if (lost) this.#logger?.error({ stream: this.layout.eventsStream }, 'events: the stream was lost and is made again');

@@ -46,6 +46,7 @@ export class DeadLetters {
   /** Oldest first. */
   async list(limit: number): Promise<readonly DeadLetter[]> {
     const letters: DeadLetter[] = [];
+    // Less than any.
     let next = 1;
     while (letters.length < limit) {
       const stored = await this.#get({ seq: next, next_by_subj: this.#broker.layout.deadLetterSubjectAny });
@@ -67,13 +68,14 @@ export class DeadLetters {
     const info = await this.#broker.attempt('look for the consumer', () => consumerInfo(manager, layout.eventsStream, consumer));
     if (info === undefined) throw consumerNotFound(consumer);
     // First there, then no more here: killed in between, it is delivered twice rather than never.
+    const headers = headersOf(event);
     await this.#broker.publish({
       stream: layout.eventsStream,
       subject: layout.replaySubject(consumer),
       data: event.data,
-      headers: headersOf(event),
+      headers,
       // No id of an event has a space here: those are escaped.
-      messageId: `replay ${stored.seq}`,
+      messageId: `replay ${stored.seq} ${headers.get('ce-id')}`,
     });
     await this.#remove(stored);
   }

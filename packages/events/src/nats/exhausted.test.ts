@@ -58,7 +58,7 @@ describeWithLab('nats exhausted deliveries', ['nats'], (lab) => {
     await door.manager.streams.delete(eventsStream);
 
     const after = await bench.open({ url });
-    await after.publish(eventOf(made, { id: 'another with the same number' }));
+    await after.publish(eventOf(made, { id: 'new' }));
     await eventually(async () => {
       expect(await door.manager.consumers.info(exhaustedStream, 'burial')).toMatchObject({ num_ack_pending: 0, num_pending: 0 });
     });
@@ -70,12 +70,7 @@ describeWithLab('nats exhausted deliveries', ['nats'], (lab) => {
     const events = await bench.open({ url });
     await using door = await backDoor(url, bench.namespace);
     const { exhaustedStream, exhaustedSubjectAny } = door.layout;
-    for (const text of [
-      'not JSON',
-      '{}',
-      '{"consumer":1}',
-      `{"consumer":"a","stream_seq":1,"deliveries":1,"timestamp":"${new Date(8e15).toISOString()}"}`,
-    ]) {
+    for (const text of ['not JSON', '{}', '{"consumer":1}', '{"consumer":"a","stream_seq":1,"deliveries":1}']) {
       door.connection.publish(exhaustedSubjectAny.replace('>', 'readers'), text);
     }
     await eventually(async () => {

@@ -5,15 +5,12 @@ import type { Parts } from './broker.ts';
 import { ensureConsumer } from './consumers.ts';
 import { eventOf } from './message.ts';
 import { type Delivered, Pull } from './pull.ts';
-import { infoOf } from './streams.ts';
 
 /** Source: nats-server, JSConsumerDeliveryExceededAdvisory. */
 interface Advisory {
   readonly consumer: string;
   readonly stream_seq: number;
   readonly deliveries: number;
-  /** RFC 3339. */
-  readonly timestamp: string;
 }
 
 /** Shared by all processes. */
@@ -60,10 +57,7 @@ export function createExhaustedWatch(parts: Parts): ExhaustedWatch {
     }
   }
 
-  async function bury({ consumer, stream_seq: sequence, deliveries, timestamp }: Advisory): Promise<void> {
-    const stream = await infoOf(manager, layout.eventsStream);
-    // A stream that was made later counts from 1 again: there the number is another event's.
-    if (stream === undefined || Date.parse(stream.created) > Date.parse(timestamp)) return;
+  async function bury({ consumer, stream_seq: sequence, deliveries }: Advisory): Promise<void> {
     const stored = await manager.streams.getMessage(layout.eventsStream, { seq: sequence });
     const event = stored === null ? undefined : eventOf({ headers: stored.header, data: stored.data });
     if (event === undefined) return;
@@ -85,9 +79,9 @@ export function createExhaustedWatch(parts: Parts): ExhaustedWatch {
 /** Undefined where somebody else published something else there. */
 function advisoryOf(message: Msg): Advisory | undefined {
   try {
-    const { consumer, stream_seq, deliveries, timestamp } = message.json<Partial<Advisory>>();
+    const { consumer, stream_seq, deliveries } = message.json<Partial<Advisory>>();
     const usable = typeof consumer === 'string' && Number.isInteger(stream_seq) && Number.isInteger(deliveries);
-    return usable && !Number.isNaN(Date.parse(timestamp ?? '')) ? ({ consumer, stream_seq, deliveries, timestamp } as Advisory) : undefined;
+    return usable ? ({ consumer, stream_seq, deliveries } as Advisory) : undefined;
   } catch {
     return undefined;
   }

@@ -1,9 +1,10 @@
 // Tests of streams and consumers that somebody deletes: what follows is late, never lost.
+import { BurgageError } from '@burgage/contracts';
 import { describeWithLab } from '@burgage/lab';
 import type { ConsumerInfo } from '@nats-io/jetstream';
 import { expect, test } from 'vitest';
 import { eventOf, eventually, quick } from '../conformance/engine.ts';
-import type { Event } from '../port.ts';
+import type { Delivery, Event } from '../port.ts';
 import { useNatsBench } from './testing/bench.ts';
 import { backDoor } from './testing/server.ts';
 
@@ -85,6 +86,63 @@ describeWithLab('nats losses', ['nats'], (lab) => {
     await door.manager.streams.delete(door.layout.deadLettersStream);
     await events.publish(eventOf(made, { id: 'poison' }));
     await eventually(async () => expect(await events.deadLetters(10)).toMatchObject([{ event: { id: 'poison' }, reason: 'broken' }]));
+  });
+
+  test.each(['handled', 'dead'] as const)(
+    'an event published after the stream was lost is tried until it is handled, though one from before is %s only then',
+    async (end) => {
+      const { url } = lab.server('nats');
+      const [events, publisher] = [await bench.open({ url }), await bench.open({ url })];
+      const gates = { old: Promise.withResolvers<void>(), new: Promise.withResolvers<void>() };
+      const ended: string[] = [];
+      const begun: string[] = [];
+      const handler = async ({ id }: Event, { attempt }: Delivery): Promise<void> => {
+        begun.push(`${id} ${attempt}`);
+        if (attempt === 1) await gates[id as 'old' | 'new'].promise;
+        if (id === 'new' && attempt === 1) throw new Error('fails once');
+        ended.push(id);
+        if (id === 'old' && end === 'dead') throw new BurgageError('event_unknown', { message: 'unknown' });
+      };
+      await events.subscribe(quick('readers', handler));
+      await publisher.publish(eventOf(made, { id: 'old' }));
+      await eventually(() => expect(begun).toEqual(['old 1']));
+      await using door = await backDoor(url, bench.namespace);
+      await door.manager.streams.delete(door.layout.eventsStream);
+      await publisher.publish(eventOf(made, { id: 'new' }));
+      await eventually(() => expect(begun).toEqual(['old 1', 'new 1']));
+
+      // What the server is told of the first message of the lost stream, it hears while the first of the new one is in its handler.
+      gates.old.resolve();
+      await eventually(() => expect(ended).toEqual(['old']));
+      await eventually(async () => expect(await events.deadLetters(10)).toHaveLength(end === 'dead' ? 1 : 0));
+      await events.ping();
+      gates.new.resolve();
+      await eventually(() => expect(ended).toEqual(['old', 'new']));
+      expect(begun).toEqual(['old 1', 'new 1', 'new 2']);
+    },
+  );
+
+  test('a dead letter replayed soon after the stream of the dead letters was lost is delivered', async () => {
+    const { url } = lab.server('nats');
+    const events = await bench.open({ url });
+    await using door = await backDoor(url, bench.namespace);
+    let broken = true;
+    const got: string[] = [];
+    const handler = async ({ id }: Event): Promise<void> => {
+      if (broken) throw new Error('broken');
+      got.push(id);
+    };
+    await events.subscribe(quick('readers', handler, { attemptsMax: 1 }));
+    for (const id of ['one', 'two']) {
+      broken = true;
+      await events.publish(eventOf(made, { id }));
+      await eventually(async () => expect(await events.deadLetters(10)).toMatchObject([{ event: { id } }]));
+      broken = false;
+      for (const letter of await events.deadLetters(10)) await events.replay(letter.id);
+      await eventually(() => expect(got).toContain(id));
+      await door.manager.streams.delete(door.layout.deadLettersStream);
+    }
+    expect(got).toEqual(['one', 'two']);
   });
 
   test('a subscription that asks for fewer attempts makes dead letters of what was tried more often, and loses none', async () => {

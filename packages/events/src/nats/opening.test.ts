@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describeWithLab } from '@burgage/lab';
+import { systemClock } from '@burgage/runtime';
 import { describe, expect, test } from 'vitest';
 import { eventOf, eventually, quick } from '../conformance/engine.ts';
 import { openNatsEvents } from './nats.ts';
@@ -115,6 +116,25 @@ describeWithLab('nats streams', ['nats'], (lab) => {
       config: { storage: 'file', retention: 'limits', max_age: 7 * 24 * 60 * 60 * 1e9, duplicate_window: 120e9 },
     });
     expect(info.config.metadata).not.toHaveProperty('burgage-remade');
+  });
+
+  test('a stream counts from the milliseconds of the clock times 1,000, so none has the numbers of one that was lost', async () => {
+    const { url } = lab.server('nats');
+    const nowMs = Date.parse('2254-12-31T23:59:59.999Z');
+    await bench.open({ url, clock: { ...systemClock, now: () => new Date(nowMs) } });
+    await using door = await backDoor(url, bench.namespace);
+    const { eventsStream, deadLettersStream, exhaustedStream } = door.layout;
+    for (const stream of [eventsStream, deadLettersStream, exhaustedStream]) {
+      expect((await door.manager.streams.info(stream)).config.first_seq).toBe(nowMs * 1_000);
+    }
+    expect(Number.isSafeInteger(nowMs * 1_000)).toBe(true);
+    // Another that opens leaves it at that.
+    const events = await bench.open({ url, retentionMs: 60_000 });
+    await events.publish(eventOf(made));
+    expect(await door.manager.streams.info(eventsStream)).toMatchObject({
+      config: { first_seq: nowMs * 1_000 },
+      state: { last_seq: nowMs * 1_000 },
+    });
   });
 
   test('other options change the streams and keep what is in them', async () => {

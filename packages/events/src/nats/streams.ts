@@ -1,6 +1,7 @@
 // The streams of one namespace: made where they are missing, brought to what is asked for, by any number of processes at once.
 import { isDeepStrictEqual } from 'node:util';
 import { BurgageError } from '@burgage/contracts';
+import type { Clock } from '@burgage/runtime';
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import { isRefusal, isStreamNotFound } from './faults.ts';
@@ -48,23 +49,32 @@ export function checkLimits(limits: StreamLimits): void {
  * The stream of the events is the first to be made. So where it is missing and another one is not, it was lost: what is made
  * then carries a mark, by which a consumer that begins there takes all from the beginning.
  */
-export async function ensureStreams(manager: JetStreamManager, layout: Layout, limits: StreamLimits, known: boolean): Promise<boolean> {
+export async function ensureStreams(
+  manager: JetStreamManager,
+  layout: Layout,
+  limits: StreamLimits,
+  known: boolean,
+  clock: Clock,
+): Promise<boolean> {
   const given = configOf(limits);
   const remade = known || (await infoOf(manager, layout.deadLettersStream)) !== undefined;
   const made = await ensure(
     manager,
     { name: layout.eventsStream, description: 'The events of Burgage.', metadata: remade ? { [remadeMark]: 'true' } : {} },
     { ...given, subjects: layout.eventSubjects },
+    clock,
   );
   await ensure(
     manager,
     { name: layout.deadLettersStream, description: 'Events that a consumer could not handle: kept until they are replayed or discarded.' },
     { ...given, subjects: [layout.deadLetterSubjectAny], max_age: 0, max_bytes: -1 },
+    clock,
   );
   await ensure(
     manager,
     { name: layout.exhaustedStream, description: 'What the server says when it gives an event up: each becomes a dead letter.' },
     { ...given, subjects: [layout.exhaustedSubjectAny], max_bytes: -1 },
+    clock,
   );
   return made && remade;
 }
@@ -88,11 +98,12 @@ async function ensure(
   manager: JetStreamManager,
   first: Pick<StreamConfig, 'name' | 'description'> & Partial<StreamConfig>,
   wanted: Partial<StreamConfig>,
+  clock: Clock,
 ): Promise<boolean> {
   const { name } = first;
   const info = await infoOf(manager, name);
   try {
-    if (info === undefined) await manager.streams.add({ ...madeAs, ...first, ...wanted });
+    if (info === undefined) await manager.streams.add({ ...madeAs, ...first, ...wanted, first_seq: firstSequence(clock) });
     else {
       checkStorage(info);
       if (!isDeepStrictEqual({ ...info.config, ...wanted }, info.config)) await manager.streams.update(name, wanted);
@@ -102,6 +113,15 @@ async function ensure(
     if (isRefusal(error)) throw refused(name, error);
     throw error;
   }
+}
+
+/**
+ * A stream that is made counts on from beyond whatever an earlier one of its name can have reached with fewer than a million
+ * messages a second. So what names a message of a lost stream, such as a late answer, means none of the new one. A safe
+ * integer until the year 2255.
+ */
+function firstSequence(clock: Clock): number {
+  return clock.now().getTime() * 1_000;
 }
 
 /** What is given, and what follows from it. */

@@ -25,24 +25,20 @@ export class JournalWatch {
 
   /**
    * Resolves when there is a batch with `key` or behind it, or when `signal` is aborted.
-   * @throws BurgageError `unavailable` where the server cannot be asked.
+   * @throws BurgageError `unavailable` where the server cannot be asked, or the store is closed.
    */
   async untilAt(key: string, signal: AbortSignal): Promise<void> {
-    let end = (): void => {};
-    await new Promise<void>((resolve, reject) => {
-      const waiter = { key, wake: resolve, fail: reject };
-      end = (): void => {
-        this.#waiters.delete(waiter);
-        resolve();
-      };
-      this.#waiters.add(waiter);
-      if (signal.aborted) end();
-      signal.addEventListener('abort', end);
-      if (!this.#looking) void this.#look();
-    }).finally(() => {
-      signal.removeEventListener('abort', end);
-      end();
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter: Waiter = { key, wake: resolve, fail: reject };
+    signal.addEventListener('abort', waiter.wake, { once: true });
+    this.#waiters.add(waiter);
+    if (!this.#looking) void this.#look();
+    try {
+      await promise;
+    } finally {
+      this.#waiters.delete(waiter);
+      signal.removeEventListener('abort', waiter.wake);
+    }
   }
 
   /** There is a batch with `key` now. */
@@ -51,16 +47,18 @@ export class JournalWatch {
   }
 
   async #look(): Promise<void> {
+    const { clock, closing } = this.#server;
     this.#looking = true;
     while (this.#waiters.size > 0) {
-      await this.#server.clock.sleep(lookEveryMs, this.#server.closing);
-      if (this.#waiters.size === 0) break;
+      await clock.sleep(lookEveryMs, closing);
+      const waiters = [...this.#waiters];
+      const [first] = waiters.map(({ key }) => key).sort();
+      if (first === undefined) break;
       try {
-        const lowest = [...this.#waiters].reduce((least, { key }) => (key < least ? key : least), '\uffff');
-        const last = await this.#server.call(() => this.#record.lastAtOrBehind(lowest));
+        const last = await this.#server.call(() => this.#record.lastAtOrBehind(first));
         if (last !== undefined) this.notify(last._id);
       } catch (error) {
-        for (const waiter of this.#waiters) waiter.fail(error);
+        for (const waiter of waiters) waiter.fail(error);
       }
     }
     this.#looking = false;

@@ -74,7 +74,7 @@ export class MongoJournal implements Journal {
   }
 
   async waitBeyond(revision: number, timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
-    const { clock, closing } = this.#server;
+    const { clock } = this.#server;
     const endsAtMs = clock.monotonicMs() + timeoutMs;
     for (;;) {
       const head = await this.head();
@@ -82,14 +82,14 @@ export class MongoJournal implements Journal {
       const leftMs = endsAtMs - clock.monotonicMs();
       if (leftMs <= 0 || signal?.aborted) return false;
       const over = new AbortController();
-      const stop = AbortSignal.any([over.signal, closing, ...(signal === undefined ? [] : [signal])]);
-      // A sleep that is not needed any more must not keep the process.
-      const awake = new AbortController();
-      void clock.sleep(leftMs, awake.signal).then(() => over.abort());
+      const end = (): void => over.abort();
+      signal?.addEventListener('abort', end);
+      void clock.sleep(leftMs, over.signal).then(end);
       try {
-        await this.#watch.untilAt(batchKey(head.epoch, head.revision + 1), stop);
+        await this.#watch.untilAt(batchKey(head.epoch, head.revision + 1), over.signal);
       } finally {
-        awake.abort();
+        signal?.removeEventListener('abort', end);
+        end();
       }
     }
   }

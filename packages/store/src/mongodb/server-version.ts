@@ -4,13 +4,10 @@ import { BurgageError } from '@burgage/contracts';
 const majorMin = 7;
 
 /**
- * Other products that say of themselves that they are MongoDB 7, by the versions that the conformance suite runs on.
- * They have no replica sets: what they acknowledge is as durable as the database beneath them.
+ * FerretDB says of itself that it is MongoDB 7. Admitted are the versions that the conformance suite runs on: 1.24 on
+ * SQLite, and 2 from 2.7 on, on PostgreSQL. What they acknowledge is as durable as the database beneath them.
  */
-const admitted = [
-  { product: 'FerretDB', versions: /^v?1\.24\./, note: 'on SQLite, built to carry out writes one by one' },
-  { product: 'FerretDB', versions: /^v?2\.(?:[7-9]|\d{2,})\./, note: 'on PostgreSQL' },
-] as const;
+const ferretdbVersions = [/^v?1\.24\./, /^v?2\.(?:[7-9]|\d{2,})\./];
 
 /** What the command `buildInfo` answers, as far as it matters here. */
 export interface BuildInfo {
@@ -29,7 +26,7 @@ export interface BuildInfo {
 export function checkServerVersion(place: string, info: BuildInfo): string {
   const ferretdb = info.ferretdb?.version ?? info.ferretdbVersion;
   if (ferretdb !== undefined) {
-    if (!admitted.some(({ versions }) => versions.test(ferretdb))) throw tooOld(place, `FerretDB ${ferretdb}`);
+    if (!ferretdbVersions.some((admitted) => admitted.test(ferretdb))) throw tooOld(place, `FerretDB ${ferretdb}`);
     return `FerretDB ${ferretdb}`;
   }
   const found = `MongoDB ${info.version ?? 'of no version'}`;

@@ -95,19 +95,23 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
   }
 
   function hear({ message }: WatchRoutesResponse): void {
+    const { epoch: from } = follower.position;
     const effect = apply(message);
     switch (effect.kind) {
       case 'broken':
         throw new Error(`the conversation cannot go on: ${effect.reason}`);
       case 'held':
         logger.error(
-          { removed: effect.removed, hosts: effect.hosts },
-          'snapshot held: it would remove too many hosts; the old routes are served until POST /snapshot/accept on the admin port',
+          { removed: effect.removed, hosts: effect.hosts, from, epoch: effect.epoch },
+          `snapshot held${begunAnew(from, effect.epoch)}: with it too many hosts would lead to no app any more; the old routes are served until POST /snapshot/accept on the admin port`,
         );
         break;
-      case 'swapped':
-        logger.info({ ...follower.position, hosts: follower.table.hostCount }, 'routes replaced by a snapshot');
+      case 'swapped': {
+        const { table, position } = follower;
+        const anew = begunAnew(from, position.epoch);
+        logger[anew === '' ? 'info' : 'warn']({ from, ...position, hosts: table.hostCount }, `routes replaced by a snapshot${anew}`);
         break;
+      }
       case 'none':
       case 'advanced':
         break;
@@ -186,4 +190,10 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     disconnectedSinceMs: () => disconnectedSinceMs,
     ack: () => bell.ring(),
   };
+}
+
+/** Why a snapshot came of another epoch than the gateway was in; empty where it was in none or is in the same. */
+function begunAnew(from: string, epoch: string): string {
+  if (from === '' || from === epoch) return '';
+  return ` because the registry has begun its routes anew, as it does when an older copy of its store was restored (it says so in its own log)`;
 }

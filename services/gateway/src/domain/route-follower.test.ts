@@ -13,6 +13,35 @@ const host = (name: string, version = 1, removed = false): RouteEntry =>
 
 const hosts = (count: number) => Array.from({ length: count }, (_, i) => host(`h${i}.test`));
 
+const upstream = (endpointCount = 1): RouteEntry => {
+  const endpoints = Array.from({ length: endpointCount }, (_, i) => ({ address: `127.0.0.1:${i + 1}`, weight: 1, zone: '' }));
+  return { kind: 'upstream', key: 'shared', version: 1, removed: false, entity: { kind: 'upstream', name: 'shared', endpoints } };
+};
+
+const tenant: RouteEntry = {
+  kind: 'tenant',
+  key: 'ten_1',
+  version: 1,
+  removed: false,
+  entity: {
+    kind: 'tenant',
+    tenantId: 'ten_1',
+    slug: 'acme',
+    plan: 'trial',
+    state: 'active',
+    holds: [],
+    features: [],
+    upstream: 'shared',
+    isolation: 'pool',
+    entitlementVersion: 1,
+    branding: { name: 'Acme', color: '#336699' },
+    platform: false,
+  },
+};
+
+/** Hosts that lead to an app. */
+const served = (count: number) => [upstream(), tenant, ...hosts(count)];
+
 function snapshot(follower: RouteFollower, epoch: string, revision: number, list: readonly RouteEntry[]) {
   follower.snapshotBegin(epoch, revision);
   follower.batch(list, 0, '');
@@ -160,9 +189,9 @@ describe('RouteFollower', () => {
     fc.assert(
       fc.property(fc.integer({ min: 10, max: 60 }), fc.nat({ max: 60 }), (before, after) => {
         const follower = new RouteFollower();
-        snapshot(follower, '1.a', 1, hosts(before));
+        snapshot(follower, '1.a', 1, served(before));
         const removed = Math.max(0, before - after);
-        const effect = snapshot(follower, '2.b', 7, hosts(after));
+        const effect = snapshot(follower, '2.b', 7, served(after));
         expect(effect.kind).toBe(removed > before / 5 ? 'held' : 'swapped');
         if (effect.kind !== 'held') return;
         expect(follower.snapshotHeld).toBe(true);
@@ -180,13 +209,77 @@ describe('RouteFollower', () => {
     );
   });
 
+  it.each<[string, RouteEntry[]]>([
+    ['upstream is missing', [tenant]],
+    ['upstream is removed', [{ kind: 'upstream', key: 'shared', version: 2, removed: true }, tenant]],
+    ['upstream has no endpoint', [upstream(0), tenant]],
+    ['tenant is missing', [upstream()]],
+    ['tenant is removed', [upstream(), { kind: 'tenant', key: 'ten_1', version: 2, removed: true }]],
+  ])('holds a snapshot with every host in which their one %s', (_, list) => {
+    const follower = new RouteFollower();
+    snapshot(follower, '1.a', 1, served(20));
+    expect(snapshot(follower, '2.b', 7, [...list, ...hosts(20)])).toEqual({ kind: 'held', epoch: '2.b', removed: 20, hosts: 20 });
+    expect(follower.table.endpoints('shared')).toHaveLength(1);
+    expect(follower.acceptSnapshot()).toBe(true);
+    expect(follower.table.hostCount).toBe(20);
+  });
+
+  it('holds a snapshot if and only if of ten or more hosts that lead to an app more than a fifth would no more', () => {
+    const index = fc.nat({ max: 3 });
+    /** Hosts to tenants, tenants to upstreams, upstreams to as many endpoints; undefined: none of these. */
+    const world = fc.record({
+      hosts: fc.array(fc.option(index, { nil: undefined, freq: 12 }), { minLength: 30, maxLength: 30 }),
+      tenants: fc.array(fc.option(index, { nil: undefined, freq: 8 }), { minLength: 4, maxLength: 4 }),
+      upstreams: fc.array(fc.option(fc.nat({ max: 5 }), { nil: undefined, freq: 12 }), { minLength: 4, maxLength: 4 }),
+    });
+    type World = typeof world extends fc.Arbitrary<infer W> ? W : never;
+    const entriesOf = (of: World): RouteEntry[] => [
+      ...of.upstreams.flatMap((count, i): RouteEntry[] => {
+        const { entity, ...rest } = upstream(count);
+        return count === undefined || entity?.kind !== 'upstream'
+          ? []
+          : [{ ...rest, key: `u${i}`, entity: { ...entity, name: `u${i}` } } as RouteEntry];
+      }),
+      ...of.tenants.flatMap((to, i): RouteEntry[] => {
+        if (to === undefined || tenant.entity?.kind !== 'tenant') return [];
+        return [{ ...tenant, key: `t${i}`, entity: { ...tenant.entity, tenantId: `t${i}`, upstream: `u${to}` } }];
+      }),
+      ...of.hosts.flatMap((to, i): RouteEntry[] => {
+        if (to === undefined) return [];
+        return [{ ...host(`h${i}`), entity: { kind: 'host', host: `h${i}`, tenantId: `t${to}` } } as RouteEntry];
+      }),
+    ];
+    const leadOn = ({ hosts, tenants, upstreams }: World): boolean[] =>
+      hosts.map((to) => {
+        const through = to === undefined ? undefined : tenants[to];
+        return (through === undefined ? 0 : (upstreams[through] ?? 0)) > 0;
+      });
+    const kinds = new Set<string>();
+    fc.assert(
+      fc.property(world, fc.option(world, { nil: undefined }), fc.nat({ max: 29 }), (before, other, gone) => {
+        // Often much the same, with few hosts gone.
+        const after = other ?? { ...before, hosts: before.hosts.map((to, i) => (i < gone / 2 ? undefined : to)) };
+        const follower = new RouteFollower();
+        snapshot(follower, '1.a', 1, entriesOf(before));
+        const { kind } = snapshot(follower, '1.a', 2, entriesOf(after));
+        const [led, leads] = [leadOn(before), leadOn(after)];
+        const count = led.filter((leading) => leading).length;
+        const lost = led.filter((leading, i) => leading && !leads[i]).length;
+        expect(kind).toBe(count >= 10 && lost > count / 5 ? 'held' : 'swapped');
+        kinds.add(kind);
+      }),
+      { numRuns: 300 },
+    );
+    expect(kinds.size).toBe(2);
+  });
+
   it('serves a held snapshot no more once another one comes that is not suspicious', () => {
     const follower = new RouteFollower();
-    snapshot(follower, '1.a', 1, hosts(20));
-    expect(snapshot(follower, '1.a', 2, hosts(1)).kind).toBe('held');
+    snapshot(follower, '1.a', 1, served(20));
+    expect(snapshot(follower, '1.a', 2, served(1)).kind).toBe('held');
     follower.disconnected();
     expect(follower.snapshotHeld).toBe(true);
-    expect(snapshot(follower, '1.a', 3, hosts(19)).kind).toBe('swapped');
+    expect(snapshot(follower, '1.a', 3, served(19)).kind).toBe('swapped');
     expect(follower.snapshotHeld).toBe(false);
   });
 
@@ -246,8 +339,8 @@ describe('RouteFollower', () => {
   it('drops a held snapshot when a new conversation goes on from what is served', () => {
     for (const say of ['entries', 'head'] as const) {
       const follower = new RouteFollower();
-      snapshot(follower, '1.a', 1, hosts(20));
-      expect(snapshot(follower, '2.b', 0, hosts(1)).kind).toBe('held');
+      snapshot(follower, '1.a', 1, served(20));
+      expect(snapshot(follower, '2.b', 0, served(1)).kind).toBe('held');
       follower.disconnected();
       expect(follower.hello()).toEqual(positionAt('1.a', 1));
       if (say === 'entries') expect(follower.batch([host('later.test')], 2, 'stamp 2')).toEqual({ kind: 'advanced' });
@@ -260,8 +353,8 @@ describe('RouteFollower', () => {
 
   it('takes no entries of the epoch that it said hello with once a snapshot of another one was accepted', () => {
     const follower = new RouteFollower();
-    snapshot(follower, '1.a', 1, hosts(20));
-    snapshot(follower, '2.b', 0, hosts(1));
+    snapshot(follower, '1.a', 1, served(20));
+    snapshot(follower, '2.b', 0, served(1));
     follower.hello();
     expect(follower.acceptSnapshot()).toBe(true);
     expect(follower.batch([host('later.test')], 2, 'stamp 2')).toMatchObject({ kind: 'broken' });

@@ -3,7 +3,10 @@ import { epochNumber } from '@burgage/contracts';
 import type { RouteEntry } from '@burgage/tenancy';
 import { RouteTable } from './route-table.ts';
 
-/** A snapshot that removes more than this share of the hosts waits for an operator. */
+/**
+ * A snapshot that removes more than this share of the hosts waits for an operator. A host counts while it leads to a tenant
+ * with endpoints: without its tenant or its upstream it is as gone for its visitors as without its own entry.
+ */
 export const removedShareMax = 1 / 5;
 /** Below this many hosts a table is too small for shares to mean anything. */
 export const hostsToGuardMin = 10;
@@ -37,7 +40,13 @@ export const nowhere: TablePosition = { epoch: '', revision: 0, seen: { revision
 type Phase =
   | { readonly kind: 'following' }
   | { readonly kind: 'staging'; readonly table: RouteTable; readonly epoch: string; readonly revision: number; received: number }
-  | { readonly kind: 'holding'; readonly table: RouteTable; position: TablePosition; readonly removed: number; followed: boolean };
+  | { readonly kind: 'holding'; readonly table: RouteTable; position: TablePosition; readonly removal: Removal; followed: boolean };
+
+/** What a snapshot does to the hosts that lead to a tenant with endpoints: `removed` of `hosts` would no more. */
+export interface Removal {
+  readonly removed: number;
+  readonly hosts: number;
+}
 
 /** What an input did. */
 export type Effect =
@@ -48,7 +57,7 @@ export type Effect =
   /** A complete snapshot took the place of the table. */
   | { readonly kind: 'swapped' }
   /** A complete snapshot is held back. */
-  | { readonly kind: 'held'; readonly removed: number; readonly hosts: number }
+  | ({ readonly kind: 'held'; readonly epoch: string } & Removal)
   /** The conversation cannot go on, mostly because the registry broke its rules; only a new one helps. */
   | { readonly kind: 'broken'; readonly reason: string };
 
@@ -84,9 +93,9 @@ export class RouteFollower {
     return this.#phase.kind === 'holding';
   }
 
-  /** How many hosts the held snapshot would remove; undefined where none is held. */
-  get heldRemoval(): number | undefined {
-    return this.#phase.kind === 'holding' ? this.#phase.removed : undefined;
+  /** What the held snapshot would do; undefined where none is held. */
+  get heldRemoval(): Removal | undefined {
+    return this.#phase.kind === 'holding' ? this.#phase.removal : undefined;
   }
 
   /** The registry's head as it was last heard on this connection. */
@@ -183,11 +192,10 @@ export class RouteFollower {
     // A registry that knows of no stamps says nothing here.
     const position = { epoch, revision, seen: seen.revision < revision ? { revision, stamp: '' } : seen };
     this.#streamEpoch = epoch;
-    const hosts = this.#table.hostCount;
-    const removed = removedHosts(this.#table, table);
-    if (hosts >= hostsToGuardMin && removed > hosts * removedShareMax) {
-      this.#phase = { kind: 'holding', table, position, removed, followed: true };
-      return { kind: 'held', removed, hosts };
+    const removal = removalBetween(this.#table, table);
+    if (removal.hosts >= hostsToGuardMin && removal.removed > removal.hosts * removedShareMax) {
+      this.#phase = { kind: 'holding', table, position, removal, followed: true };
+      return { kind: 'held', epoch, ...removal };
     }
     this.#swap(table, position);
     return { kind: 'swapped' };
@@ -225,9 +233,11 @@ function advanced(position: TablePosition, revision: number, stamp: string): Tab
   return { epoch: position.epoch, revision, seen: revision < position.seen.revision ? position.seen : { revision, stamp } };
 }
 
-/** How many hosts of `before` lead nowhere in `after`. */
-function removedHosts(before: RouteTable, after: RouteTable): number {
-  let removed = 0;
-  for (const host of before.hosts()) if (!after.hasHost(host)) removed += 1;
-  return removed;
+function removalBetween(before: RouteTable, after: RouteTable): Removal {
+  let [hosts, removed] = [0, 0];
+  for (const host of before.hostsThatLeadOn()) {
+    hosts += 1;
+    if (!after.leadsOn(host)) removed += 1;
+  }
+  return { removed, hosts };
 }

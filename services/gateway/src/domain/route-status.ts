@@ -18,7 +18,7 @@ export interface RouteStatus {
   /** When the table that came from disk was saved. */
   readonly savedAt?: string;
   readonly snapshotHeld: boolean;
-  /** Hosts that the held snapshot would remove. */
+  /** Hosts that lead to an app now and would not with the held snapshot. */
   readonly heldRemoval?: number;
   /** The same in one sentence. */
   readonly sentence: string;
@@ -49,14 +49,16 @@ export function routeStatus({ follower, source, savedAt, now, disconnectedMs }: 
     upstreams: table.upstreamCount,
     ...(source === 'disk' && savedAt && { savedAt: savedAt.toISOString() }),
     snapshotHeld: follower.snapshotHeld,
-    ...(heldRemoval !== undefined && { heldRemoval }),
+    ...(heldRemoval && { heldRemoval: heldRemoval.removed }),
     sentence: sentence(),
   };
 
   function sentence(): string {
     const revision = `revision ${position.revision}`;
-    if (heldRemoval !== undefined)
-      return `A snapshot that would remove ${heldRemoval} of ${table.hostCount} hosts is held; ${revision} is served.`;
+    if (heldRemoval !== undefined) {
+      const { removed, hosts } = heldRemoval;
+      return `A snapshot is held with which ${removed} of ${hosts} hosts would lead to no app any more; ${revision} is served.`;
+    }
     switch (source) {
       case 'file':
         return `${table.hostCount} hosts from the route file.`;

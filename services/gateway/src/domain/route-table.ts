@@ -203,13 +203,14 @@ export class RouteTable {
     return this.#upstreams.get(upstream)?.endpoints;
   }
 
-  /** True where exactly this name, not a wildcard above it, leads somewhere. */
-  hasHost(host: string): boolean {
-    return this.#hosts.get(host)?.tenant !== undefined;
+  /** True where exactly this name, not a wildcard above it, leads to a tenant with endpoints. */
+  leadsOn(host: string): boolean {
+    return hasEndpoints(this.#hosts.get(host));
   }
 
-  *hosts(): Generator<string> {
-    for (const [host, row] of this.#hosts) if (row.tenant !== undefined) yield host;
+  /** Every host that leads to a tenant with endpoints. */
+  *hostsThatLeadOn(): Generator<string> {
+    for (const [host, row] of this.#hosts) if (hasEndpoints(row)) yield host;
   }
 
   /** Every entry, removals included, upstreams and tenants before the hosts that need them. */
@@ -294,6 +295,10 @@ export class RouteTable {
     }
     return terms;
   }
+}
+
+function hasEndpoints(row: HostRow | undefined): boolean {
+  return (row?.tenant?.upstreamRow.endpoints?.length ?? 0) > 0;
 }
 
 function upstreamEntry({ name, version, endpoints }: UpstreamRow): RouteEntry {

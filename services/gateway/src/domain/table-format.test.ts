@@ -63,7 +63,7 @@ describe('readTable', () => {
     const read = readTable(Buffer.from(`${body}{"end":1,"crc32":${crc32(body)}}\n`), crc32);
     if (!read.ok) throw read.error;
     expect(read.value.position).toEqual({ epoch: 'e1', revision: 7, seen: { revision: 7, stamp: '' } });
-    expect(read.value.table.hasHost('acme.test')).toBe(true);
+    expect(read.value.table.find('acme.test')?.tenantId).toBe('ten_1');
   });
 
   it('says that a file is of a later version', () => {

@@ -58,11 +58,16 @@ export function tenantChanged(before: Stored<TenantRecord>, after: TenantRecord,
   return items;
 }
 
-/** How the relay carries each target out. Doing so twice is harmless: entries apply by version, events by their id. */
-export function outboxHandlers(routes: Journal, events: Events): Record<string, (items: readonly OutboxItem[]) => Promise<void>> {
+/** How the relay carries each target out; `onAppended` hears of what is in the journal now. Doing so twice is harmless: entries apply by version, events by their id. */
+export function outboxHandlers(
+  routes: Journal,
+  events: Events,
+  onAppended: (entries: readonly RouteEntry[]) => void,
+): Record<string, (items: readonly OutboxItem[]) => Promise<void>> {
   return {
     [routesTarget]: async (items) => {
       await routes.append(items.map(({ payload }) => payload));
+      onAppended(items.flatMap(({ payload }) => routeFromJson(payload) ?? []));
     },
     event: async (items) => {
       for (const { payload } of items) await events.publish(eventFromOutbox(payload));

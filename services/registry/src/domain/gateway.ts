@@ -24,6 +24,11 @@ export function isForgotten({ lastSeenMs }: GatewayRecord, nowMs: number): boole
   return nowMs - lastSeenMs > 3_600_000;
 }
 
+/** True where `known` is of another stream that was heard later than `record`: the gateway has moved on to another replica. */
+export function isOfLaterStream(known: GatewayRecord, record: GatewayRecord): boolean {
+  return known.connection !== record.connection && known.lastSeenMs > record.lastSeenMs;
+}
+
 /** True where `now` says something that callers wait for. */
 export function hasMoved(before: GatewayRecord, now: GatewayRecord): boolean {
   return before.epoch !== now.epoch || before.revision !== now.revision || before.snapshotHeld !== now.snapshotHeld;

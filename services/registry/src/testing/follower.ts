@@ -12,10 +12,10 @@ export class Follower {
   #stream: AsyncGenerator<RouteMessage, void> | undefined;
   #gone = new AbortController();
 
-  open(feed: RouteFeed, position: ProvenPosition = this.table.position): this {
+  open(feed: RouteFeed, position: ProvenPosition = this.table.position, peer?: string): this {
     this.#gone = new AbortController();
     this.kinds = [];
-    this.#stream = feed.follow(position, this.#gone.signal);
+    this.#stream = feed.follow(position, { peer, signal: this.#gone.signal });
     return this;
   }
 
