@@ -43,7 +43,7 @@ const pureModules: ReadonlySet<string> = new Set([
 ]);
 
 /** Tests, conformance suites, benches and build files: they may use what is only there for development, as types may anywhere. */
-const developmentFile = /\.test\.ts$|\/(?:conformance|testing|test|bench)\//;
+const developmentFile = /\.test\.ts$|\/(?:conformance|testing|test|bench|stories|faults)\//;
 
 const staticImport = /^[ \t]*(?:import|export)\s+(type\s+)?(?:[\w$*{},\s]*?\bfrom\s*)?['"]([^'"\n]+)['"]/gm;
 const dynamicImport = /^(?![ \t]*(?:\/\/|\*)).*?\bimport\(\s*['"]([^'"\n]+)['"]/gm;

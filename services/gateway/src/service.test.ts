@@ -190,34 +190,42 @@ describe('a suspicious snapshot', () => {
 });
 
 describe('a registry that has begun its routes anew', () => {
-  it.each(['takes over', 'holds back'])('is named in one line of the log as the cause of the snapshot that the gateway %s', async (what) => {
-    const { registry, folder } = await startWorld();
-    for (let i = 0; i < 12; i++) registry.append(...routeOf(`h${i}.test`));
-    await registry.start();
-    const log = join(folder, 'gateway.log');
-    const { status } = await startService(registry, { logger: createLogger({ service: 'gateway', level: 'info', destination: log }) });
-    await eventually(async () => (await status()).inSync);
-    const said = async () => (await readFile(log, 'utf8')).split('\n').filter((line) => line.includes('has begun its routes anew'));
-    expect(await said()).toEqual([]);
-    await registry.stop();
-    registry.epoch = '2.e';
-    registry.journal = registry.journal.slice(0, what === 'takes over' ? -2 : 3);
-    await registry.start();
-    await eventually(async () => (await said()).length > 0);
-    const [line, ...more] = await said();
-    expect(more).toEqual([]);
-    expect(JSON.parse(line ?? '')).toMatchObject({
-      level: what === 'takes over' ? 'warn' : 'error',
-      from: '1.e',
-      epoch: '2.e',
-      msg: expect.stringMatching(/because the registry has begun its routes anew, as it does when an older copy of its store was restored/),
-    });
-    expect(await status()).toMatchObject(
-      what === 'takes over'
-        ? { epoch: '2.e', snapshotHeld: false }
-        : { epoch: '1.e', sentence: 'A snapshot is held with which 12 of 13 hosts would lead to no app any more; revision 27 is served.' },
-    );
-  });
+  it.each(['takes over', 'holds back'])(
+    'is named in one line of the log as the cause of the snapshot that the gateway %s',
+    async (what) => {
+      const { registry, folder } = await startWorld();
+      for (let i = 0; i < 12; i++) registry.append(...routeOf(`h${i}.test`));
+      await registry.start();
+      const log = join(folder, 'gateway.log');
+      const { status } = await startService(registry, { logger: createLogger({ service: 'gateway', level: 'info', destination: log }) });
+      await eventually(async () => (await status()).inSync);
+      const said = async () => (await readFile(log, 'utf8')).split('\n').filter((line) => line.includes('has begun its routes anew'));
+      expect(await said()).toEqual([]);
+      await registry.stop();
+      registry.epoch = '2.e';
+      registry.journal = registry.journal.slice(0, what === 'takes over' ? -2 : 3);
+      await registry.start();
+      await eventually(async () => (await said()).length > 0);
+      const [line, ...more] = await said();
+      expect(more).toEqual([]);
+      expect(JSON.parse(line ?? '')).toMatchObject({
+        level: what === 'takes over' ? 'warn' : 'error',
+        from: '1.e',
+        epoch: '2.e',
+        msg: expect.stringMatching(
+          /because the registry has begun its routes anew, as it does when an older copy of its store was restored/,
+        ),
+      });
+      expect(await status()).toMatchObject(
+        what === 'takes over'
+          ? { epoch: '2.e', snapshotHeld: false }
+          : {
+              epoch: '1.e',
+              sentence: 'A snapshot is held with which 12 of 13 hosts would lead to no app any more; revision 27 is served.',
+            },
+      );
+    },
+  );
 });
 
 describe('a host that is not known while the routes are not in sync', () => {

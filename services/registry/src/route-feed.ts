@@ -77,10 +77,7 @@ export function createRouteFeed({
   behindTimeoutMs = 5_000,
   slowMs = 5_000,
 }: RouteFeedOptions): RouteFeed {
-  async function* follow(
-    asked: ProvenPosition,
-    { peer, signal }: Pick<RpcCall, 'peer' | 'signal'>,
-  ): AsyncGenerator<RouteMessage, void> {
+  async function* follow(asked: ProvenPosition, { peer, signal }: Pick<RpcCall, 'peer' | 'signal'>): AsyncGenerator<RouteMessage, void> {
     let position = asked;
     while (!signal.aborted) {
       const goesOn = await canGoOn(position, peer, signal);

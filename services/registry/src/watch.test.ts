@@ -260,7 +260,10 @@ describe('over TCP, a peer that is no gateway', () => {
     const watching = new TestGateway(operator, hello('watching'));
     await eventually(() => watching.table.snapshots === 1);
     const refused = new TestGateway(operator, hello('refused', forked));
-    expect(await refused.ended).toMatchObject({ code: 'permission_denied', message: expect.stringMatching(/^peer: got operator, expected gateway/) });
+    expect(await refused.ended).toMatchObject({
+      code: 'permission_denied',
+      message: expect.stringMatching(/^peer: got operator, expected gateway/),
+    });
     expect((await registry.documents.routes.head()).epoch).toBe(epoch);
     const believed = new TestGateway(gateway, hello('believed', forked));
     await eventually(() => believed.table.snapshots === 1 && watching.table.snapshots === 2);

@@ -225,20 +225,23 @@ describe('RouteFollower', () => {
   });
 
   it('holds a snapshot if and only if of ten or more hosts that lead to an app more than a fifth would no more', () => {
+    /** Hosts to tenants, tenants to upstreams, upstreams to as many endpoints; undefined: there is none of these. */
+    interface World {
+      readonly hosts: readonly (number | undefined)[];
+      readonly tenants: readonly (number | undefined)[];
+      readonly upstreams: readonly (number | undefined)[];
+    }
     const index = fc.nat({ max: 3 });
-    /** Hosts to tenants, tenants to upstreams, upstreams to as many endpoints; undefined: none of these. */
-    const world = fc.record({
+    const world: fc.Arbitrary<World> = fc.record({
       hosts: fc.array(fc.option(index, { nil: undefined, freq: 12 }), { minLength: 30, maxLength: 30 }),
       tenants: fc.array(fc.option(index, { nil: undefined, freq: 8 }), { minLength: 4, maxLength: 4 }),
       upstreams: fc.array(fc.option(fc.nat({ max: 5 }), { nil: undefined, freq: 12 }), { minLength: 4, maxLength: 4 }),
     });
-    type World = typeof world extends fc.Arbitrary<infer W> ? W : never;
     const entriesOf = (of: World): RouteEntry[] => [
       ...of.upstreams.flatMap((count, i): RouteEntry[] => {
-        const { entity, ...rest } = upstream(count);
-        return count === undefined || entity?.kind !== 'upstream'
-          ? []
-          : [{ ...rest, key: `u${i}`, entity: { ...entity, name: `u${i}` } } as RouteEntry];
+        const one = upstream(count);
+        if (count === undefined || one.entity?.kind !== 'upstream') return [];
+        return [{ ...one, key: `u${i}`, entity: { ...one.entity, name: `u${i}` } }];
       }),
       ...of.tenants.flatMap((to, i): RouteEntry[] => {
         if (to === undefined || tenant.entity?.kind !== 'tenant') return [];
@@ -246,7 +249,7 @@ describe('RouteFollower', () => {
       }),
       ...of.hosts.flatMap((to, i): RouteEntry[] => {
         if (to === undefined) return [];
-        return [{ ...host(`h${i}`), entity: { kind: 'host', host: `h${i}`, tenantId: `t${to}` } } as RouteEntry];
+        return [{ kind: 'host', key: `h${i}`, version: 1, removed: false, entity: { kind: 'host', host: `h${i}`, tenantId: `t${to}` } }];
       }),
     ];
     const leadOn = ({ hosts, tenants, upstreams }: World): boolean[] =>

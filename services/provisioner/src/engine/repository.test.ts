@@ -32,6 +32,23 @@ function openRepository(on = store): OperationRepository {
   return new OperationRepository({ store: on, clock, random: seededRandom(7), logger, publish: async () => undefined });
 }
 
+/** The store, which takes no listings for as long as `faults.listsNothing`. */
+function storeThat(faults: { listsNothing: boolean }): Store {
+  return {
+    ...store,
+    journal: store.journal.bind(store),
+    documents: (type) => {
+      const documents = store.documents(type);
+      if (type.name !== operationListingType.name) return documents;
+      const { insert, replace } = documents;
+      const unless = <T>(write: () => Promise<T>) => (faults.listsNothing ? Promise.reject(new BurgageError('unavailable')) : write());
+      documents.insert = (...args) => unless(() => insert.apply(documents, args));
+      documents.replace = (...args) => unless(() => replace.apply(documents, args));
+      return documents;
+    },
+  };
+}
+
 function operationOf(id: string, tenantId = 'ten_A'): Operation {
   const from = { id, kind: 'provision', definitionVersion: 1, tenantId, tenantSlug: 'acme', input: {} } as const;
   return createOperation({ ...from, steps: ['a'], pointOfNoReturn: 0 }, at);
@@ -74,15 +91,7 @@ describe('an operation', () => {
   });
 
   test('is enqueued where its listing cannot be written, which follows', async () => {
-    const repository = openRepository({
-      ...store,
-      journal: store.journal.bind(store),
-      documents: (type) => {
-        const documents = store.documents(type);
-        if (type.name === operationListingType.name) documents.insert = () => Promise.reject(new BurgageError('unavailable'));
-        return documents;
-      },
-    });
+    const repository = openRepository(storeThat({ listsNothing: true }));
     const operation = await repository.enqueue(operationOf('op_1'));
     expect(await repository.find('ten_A', 'op_1')).toEqual(operation);
     const another = openRepository();
@@ -113,6 +122,34 @@ describe('an operation', () => {
     expect(await openRepository().enqueue(first)).toEqual(ended);
     expect((await repository.tenants.get('ten_A'))?.value.queue).toEqual([]);
   });
+
+  test.each(['its beginning', 'its end'])(
+    'is begun once, however many have followed it, where no listing could be written from %s on',
+    async (since) => {
+      const faults = { listsNothing: since === 'its beginning' };
+      const repository = openRepository(storeThat(faults));
+      const first = await repository.enqueue(operationOf('op_1'));
+      faults.listsNothing = true;
+      const ended = await carryOut(repository, first);
+      for (const id of ['op_2', 'op_3']) await carryOut(repository, await repository.enqueue(operationOf(id)));
+      expect((await repository.tenants.get('ten_A'))?.value.last?.id).toBe('op_3');
+
+      expect(await repository.find('ten_A', 'op_1')).toEqual(ended);
+      expect(await repository.enqueue(first)).toEqual(ended);
+      expect((await repository.tenants.get('ten_A'))?.value.queue).toEqual([]);
+      if (since === 'its end') expect(await repository.get('op_1')).toEqual(ended);
+
+      faults.listsNothing = false;
+      // Whoever finds it by its tenant has it listed.
+      expect(await repository.find('ten_A', 'op_1')).toEqual(ended);
+      expect(await openRepository().get('op_1')).toEqual(ended);
+      expect((await openRepository().list({ pageSize: 10 })).operations.map(({ id, state }) => `${id} ${state}`).toSorted()).toEqual([
+        'op_1 succeeded',
+        'op_2 succeeded',
+        'op_3 succeeded',
+      ]);
+    },
+  );
 
   test('is listed as of its newest entry, in whatever order relays write', async () => {
     const repository = openRepository();

@@ -123,14 +123,14 @@ export class OperationRepository {
   async #newest(listed: Operation): Promise<Operation> {
     const live = await this.tenants.get(listed.tenantId);
     // Where the document has it no more it has ended, and its listing says how.
-    return (live && operationIn(live.value, listed.id)) ?? (await this.#listings.get(listed.id))?.value.operation ?? listed;
+    return (live && operationKnownTo(live, listed.id)) ?? (await this.#listings.get(listed.id))?.value.operation ?? listed;
   }
 
   /** The operation of that document, once its listing is written; if that fails, the relay goes on trying. */
-  async #listed({ id, value, outbox }: Stored<TenantOperations>, operationId: string): Promise<Operation | undefined> {
-    const operation = operationIn(value, operationId);
-    const isListed = !outbox.some(({ target }) => target === 'listing');
-    if (operation && !isListed) await this.relay.flush(this.tenants, id, 'listing');
+  async #listed(stored: Stored<TenantOperations>, operationId: string): Promise<Operation | undefined> {
+    const operation = operationKnownTo(stored, operationId);
+    const isListed = !stored.outbox.some(({ target }) => target === 'listing');
+    if (operation && !isListed) await this.relay.flush(this.tenants, stored.id, 'listing');
     return operation;
   }
 
@@ -169,4 +169,10 @@ export class OperationRepository {
     }
     return items;
   }
+}
+
+/** The operation of that id as the document has it; one that ended before the last, as long as its listing is not written. */
+function operationKnownTo({ value, outbox }: Stored<TenantOperations>, operationId: string): Operation | undefined {
+  const unlisted = outbox.filter(({ target }) => target === 'listing').map(({ payload }) => payload as unknown as Operation);
+  return operationIn(value, operationId) ?? unlisted.findLast(({ id }) => id === operationId);
 }
