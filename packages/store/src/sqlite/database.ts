@@ -122,6 +122,17 @@ export class Database {
     return this.#statement(sql).all(...parameters) as Row[];
   }
 
+  /** As `all`, each row as the list of its columns: half the cost where rows are many. */
+  lists<Row extends readonly unknown[]>(sql: string, ...parameters: SQLInputValue[]): Row[] {
+    const statement = this.#statement(sql);
+    statement.setReturnArrays(true);
+    try {
+      return statement.all(...parameters) as unknown as Row[];
+    } finally {
+      statement.setReturnArrays(false);
+    }
+  }
+
   #statement(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {

@@ -22,6 +22,12 @@ interface Row {
   readonly outbox: string | null;
 }
 
+/** The outbox of most documents. */
+const nothing: readonly OutboxItem[] = Object.freeze([]);
+
+/** What a list reads of a row, as its columns. */
+type ListRow = readonly [id: string, version: number, schema: number, value: string, outbox: string | null, sorted: IndexValue];
+
 /** A value on its way into the table, computed before the transaction. */
 interface Prepared<T> {
   readonly text: string;
@@ -143,15 +149,16 @@ export class SqliteDocuments<T> implements Documents<T> {
     const position = query.cursor === undefined ? undefined : decodeCursor(this.#type.name, query, query.cursor);
     return await this.#database.patiently(() => {
       const leading = leadingColumn(plan, (count) => this.#database.one<{ count: number }>(count.sql, ...count.parameters)?.count ?? 0);
-      const { sql, parameters } = listStatement(plan, this.#selected, position, leading);
-      const rows = this.#database.all<Row & { sorted: IndexValue }>(sql, ...parameters);
-      const items = rows.slice(0, pageSize).map((row) => this.#stored(row));
+      const { sql, parameters } = listStatement(plan, 'id, version, schema, value, outbox', position, leading);
+      const rows = this.#database.lists<ListRow>(sql, ...parameters);
+      // Hot path.
+      const items = rows
+        .slice(0, pageSize)
+        .map(([id, version, schema, value, outbox]) => this.#stored({ id, version, schema, value, outbox }));
       const last = rows.length > pageSize ? rows[pageSize - 1] : undefined;
       if (last === undefined) return { items };
-      return {
-        items,
-        nextCursor: encodeCursor(this.#type.name, query, plan.sorted === 'id' ? { id: last.id } : { id: last.id, sorted: last.sorted }),
-      };
+      const [id, , , , , sorted] = last;
+      return { items, nextCursor: encodeCursor(this.#type.name, query, plan.sorted === 'id' ? { id } : { id, sorted }) };
     });
   }
 
@@ -208,15 +215,15 @@ export class SqliteDocuments<T> implements Documents<T> {
     return row;
   }
 
-  #stored(row: Row): Stored<T> {
+  #stored(row: Omit<Row, 'keys'>): Stored<T> {
     // First the version: a newer schema's value need not be readable at all.
     checkNotTooNew(this.#type, row.id, row.schema);
     const value = inTodaysShape(this.#type, row.id, parseStored(this.#database, this.#type, row.id, row.value), row.schema);
     return { id: row.id, version: row.version, value, outbox: this.#outboxOf(row) };
   }
 
-  #outboxOf(row: Row): readonly OutboxItem[] {
-    return row.outbox === null ? [] : (parseStored(this.#database, this.#type, row.id, row.outbox) as OutboxItem[]);
+  #outboxOf(row: Pick<Row, 'id' | 'outbox'>): readonly OutboxItem[] {
+    return row.outbox === null ? nothing : (parseStored(this.#database, this.#type, row.id, row.outbox) as OutboxItem[]);
   }
 }
 
