@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { TenantState } from '@burgage/contracts';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { TenantState, WatchOperationResponseSchema } from '@burgage/contracts';
 import { createMetrics, currentContext, runInContext } from '@burgage/runtime';
 import { describe, expect, test } from 'vitest';
 import { eventually, freeAddress, kinds, provisionerClient, registryClient, startServer } from '../test/servers.ts';
@@ -28,6 +29,27 @@ describe.each(kinds)('over %s', (kind) => {
     const stream = provisionerClient(server).watchOperation({ operationId: 'op_1', afterSequence: 10n });
     const sequences = (await Array.fromAsync(stream)).map(({ progress }) => progress?.sequence);
     expect(sequences).toEqual(Array.from({ length: 40 }, (_, index) => BigInt(index + 11)));
+  });
+
+  test('a stream carries bytes that its server encoded and its client reads by itself', async () => {
+    const progress = (sequence: bigint) => create(WatchOperationResponseSchema, { progress: { sequence } });
+    const server = await startServer({
+      address: freeAddress(kind),
+      provisioner: {
+        watchOperation: async function* () {
+          yield toBinary(WatchOperationResponseSchema, progress(1n));
+          yield progress(2n);
+        },
+      },
+    });
+    const client = provisionerClient(server);
+    expect((await Array.fromAsync(client.watchOperation({}))).map((answer) => answer.progress?.sequence)).toEqual([1n, 2n]);
+    const read = (bytes: Uint8Array) => fromBinary(WatchOperationResponseSchema, bytes).progress?.sequence;
+    expect(await Array.fromAsync(client.watchOperation({}, { read }))).toEqual([1n, 2n]);
+    const refuse = (): never => {
+      throw new RangeError('premature EOF');
+    };
+    await expect(Array.fromAsync(client.watchOperation({}, { read: refuse }))).rejects.toMatchObject({ code: 'malformed_body' });
   });
 
   test('a two-way stream answers while it is asked', async () => {

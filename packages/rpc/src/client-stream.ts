@@ -1,5 +1,5 @@
 // Streams as a client reads and writes them: async iterables that go no faster than their slower side.
-import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf';
 import { asBurgageError, type BurgageError, isBurgageError } from '@burgage/contracts';
 import { beginSpan, currentContext, type OpenSpan, runInContext } from '@burgage/runtime';
 import type { ClientDuplexStream, ClientReadableStream, Metadata } from '@grpc/grpc-js';
@@ -8,10 +8,9 @@ import { type Budget, exhausted, openBudget, wallDeadline } from './budget.ts';
 import { type CalledMethod, type ClientParts, clientAttributes } from './client-parts.ts';
 import { writeAll } from './flow.ts';
 import { headersOf } from './headers.ts';
-import { decode, encode } from './method.ts';
-import type { RpcCallOptions } from './types.ts';
+import { decode, decodeBy, encode } from './method.ts';
+import type { RpcStreamOptions } from './types.ts';
 
-type Message = MessageShape<DescMessage>;
 type Init = MessageInitShape<DescMessage>;
 type Stream = ClientReadableStream<Buffer> | ClientDuplexStream<Buffer, Buffer>;
 
@@ -19,9 +18,9 @@ type Stream = ClientReadableStream<Buffer> | ClientDuplexStream<Buffer, Buffer>;
 export function openServerStream(
   method: CalledMethod,
   request: Init,
-  options: RpcCallOptions,
+  options: StreamOptions,
   parts: ClientParts,
-): AsyncGenerator<Message, void, undefined> {
+): AsyncGenerator<unknown, void, undefined> {
   return streamed(method, options, parts, (budget, metadata) => {
     const settings = { metadata, deadline: wallDeadline(budget, parts.clock), signal: budget.signal };
     return { call: parts.transport.serverStream(method.path, encode(method.descriptor.input, request), settings) };
@@ -32,15 +31,17 @@ export function openServerStream(
 export function openBidi(
   method: CalledMethod,
   requests: AsyncIterable<Init>,
-  options: RpcCallOptions,
+  options: StreamOptions,
   parts: ClientParts,
-): AsyncGenerator<Message, void, undefined> {
+): AsyncGenerator<unknown, void, undefined> {
   return streamed(method, options, parts, (budget, metadata) => {
     const settings = { metadata, deadline: wallDeadline(budget, parts.clock), signal: budget.signal };
     const call = parts.transport.bidi(method.path, settings);
     return { call, send: (over) => sendAll(call, method, requests, over) };
   });
 }
+
+type StreamOptions = Partial<RpcStreamOptions<unknown>>;
 
 interface Thrown {
   readonly error: unknown;
@@ -54,13 +55,13 @@ interface Opened {
 
 function streamed(
   method: CalledMethod,
-  options: RpcCallOptions,
+  options: StreamOptions,
   parts: ClientParts,
   open: (budget: Budget, metadata: Metadata) => Opened,
-): AsyncGenerator<Message, void, undefined> {
+): AsyncGenerator<unknown, void, undefined> {
   const context = currentContext();
   const budget = openBudget(options, undefined, parts.clock);
-  return runStream(method, parts, budget, () =>
+  return runStream(method, options.read, parts, budget, () =>
     runInContext(context, () => {
       const span = beginSpan(method.name, clientAttributes, 'client');
       return { span, open: () => open(budget, headersOf(context, span.traceparent, options.metadata)) };
@@ -70,10 +71,11 @@ function streamed(
 
 async function* runStream(
   method: CalledMethod,
+  read: StreamOptions['read'],
   parts: ClientParts,
   budget: Budget,
   begin: () => { span: OpenSpan; open: () => Opened },
-): AsyncGenerator<Message, void, undefined> {
+): AsyncGenerator<unknown, void, undefined> {
   const { clock, transport } = parts;
   const startedAtMs = clock.monotonicMs();
   const { span, open } = begin();
@@ -92,7 +94,8 @@ async function* runStream(
       if (thrown !== undefined) call.cancel();
     });
     try {
-      for await (const bytes of call) yield decode(method.descriptor.output, bytes);
+      const { output } = method.descriptor;
+      for await (const bytes of call) yield read === undefined ? decode(output, bytes) : decodeBy(read, output, bytes);
     } catch (thrown) {
       throw requestsThrew === undefined ? failureOf(thrown) : asBurgageError(requestsThrew.error);
     } finally {
@@ -140,8 +143,7 @@ async function sendAll(
   over: AbortSignal,
 ): Promise<Thrown | undefined> {
   try {
-    await writeAll(call, requests, (request) => encode(method.descriptor.input, request), over);
-    call.end();
+    if (await writeAll(call, requests, (request) => encode(method.descriptor.input, request), over)) call.end();
     return undefined;
   } catch (error) {
     return over.aborted ? undefined : { error };

@@ -16,7 +16,7 @@ import { PeerCredentials } from './peer-credentials.ts';
 import { isServiceName } from './service-name.ts';
 import type { TlsIdentity } from './tls-identity.ts';
 import { Transport } from './transport.ts';
-import type { RpcCallOptions, RpcClient } from './types.ts';
+import type { RpcCallOptions, RpcClient, RpcStreamOptions } from './types.ts';
 
 export interface RpcClientOptions {
   /**
@@ -100,9 +100,10 @@ function callerOf(method: CalledMethod, parts: ClientParts): unknown {
     case 'unary':
       return (request: MessageInitShape<DescMessage>, options?: RpcCallOptions) => callUnary(method, request, options ?? {}, parts);
     case 'server_streaming':
-      return (request: MessageInitShape<DescMessage>, options?: RpcCallOptions) => openServerStream(method, request, options ?? {}, parts);
+      return (request: MessageInitShape<DescMessage>, options?: Partial<RpcStreamOptions<unknown>>) =>
+        openServerStream(method, request, options ?? {}, parts);
     case 'bidi_streaming':
-      return (requests: AsyncIterable<MessageInitShape<DescMessage>>, options?: RpcCallOptions) =>
+      return (requests: AsyncIterable<MessageInitShape<DescMessage>>, options?: Partial<RpcStreamOptions<unknown>>) =>
         openBidi(method, requests, options ?? {}, parts);
     case 'client_streaming':
       throw new TypeError(`${method.path} streams only requests, which no contract of Burgage does`);

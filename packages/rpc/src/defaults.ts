@@ -7,6 +7,8 @@ export const messageBytesMax = 16 * 1024 * 1024;
 const shared: ChannelOptions = {
   'grpc.max_receive_message_length': messageBytesMax,
   'grpc.max_send_message_length': messageBytesMax,
+  // What a client lets come before it has read: a batch of routes is larger than the 64 KiB that HTTP/2 begins with.
+  'grpc-node.flow_control_window': 4 * 1024 * 1024,
   // A peer behind a connection that was cut without a word is missed within nine seconds, calls or none: a stream would
   // wait for it for ever. Either side asks every four seconds; an answer may take five, longer than any pause of a busy
   // peer. grpc-js servers take pings as often as they come.

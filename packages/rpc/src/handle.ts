@@ -1,5 +1,6 @@
 // Handlers as grpc-js calls them, one for each kind of method.
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import { BurgageError } from '@burgage/contracts';
 import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
@@ -16,9 +17,10 @@ import type { RpcCall } from './types.ts';
 
 type Input = MessageShape<DescMessage>;
 type Output = MessageInitShape<DescMessage>;
+type Sent = Output | Uint8Array;
 export type UnaryHandler = (request: Input, call: RpcCall) => Promise<Output>;
-export type ServerStreamHandler = (request: Input, call: RpcCall) => AsyncIterable<Output>;
-export type BidiHandler = (requests: AsyncIterable<Input>, call: RpcCall) => AsyncIterable<Output>;
+export type ServerStreamHandler = (request: Input, call: RpcCall) => AsyncIterable<Sent>;
+export type BidiHandler = (requests: AsyncIterable<Input>, call: RpcCall) => AsyncIterable<Sent>;
 
 /** Knows the calls that run: streams can be told to end, and everything can be waited for. */
 export interface CallRegister {
@@ -82,7 +84,7 @@ function stream(
   call: OpenCall,
   { descriptor: { output } }: ServedMethod,
   register: CallRegister,
-  handle: () => AsyncIterable<Output>,
+  handle: () => AsyncIterable<Sent>,
 ): void {
   register.begun(call);
   void call.run(async () => {
@@ -90,8 +92,9 @@ function stream(
       call.authenticate();
       // At once, so that the client knows that the call has arrived.
       grpcCall.sendMetadata(new Metadata());
-      await writeAll(grpcCall, handle(), (message) => encode(output, message), call.cut);
+      const written = await writeAll(grpcCall, handle(), (message) => encode(output, message), call.cut);
       call.signal.throwIfAborted();
+      if (!written) throw new BurgageError('cancelled', { message: 'The stream ended before it carried everything.' });
       call.succeed();
       grpcCall.end();
     } catch (thrown) {

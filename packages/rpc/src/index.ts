@@ -5,4 +5,4 @@ export { implement, type RpcImplementation } from './implement.ts';
 export { createRpcServer, type RpcServer, type RpcServerOptions } from './server.ts';
 export { readTlsIdentity, type TlsFiles, type TlsIdentity, type TlsIdentityOptions } from './tls-identity.ts';
 export { tlsFrom, tlsSettings } from './tls-settings.ts';
-export type { RpcCall, RpcCallOptions, RpcClient, RpcHandlers } from './types.ts';
+export type { RpcCall, RpcCallOptions, RpcClient, RpcHandlers, RpcStreamOptions } from './types.ts';

@@ -24,10 +24,13 @@ export type RpcHandlers<S extends DescService> = { readonly [K in keyof S['metho
 type RpcHandler<M extends DescMethod> = M['methodKind'] extends 'unary'
   ? (request: MessageShape<M['input']>, call: RpcCall) => Promise<MessageInitShape<M['output']>>
   : M['methodKind'] extends 'server_streaming'
-    ? (request: MessageShape<M['input']>, call: RpcCall) => AsyncIterable<MessageInitShape<M['output']>>
+    ? (request: MessageShape<M['input']>, call: RpcCall) => AsyncIterable<Sent<M>>
     : M['methodKind'] extends 'bidi_streaming'
-      ? (requests: AsyncIterable<MessageShape<M['input']>>, call: RpcCall) => AsyncIterable<MessageInitShape<M['output']>>
+      ? (requests: AsyncIterable<MessageShape<M['input']>>, call: RpcCall) => AsyncIterable<Sent<M>>
       : never;
+
+/** An answer of a stream: the message, or on a hot path its bytes as the handler has encoded them. */
+type Sent<M extends DescMethod> = MessageInitShape<M['output']> | Uint8Array;
 
 export interface RpcCallOptions {
   /** Cancels the call; beside the signal of the current context. */
@@ -38,16 +41,23 @@ export interface RpcCallOptions {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+export interface RpcStreamOptions<T> extends RpcCallOptions {
+  /** Reads the bytes of each answer in place of the contract's own types, on hot paths. What it throws ends the call as `malformed_body`. */
+  readonly read: (bytes: Uint8Array) => T;
+}
+
 /** One function for each method, by its local name. */
 export type RpcClient<S extends DescService> = { readonly [K in keyof S['method']]: RpcMethod<S['method'][K]> };
 
 type RpcMethod<M extends DescMethod> = M['methodKind'] extends 'unary'
   ? (request: MessageInitShape<M['input']>, options?: RpcCallOptions) => Promise<MessageShape<M['output']>>
   : M['methodKind'] extends 'server_streaming'
-    ? (request: MessageInitShape<M['input']>, options?: RpcCallOptions) => AsyncGenerator<MessageShape<M['output']>, void, undefined>
+    ? StreamMethod<MessageInitShape<M['input']>, MessageShape<M['output']>>
     : M['methodKind'] extends 'bidi_streaming'
-      ? (
-          requests: AsyncIterable<MessageInitShape<M['input']>>,
-          options?: RpcCallOptions,
-        ) => AsyncGenerator<MessageShape<M['output']>, void, undefined>
+      ? StreamMethod<AsyncIterable<MessageInitShape<M['input']>>, MessageShape<M['output']>>
       : never;
+
+interface StreamMethod<Request, Answer> {
+  <T>(request: Request, options: RpcStreamOptions<T>): AsyncGenerator<T, void, undefined>;
+  (request: Request, options?: RpcCallOptions): AsyncGenerator<Answer, void, undefined>;
+}
