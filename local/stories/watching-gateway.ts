@@ -1,20 +1,17 @@
 // A gateway as far as its routes go: it watches, keeps its table on disk, is killed and started again, and is looked at all the time.
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import type { MessageInitShape } from '@bufbuild/protobuf';
-import { RegistryService, type WatchRoutesRequestSchema, type WatchRoutesResponse } from '@burgage/contracts';
+import { RegistryService } from '@burgage/contracts';
 import { RouteFollower } from '@burgage/gateway/route-follower';
-import { createRouteWatch, type RouteWatch } from '@burgage/gateway/route-watch';
+import { createRouteWatch, type OpenRoutes, type RouteWatch, routesOf, type Said } from '@burgage/gateway/route-watch';
 import { createTableFile, loadTable, type TableFile } from '@burgage/gateway/table-file';
-import { createRpcClient, type RpcClient } from '@burgage/rpc';
+import { createRpcClient } from '@burgage/rpc';
 import { type Clock, createLogger, type Random } from '@burgage/runtime';
+import type { RoutesHeard } from '@burgage/tenancy';
 import type { RouteLog } from './route-log.ts';
 import { type Cause, ShownRoutes } from './shown-routes.ts';
 import type { Wire } from './wire.ts';
 
 const logger = createLogger({ service: 'gateway', level: 'silent' });
-
-type Said = MessageInitShape<typeof WatchRoutesRequestSchema>;
-type WatchRoutes = RpcClient<typeof RegistryService>['watchRoutes'];
 
 /** What the next start finds: the file as it was, part of it, or none. */
 export type Disk = 'kept' | 'cut off' | 'lost';
@@ -82,7 +79,7 @@ export class WatchingGateway {
     });
     const client = createRpcClient(RegistryService, { address: wire.address });
     const watch = createRouteWatch({
-      client: { watchRoutes: this.#lookedAt(client.watchRoutes, shown) },
+      open: this.#lookedAt(routesOf(client), shown),
       follower,
       gatewayId: this.name,
       bootId: `boot-${++this.#boots}`,
@@ -140,11 +137,11 @@ export class WatchingGateway {
   }
 
   /** Looks at the table after everything that is heard and before everything that is said. */
-  #lookedAt(watchRoutes: WatchRoutes, shown: ShownRoutes): WatchRoutes {
-    const begin = (): ((refused: WatchRoutesResponse) => void) => {
+  #lookedAt(open: OpenRoutes, shown: ShownRoutes): OpenRoutes {
+    const begin = (): ((refused: RoutesHeard) => void) => {
       this.#conversations += 1;
       const acceptedBefore = this.#accepted;
-      return ({ message }) => {
+      return (message) => {
         // After an operator's word in the middle of it, a stream may speak of what is no longer served.
         if (this.#accepted === acceptedBefore) this.#violated(`would not take ${message.case}`);
       };
@@ -158,22 +155,22 @@ export class WatchingGateway {
     }
     return async function* (requests, options) {
       const whenRefused = begin();
-      for await (const response of watchRoutes(said(requests), options)) {
+      for await (const message of open(said(requests), options)) {
         let taken = false;
         try {
-          yield response;
+          yield message;
           taken = true;
         } finally {
-          if (!taken) whenRefused(response);
+          if (!taken) whenRefused(message);
         }
-        shown.look(causeOf(response));
-        if (response.message.case === 'head') shown.told(response.message.value.epoch, Number(response.message.value.revision));
+        shown.look(causeOf(message));
+        if (message.case === 'head') shown.told(message.value.epoch, Number(message.value.revision));
       }
     };
   }
 }
 
-function causeOf({ message }: WatchRoutesResponse): Cause {
+function causeOf(message: RoutesHeard): Cause {
   if (message.case === 'snapshotEnd') return 'snapshot';
-  return message.case === 'batch' && message.value.revision > 0n ? 'entries' : 'nothing';
+  return message.case === 'batch' && message.value.revision > 0 ? 'entries' : 'nothing';
 }

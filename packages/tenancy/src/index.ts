@@ -9,6 +9,7 @@ export * from './isolation.ts';
 export { reservedNames } from './reserved.ts';
 export * from './result.ts';
 export * from './routes.ts';
-export * from './routes-proto.ts';
+export { routeEntryFromProto, routeEntryToProto, type Words } from './routes-proto.ts';
+export * from './routes-wire.ts';
 export * from './slug.ts';
 export * from './tenant-state.ts';

@@ -2,50 +2,8 @@ import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/p
 import { RouteEntrySchema } from '@burgage/contracts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  holds,
-  isolations,
-  type RouteEntity,
-  type RouteEntry,
-  routeEntryFromProto,
-  routeEntryToProto,
-  routeKey,
-  tenantStates,
-} from './index.ts';
-
-const name = fc.string({ minLength: 1, maxLength: 20 });
-const count = fc.nat({ max: 2 ** 31 - 1 });
-const version = fc.nat({ max: Number.MAX_SAFE_INTEGER });
-const limits = fc.record({ requestsPerSecond: count, concurrency: count, bodyBytesMax: version });
-const entity: fc.Arbitrary<RouteEntity> = fc.oneof(
-  fc.record({ kind: fc.constant('host' as const), host: name, tenantId: name }),
-  fc.record({
-    kind: fc.constant('upstream' as const),
-    name,
-    endpoints: fc.array(fc.record({ address: name, weight: fc.integer({ min: 1, max: 100 }), zone: fc.string() }), { maxLength: 5 }),
-  }),
-  fc
-    .record({
-      kind: fc.constant('tenant' as const),
-      tenantId: name,
-      slug: fc.string(),
-      plan: fc.string(),
-      state: fc.constantFrom(...tenantStates),
-      holds: fc.subarray([...holds]),
-      features: fc.array(fc.string(), { maxLength: 5 }),
-      upstream: fc.string(),
-      isolation: fc.constantFrom('' as const, ...isolations),
-      entitlementVersion: version,
-      branding: fc.record({ name: fc.string(), color: fc.string() }),
-      platform: fc.boolean(),
-      limits: fc.option(limits, { nil: undefined }),
-    })
-    .map(({ limits, ...route }) => (limits ? { ...route, limits } : route)),
-);
-const entry: fc.Arbitrary<RouteEntry> = fc.tuple(entity, version, fc.boolean()).map(([entity, version, removed]) => {
-  const change = { version, removed, kind: entity.kind, key: routeKey(entity) };
-  return removed ? change : { ...change, entity };
-});
+import { type RouteEntry, routeEntryFromProto, routeEntryToProto } from './index.ts';
+import { anyRouteEntry } from './route-arbitraries.ts';
 
 function fromInit(init: MessageInitShape<typeof RouteEntrySchema>): RouteEntry {
   return routeEntryFromProto(create(RouteEntrySchema, init));
@@ -54,7 +12,7 @@ function fromInit(init: MessageInitShape<typeof RouteEntrySchema>): RouteEntry {
 describe('route entries', () => {
   test('come back from the wire as they went', () => {
     fc.assert(
-      fc.property(entry, (sent) => {
+      fc.property(anyRouteEntry, (sent) => {
         const bytes = toBinary(RouteEntrySchema, routeEntryToProto(sent));
         expect(routeEntryFromProto(fromBinary(RouteEntrySchema, bytes))).toEqual(sent);
       }),

@@ -7,26 +7,53 @@ import {
   type TenantRoute as TenantRouteMessage,
 } from '@burgage/contracts';
 import { got } from './got.ts';
-import { holds, isHold } from './holds.ts';
-import { isIsolation, isolations } from './isolation.ts';
+import { type Hold, holds, isHold } from './holds.ts';
+import { type Isolation, isIsolation, isolations } from './isolation.ts';
 import { type RouteEntity, type RouteEntry, routeKey, type TenantRoute } from './routes.ts';
-import { isTenantState, tenantStates } from './tenant-state.ts';
+import { isTenantState, type TenantState, tenantStates } from './tenant-state.ts';
+
+/**
+ * What becomes of the words in a tenant that may be those of a newer version. @throws BurgageError `invalid_argument`
+ * where one is to be refused.
+ */
+export interface Words {
+  state(text: string): TenantState;
+  holds(texts: readonly string[]): readonly Hold[];
+  isolation(text: string): Isolation | '';
+}
+
+/** Refuses every state, hold or isolation that this version does not know. */
+export const knownWords: Words = {
+  state(text) {
+    if (isTenantState(text)) return text;
+    throw unknownValue('tenant.state', text, tenantStates);
+  },
+  holds: (texts) =>
+    texts.map((text) => {
+      if (isHold(text)) return text;
+      throw unknownValue('tenant.holds', text, holds);
+    }),
+  isolation(text) {
+    if (text === '' || isIsolation(text)) return text;
+    throw unknownValue('tenant.isolation', text, isolations);
+  },
+};
 
 type EntityMessage = Exclude<RouteEntryMessage['entity'], { case: undefined }>;
 type EntityInit = NonNullable<MessageInitShape<typeof RouteEntrySchema>['entity']>;
 
 /**
  * The entry in a message. Versions and byte counts are 64 bits wide on the wire and numbers here.
- * @throws BurgageError `invalid_argument` where the message names no entity, a state, hold or isolation that this
- * version does not know, or a number beyond 2^53.
+ * @throws BurgageError `invalid_argument` where the message names no entity, a state, hold or isolation that `words`
+ * refuses, or a number beyond 2^53.
  */
-export function routeEntryFromProto(message: RouteEntryMessage): RouteEntry {
+export function routeEntryFromProto(message: RouteEntryMessage, words: Words = knownWords): RouteEntry {
   const { entity, removed } = message;
   if (entity.case === undefined) throw invalidField('entity', 'is missing, expected a host, a tenant or an upstream');
   const key = keyFromProto(entity);
   if (key === '') throw invalidField(entity.case, 'got an empty key, expected the name of the entity');
   const entry = { version: toNumber('version', message.version), removed, kind: entity.case, key };
-  return removed ? entry : { ...entry, entity: entityFromProto(entity) };
+  return removed ? entry : { ...entry, entity: entityFromProto(entity, words) };
 }
 
 /**
@@ -35,14 +62,18 @@ export function routeEntryFromProto(message: RouteEntryMessage): RouteEntry {
  */
 export function routeEntryToProto(entry: RouteEntry): RouteEntryMessage {
   const { version, removed, kind, key, entity } = entry;
-  if (!removed && (entity?.kind !== kind || routeKey(entity) !== key)) {
-    throw new TypeError(`the route entry of ${kind} ${key} carries ${JSON.stringify(entity)}`);
-  }
+  checkCarried(entry);
   return create(RouteEntrySchema, {
     version: BigInt(version),
     removed,
     entity: removed || !entity ? keyToProto(kind, key) : entityToProto(entity),
   });
+}
+
+/** @throws TypeError where an entry that is not removed does not carry the entity of its kind and key. */
+export function checkCarried({ removed, kind, key, entity }: RouteEntry): void {
+  if (removed || (entity?.kind === kind && routeKey(entity) === key)) return;
+  throw new TypeError(`the route entry of ${kind} ${key} carries ${JSON.stringify(entity)}`);
 }
 
 function keyFromProto(entity: EntityMessage): string {
@@ -90,12 +121,12 @@ function entityToProto(entity: RouteEntity): EntityInit {
   }
 }
 
-function entityFromProto(entity: EntityMessage): RouteEntity {
+function entityFromProto(entity: EntityMessage, words: Words): RouteEntity {
   switch (entity.case) {
     case 'host':
       return { kind: 'host', host: entity.value.host, tenantId: entity.value.tenantId };
     case 'tenant':
-      return tenantFromProto(entity.value);
+      return tenantFromProto(entity.value, words);
     case 'upstream': {
       const { name, endpoints } = entity.value;
       return { kind: 'upstream', name, endpoints: endpoints.map(({ address, weight, zone }) => ({ address, weight: weight || 1, zone })) };
@@ -103,23 +134,18 @@ function entityFromProto(entity: EntityMessage): RouteEntity {
   }
 }
 
-function tenantFromProto(message: TenantRouteMessage): TenantRoute {
+function tenantFromProto(message: TenantRouteMessage, words: Words): TenantRoute {
   const { tenantId, slug, plan, state, features, upstream, isolation, limits, branding, platform } = message;
-  if (!isTenantState(state)) throw unknownValue('tenant.state', state, tenantStates);
-  if (isolation !== '' && !isIsolation(isolation)) throw unknownValue('tenant.isolation', isolation, isolations);
   return {
     kind: 'tenant',
     tenantId,
     slug,
     plan,
-    state,
-    holds: message.holds.map((hold) => {
-      if (!isHold(hold)) throw unknownValue('tenant.holds', hold, holds);
-      return hold;
-    }),
+    state: words.state(state),
+    holds: words.holds(message.holds),
     features: [...features],
     upstream,
-    isolation,
+    isolation: words.isolation(isolation),
     entitlementVersion: toNumber('tenant.entitlement_version', message.entitlementVersion),
     branding: { name: branding?.name ?? '', color: branding?.color ?? '' },
     platform,

@@ -4,7 +4,7 @@ import { RegistryService } from '@burgage/contracts';
 import { createRpcClient, type TlsIdentity } from '@burgage/rpc';
 import { type Clock, createMetrics, type Logger, type Metrics, type Random, Readiness, systemClock, systemRandom } from '@burgage/runtime';
 import { createHostResolver } from './adapters/host-resolver.ts';
-import { createRouteWatch } from './adapters/route-watch.ts';
+import { createRouteWatch, routesOf } from './adapters/route-watch.ts';
 import { createTableFile, loadTable, type TableFile } from './adapters/table-file.ts';
 import { defaultLimits, defaultTimeouts, type Limits, type Timeouts } from './defaults.ts';
 import type { RouteSource } from './domain/explain.ts';
@@ -85,7 +85,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
         });
 
   const watch = createRouteWatch({
-    client,
+    open: routesOf(client),
     follower,
     gatewayId: options.gatewayId,
     bootId: randomUUID(),

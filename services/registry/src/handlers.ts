@@ -3,7 +3,7 @@ import { invalidField, RegistryService } from '@burgage/contracts';
 import { implement, type RpcImplementation } from '@burgage/rpc';
 import type { Logger } from '@burgage/runtime';
 import type { Journal } from '@burgage/store';
-import { routeEntryToProto, unwrap } from '@burgage/tenancy';
+import { routeBatchToBytes, routeEntryToProto, unwrap } from '@burgage/tenancy';
 import { gatewayToProto, isolationFromProto, stateFromProto, tenantToProto, upstreamToProto } from './adapters/proto.ts';
 import { parseFence } from './domain/fence.ts';
 import type { Gateways } from './gateways.ts';
@@ -105,7 +105,11 @@ export function registryHandlers({ tenants, placement, feed, gateways, routes, c
       };
     },
 
-    watchRoutes: (requests, call) => watchRoutes({ feed, gateways, routes }, requests, call),
+    async *watchRoutes(requests, call) {
+      for await (const { message } of watchRoutes({ feed, gateways, routes }, requests, call)) {
+        yield message.case === 'batch' ? routeBatchToBytes(message.value) : { message };
+      }
+    },
 
     async listGateways() {
       const { epoch, revision } = await routes.head();

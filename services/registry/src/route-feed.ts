@@ -4,10 +4,15 @@ import { BurgageError, isBurgageError, type WatchRoutesResponseSchema } from '@b
 import type { RpcCall } from '@burgage/rpc';
 import type { Clock } from '@burgage/runtime';
 import { type Journal, type JournalEntry, type JournalPosition, type Standing, standingOf } from '@burgage/store';
-import { type RouteEntry, routeEntryToProto } from '@burgage/tenancy';
+import type { RouteBatch, RouteEntry } from '@burgage/tenancy';
 import { mark, routeFromJson } from './adapters/outbox.ts';
 
-export type RouteMessage = MessageInitShape<typeof WatchRoutesResponseSchema>;
+type WireMessage = MessageInitShape<typeof WatchRoutesResponseSchema>;
+
+/** What a gateway is told: batches as values, which its connection encodes by itself, and the rest as the contract has it. */
+export type RouteMessage =
+  | { readonly message: { readonly case: 'batch'; readonly value: RouteBatch } }
+  | { readonly message: Exclude<NonNullable<WireMessage['message']>, { case: 'batch' } | { case: undefined }> };
 
 /** Where a gateway is. */
 export interface RoutePosition {
@@ -213,7 +218,7 @@ function onlyGatewaysProve(peer: string, { epoch, revision }: JournalPosition): 
 
 /** With where the journal is then; within a snapshot that is nowhere. */
 function batch(entries: readonly RouteEntry[], { revision, stamp } = { revision: 0, stamp: '' }): RouteMessage {
-  return { message: { case: 'batch', value: { entries: entries.map(routeEntryToProto), revision: BigInt(revision), stamp } } };
+  return { message: { case: 'batch', value: { entries, revision, stamp } } };
 }
 
 const weightMax = 1_000;

@@ -1,8 +1,11 @@
 import { copyFile, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:http2';
+import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { isDeepStrictEqual } from 'node:util';
-import { epochNumber, RegistryService, TenantState } from '@burgage/contracts';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { epochNumber, RegistryService, TenantState, WatchRoutesRequestSchema } from '@burgage/contracts';
 import { createDevelopmentCa, createRpcClient, readTlsIdentity } from '@burgage/rpc';
 import { createLogger, createMetrics, systemClock, systemRandom } from '@burgage/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -94,6 +97,42 @@ describe('WatchRoutes', () => {
     await old.vanish();
     expect(await listed()).toEqual(['new']);
     await reborn.vanish();
+  });
+
+  it('makes only a few messages ahead of a gateway that does not read', async () => {
+    const { epoch, revision, stamp } = await registry.documents.routes.head();
+    const address = 'x'.repeat(200);
+    const batches = 40;
+    for (let batch = 0; batch < batches; batch += 1) {
+      const entries = Array.from({ length: 500 }, (_, index) =>
+        routeItem(upstreamEntry({ name: `far-${batch}-${index}`, endpoints: [{ address, weight: 1, zone: '' }] }, 1)),
+      );
+      await registry.documents.routes.append(entries.map(({ payload }) => payload));
+    }
+    const position = { epoch, revision: BigInt(revision), seenRevision: BigInt(revision), stamp };
+    const said = toBinary(WatchRoutesRequestSchema, create(WatchRoutesRequestSchema, hello('gw-deaf', position)));
+    const session = connect('http://localhost', { createConnection: () => connectSocket(registry.address.slice('unix:'.length)) });
+    const path = '/burgage.registry.v1.RegistryService/WatchRoutes';
+    const call = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' });
+    call.pause();
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(said.length, 1);
+    call.write(Buffer.concat([head, said]));
+
+    const sent = async () =>
+      Number(/entries_sent_total\{[^}]*"delta"[^}]*\} (\d+)/.exec(await registry.metrics.registry.metrics())?.[1] ?? 0);
+    await eventually(async () => (await sent()) > 0);
+    let before = -1;
+    await eventually(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const now = await sent();
+      const same = now === before;
+      before = now;
+      return same;
+    });
+    // A batch is more than the window holds: the one in it, and four on their way.
+    expect(before).toBeLessThanOrEqual(5 * 500);
+    session.destroy();
   });
 
   it('knows the gateways of every replica, and how far each is, whichever replica is asked', async () => {

@@ -1,9 +1,9 @@
 // A registry that is newer than the gateway.
-import { create } from '@bufbuild/protobuf';
-import { RouteEntrySchema } from '@burgage/contracts';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { RouteEntrySchema, WatchRoutesResponseSchema } from '@burgage/contracts';
 import { describe, expect, it } from 'vitest';
 import { standing } from '../domain/admission.ts';
-import { readRouteEntry } from './route-entry.ts';
+import { readRouteEntry, readRoutesHeard } from './route-entry.ts';
 
 const tenant = { tenantId: 'ten_1', state: 'active', isolation: 'pool', upstream: 'shared' };
 
@@ -31,5 +31,29 @@ describe('readRouteEntry', () => {
 
   it('refuses a kind that it does not know', () => {
     expect(() => readRouteEntry(create(RouteEntrySchema, { version: 1n }))).toThrow('entity');
+  });
+});
+
+describe('readRoutesHeard', () => {
+  const newer = { state: 'migrating', holds: ['fraud', 'flood'], isolation: 'cell' };
+  const known = { version: 1n, entity: { case: 'tenant', value: { ...tenant, ...newer } } } as const;
+  const heard = (entries: MessageInitShape<typeof RouteEntrySchema>[]) =>
+    readRoutesHeard(
+      toBinary(
+        WatchRoutesResponseSchema,
+        create(WatchRoutesResponseSchema, { message: { case: 'batch', value: { entries, revision: 7n, stamp: 's' } } }),
+      ),
+    );
+
+  it('reads the entries of a batch as each by itself', () => {
+    const entry = readRouteEntry(create(RouteEntrySchema, known));
+    expect(heard([known])).toEqual({ case: 'batch', value: { entries: [entry], revision: 7, stamp: 's', unreadable: [] } });
+  });
+
+  it('keeps what it can read beside a kind that it does not know', () => {
+    const entry = readRouteEntry(create(RouteEntrySchema, known));
+    expect(heard([known, { version: 1n }, known])).toMatchObject({
+      value: { entries: [entry, entry], revision: 7, stamp: 's', unreadable: [{ code: 'invalid_argument' }] },
+    });
   });
 });

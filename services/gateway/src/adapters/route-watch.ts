@@ -1,14 +1,22 @@
 // The gateway's end of WatchRoutes: says hello, applies what comes, says how far it is, and begins again when the registry goes.
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { RegistryService, RouteEntry as RouteEntryMessage, WatchRoutesRequestSchema, WatchRoutesResponse } from '@burgage/contracts';
+import type { RegistryService, WatchRoutesRequestSchema } from '@burgage/contracts';
 import type { RpcClient } from '@burgage/rpc';
 import { type Clock, type Component, Doorbell, type Logger, type Random } from '@burgage/runtime';
-import type { RouteEntry } from '@burgage/tenancy';
+import type { RoutesHeard } from '@burgage/tenancy';
 import type { Effect, RouteFollower } from '../domain/route-follower.ts';
-import { readRouteEntry } from './route-entry.ts';
+import { readRoutesHeard } from './route-entry.ts';
 
-type Said = MessageInitShape<typeof WatchRoutesRequestSchema>;
+export type Said = MessageInitShape<typeof WatchRoutesRequestSchema>;
+
+/** Opens a conversation. */
+export type OpenRoutes = (said: AsyncIterable<Said>, options: { readonly signal: AbortSignal }) => AsyncIterable<RoutesHeard>;
+
+/** Conversations with the registry that `client` calls. */
+export function routesOf(client: Pick<RpcClient<typeof RegistryService>, 'watchRoutes'>): OpenRoutes {
+  return (said, { signal }) => client.watchRoutes(said, { signal, read: readRoutesHeard });
+}
 
 /** How often the gateway says what it applied. */
 const ackMs = 1_000;
@@ -18,7 +26,7 @@ const backoffMinMs = 100;
 const backoffMaxMs = 5_000;
 
 export interface RouteWatchOptions {
-  readonly client: Pick<RpcClient<typeof RegistryService>, 'watchRoutes'>;
+  readonly open: OpenRoutes;
   readonly follower: RouteFollower;
   readonly gatewayId: string;
   readonly bootId: string;
@@ -40,7 +48,7 @@ export interface RouteWatch extends Component {
 
 /** Keeps `follower` equal to the registry's routes for as long as it runs. Never gives up. */
 export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
-  const { client, follower, gatewayId, bootId, adminAddress, logger, clock, random, onChange } = options;
+  const { open, follower, gatewayId, bootId, adminAddress, logger, clock, random, onChange } = options;
   const stopping = new AbortController();
   const bell = new Doorbell(clock);
   let running: Promise<void> = Promise.resolve();
@@ -71,7 +79,7 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     })();
     let connected = false;
     try {
-      for await (const response of client.watchRoutes(said(conversation.signal), { signal: conversation.signal })) {
+      for await (const message of open(said(conversation.signal), { signal: conversation.signal })) {
         heardMs = clock.monotonicMs();
         if (!connected) {
           connected = true;
@@ -80,7 +88,7 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
           onChange('connected');
           onHeard();
         }
-        hear(response);
+        hear(message);
       }
     } finally {
       end();
@@ -94,7 +102,7 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     }
   }
 
-  function hear({ message }: WatchRoutesResponse): void {
+  function hear(message: RoutesHeard): void {
     const { epoch: from } = follower.position;
     const effect = apply(message);
     switch (effect.kind) {
@@ -122,14 +130,14 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     onChange(effect.kind);
   }
 
-  function apply(message: WatchRoutesResponse['message']): Effect {
+  function apply(message: RoutesHeard): Effect {
     switch (message.case) {
       case 'snapshotBegin':
         return follower.snapshotBegin(message.value.epoch, Number(message.value.revision));
       case 'batch': {
-        const { revision, stamp } = message.value;
-        const entries = readable(message.value.entries);
-        return follower.batch(entries, Number(revision), stamp, message.value.entries.length - entries.length);
+        const { entries, revision, stamp, unreadable } = message.value;
+        for (const error of unreadable) logger.error({ err: error }, 'route entry skipped: it cannot be read');
+        return follower.batch(entries, revision, stamp, unreadable.length);
       }
       case 'snapshotEnd': {
         const { revision, entries, seenRevision, stamp } = message.value;
@@ -143,19 +151,6 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
       default:
         throw new TypeError(`unknown message ${String(message satisfies never)}`);
     }
-  }
-
-  /** One entry of a kind that this version does not know must not keep the others away. */
-  function readable(messages: readonly RouteEntryMessage[]): RouteEntry[] {
-    const entries: RouteEntry[] = [];
-    for (const message of messages) {
-      try {
-        entries.push(readRouteEntry(message));
-      } catch (error) {
-        logger.error({ err: error }, 'route entry skipped: it cannot be read');
-      }
-    }
-    return entries;
   }
 
   async function follow(): Promise<void> {

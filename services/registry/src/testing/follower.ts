@@ -1,7 +1,8 @@
 // One stream of a route feed, taken message by message into a table.
-import { create } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import { type WatchRoutesResponse, WatchRoutesResponseSchema } from '@burgage/contracts';
 import type { Journal } from '@burgage/store';
+import { routeBatchToBytes } from '@burgage/tenancy';
 import type { ProvenPosition, RouteFeed, RouteMessage } from '../route-feed.ts';
 import { TestTable } from './table.ts';
 
@@ -23,7 +24,7 @@ export class Follower {
   async take(): Promise<boolean> {
     const next = await this.#stream?.next();
     if (!next || next.done) return false;
-    const message: WatchRoutesResponse = create(WatchRoutesResponseSchema, next.value);
+    const message = overTheWire(next.value);
     this.kinds.push(message.message.case ?? '');
     this.table.take(message);
     return true;
@@ -48,4 +49,9 @@ export class Follower {
     await this.#stream?.return();
     this.table.disconnected();
   }
+}
+
+function overTheWire({ message }: RouteMessage): WatchRoutesResponse {
+  if (message.case === 'batch') return fromBinary(WatchRoutesResponseSchema, routeBatchToBytes(message.value));
+  return create(WatchRoutesResponseSchema, { message });
 }

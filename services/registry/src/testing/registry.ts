@@ -13,6 +13,7 @@ import { createRegistryService, type RegistryServiceOptions } from '../service.t
 import { testCatalog } from './catalog.ts';
 
 export interface TestRegistry {
+  readonly address: string;
   readonly client: RpcClient<typeof RegistryService>;
   readonly store: Store;
   readonly events: Events;
@@ -68,7 +69,7 @@ export async function testFolder(): Promise<TestFolder> {
         return stopped;
       };
       stops.push(stop);
-      return { client, store, events, documents: openDocuments(store), metrics, stop };
+      return { address, client, store, events, documents: openDocuments(store), metrics, stop };
     },
     async remove() {
       for (const stop of stops) await stop();

@@ -21,7 +21,7 @@ export class TestTable {
         return;
       case 'batch': {
         const { stamp } = message.value;
-        const entries = message.value.entries.map(routeEntryFromProto);
+        const entries = message.value.entries.map((entry) => routeEntryFromProto(entry));
         const revision = Number(message.value.revision);
         if (this.#staged) {
           if (revision !== 0) throw new Error(`revision ${revision} within a snapshot`);
