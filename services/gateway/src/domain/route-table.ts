@@ -142,6 +142,8 @@ export class RouteTable {
   readonly #tenants = new Map<string, TenantRow>();
   readonly #upstreams = new Map<string, UpstreamRow>();
   readonly #terms = new Map<string, Terms>();
+  /** Those of the tenant before: in a snapshot mostly those of the next one too. */
+  #lastTerms: Terms = noTerms;
   #hostCount = 0;
   #tenantCount = 0;
   #upstreamCount = 0;
@@ -285,7 +287,12 @@ export class RouteTable {
     return row;
   }
 
-  #termsOf({ state, plan, limits, features, isolation, platform, branding, holds }: TenantRoute): Terms {
+  #termsOf(route: TenantRoute): Terms {
+    if (!areTerms(this.#lastTerms, route)) this.#lastTerms = this.#sharedTerms(route);
+    return this.#lastTerms;
+  }
+
+  #sharedTerms({ state, plan, limits, features, isolation, platform, branding, holds }: TenantRoute): Terms {
     const key = JSON.stringify([state, plan, limits, features, isolation, platform, branding.color, holds]);
     let terms = this.#terms.get(key);
     if (terms === undefined) {
@@ -295,6 +302,27 @@ export class RouteTable {
     }
     return terms;
   }
+}
+
+function areTerms(terms: Terms, { state, plan, limits, features, isolation, platform, branding, holds }: TenantRoute): boolean {
+  return (
+    // A removed tenant is told from one whose terms are empty.
+    terms !== noTerms &&
+    terms.state === state &&
+    terms.plan === plan &&
+    terms.isolation === isolation &&
+    terms.platform === platform &&
+    terms.color === branding.color &&
+    terms.limits?.requestsPerSecond === limits?.requestsPerSecond &&
+    terms.limits?.concurrency === limits?.concurrency &&
+    terms.limits?.bodyBytesMax === limits?.bodyBytesMax &&
+    areSame(terms.features, features) &&
+    areSame(terms.holds, holds)
+  );
+}
+
+function areSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((item, index) => item === others[index]);
 }
 
 function hasEndpoints(row: HostRow | undefined): boolean {
