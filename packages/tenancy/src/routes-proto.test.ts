@@ -3,7 +3,7 @@ import { RouteEntrySchema } from '@burgage/contracts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type RouteEntry, routeEntryFromProto, routeEntryToProto } from './index.ts';
-import { anyRouteEntry } from './route-arbitraries.ts';
+import { anyRouteEntry } from './testing/route-arbitraries.ts';
 
 function fromInit(init: MessageInitShape<typeof RouteEntrySchema>): RouteEntry {
   return routeEntryFromProto(create(RouteEntrySchema, init));

@@ -15,9 +15,9 @@ import {
   routesHeardFromBytes,
   type TenantRoute,
 } from './index.ts';
-import { anyRouteEntry } from './route-arbitraries.ts';
 import { plainBatch } from './routes-plain.ts';
 import { knownWords } from './routes-proto.ts';
+import { anyRouteEntry } from './testing/route-arbitraries.ts';
 
 const batch: fc.Arbitrary<RouteBatch> = fc.record({
   entries: fc.array(anyRouteEntry, { maxLength: 5 }),

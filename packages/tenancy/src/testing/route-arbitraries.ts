@@ -1,9 +1,9 @@
 // Any route entry, for property tests.
 import fc from 'fast-check';
-import { holds } from './holds.ts';
-import { isolations } from './isolation.ts';
-import { type RouteEntity, type RouteEntry, routeKey } from './routes.ts';
-import { tenantStates } from './tenant-state.ts';
+import { holds } from '../holds.ts';
+import { isolations } from '../isolation.ts';
+import { type RouteEntity, type RouteEntry, routeKey } from '../routes.ts';
+import { tenantStates } from '../tenant-state.ts';
 
 const name = fc.string({ minLength: 1, maxLength: 20 });
 const count = fc.nat({ max: 2 ** 31 - 1 });
