@@ -16,6 +16,19 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const modeOf = async (...parts: string[]): Promise<number> => (await stat(join(folder, ...parts))).mode & 0o777;
 
 describe('a data folder', () => {
+  test('that stands on other engines is refused and left alone', async () => {
+    await (await openDataFolder(folder, 'mesh')).release();
+    await expect(openDataFolder(folder)).rejects.toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringContaining('a folder of npm run start:mesh, expected one of npm start'),
+    });
+    await (await openDataFolder(folder, 'mesh')).release();
+    // As folders were before there was a choice.
+    await writeFile(join(folder, 'format.json'), JSON.stringify({ version: dataFormatVersion }));
+    await expect(openDataFolder(folder, 'mesh')).rejects.toMatchObject({ code: 'config_invalid' });
+    await (await openDataFolder(folder)).release();
+  });
+
   test('is made with secrets that only their owner can read, and keeps them', async () => {
     await chmod(folder, 0o755);
     const first = await openDataFolder(folder);

@@ -9,6 +9,11 @@ import { BurgageError } from '@burgage/contracts';
 /** The format that this version writes; a folder of a higher one is refused. */
 export const dataFormatVersion = 1;
 
+/** What keeps the state of a folder's Burgage: files in it, or servers beside it. */
+export type Engines = 'embedded' | 'mesh';
+
+const startedBy: Readonly<Record<Engines, string>> = { embedded: 'npm start', mesh: 'npm run start:mesh' };
+
 /** The longest path that a Unix socket may have on every platform that we run on. */
 const socketPathBytesMax = 100;
 
@@ -74,9 +79,9 @@ export function dataPaths(folder: string): DataPaths {
 /**
  * Takes a data folder for this process, making what is missing. The lock is the kernel's: it ends with the process,
  * however that ends.
- * @throws BurgageError `data_folder_in_use`, `data_folder_newer`, `config_invalid` where it cannot be a data folder.
+ * @throws BurgageError `data_folder_in_use`, `data_folder_newer`, `config_invalid` where it cannot be a data folder, or stands on other engines.
  */
-export async function openDataFolder(folder: string): Promise<DataFolder> {
+export async function openDataFolder(folder: string, engines: Engines = 'embedded'): Promise<DataFolder> {
   const paths = dataPaths(folder);
   if (Buffer.byteLength(join(paths.sockets, 'provisioner.sock')) > socketPathBytesMax) {
     throw new BurgageError('config_invalid', {
@@ -84,7 +89,7 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
     });
   }
   // Before anything is made in it: a folder that is refused stays as it is.
-  await checkFormat(paths);
+  await checkFormat(paths, engines);
   try {
     await mkdir(paths.root, { recursive: true, mode: 0o700 });
     for (const path of [
@@ -112,7 +117,9 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
     // What a process that was killed has left would send others to a port that may be anybody's by now.
     await rm(paths.runtimeFile, { force: true });
     // Again, as another version may have had the folder meanwhile.
-    if ((await checkFormat(paths)) === undefined) await writeWhole(paths.format, `${JSON.stringify({ version: dataFormatVersion })}\n`);
+    if ((await checkFormat(paths, engines)) === undefined) {
+      await writeWhole(paths.format, `${JSON.stringify({ version: dataFormatVersion, engines })}\n`);
+    }
     await createOnce(paths.adminToken, () => `bur_${randomBytes(32).toString('base64url')}\n`);
     await createOnce(paths.internalToken, () => `${randomBytes(32).toString('base64url')}\n`);
     await createOnce(paths.contextKeys, async () => `${JSON.stringify({ keys: [await generateContextKey()] }, undefined, 2)}\n`);
@@ -166,7 +173,7 @@ async function ownerOf(paths: DataPaths): Promise<string> {
 }
 
 /** The format's version, or undefined where there is none yet. Changes nothing. */
-async function checkFormat(paths: DataPaths): Promise<number | undefined> {
+async function checkFormat(paths: DataPaths, engines: Engines): Promise<number | undefined> {
   let text: string;
   try {
     text = await readFile(paths.format, 'utf8');
@@ -175,8 +182,10 @@ async function checkFormat(paths: DataPaths): Promise<number | undefined> {
     return undefined;
   }
   let version: unknown;
+  let found: unknown;
   try {
-    version = JSON.parse(text)?.version;
+    // Folders of before there was a choice are embedded.
+    ({ version, engines: found = 'embedded' } = JSON.parse(text) ?? {});
   } catch {
     version = undefined;
   }
@@ -188,6 +197,12 @@ async function checkFormat(paths: DataPaths): Promise<number | undefined> {
   if (version > dataFormatVersion) {
     throw new BurgageError('data_folder_newer', {
       message: `${paths.root} has the data format ${version}; this version of Burgage knows formats up to ${dataFormatVersion}.`,
+    });
+  }
+  if (found !== engines) {
+    const by = Object.hasOwn(startedBy, String(found)) ? startedBy[found as Engines] : JSON.stringify(found);
+    throw new BurgageError('config_invalid', {
+      message: `--data: got ${paths.root}, a folder of ${by}, expected one of ${startedBy[engines]}, or a new one.`,
     });
   }
   return version;

@@ -1,6 +1,6 @@
 // `npm run start:mesh`: every service as a process of its own, on MongoDB and NATS from the lab or given by address.
 import { join, resolve } from 'node:path';
-import { RegistryService } from '@burgage/contracts';
+import { BurgageError, RegistryService } from '@burgage/contracts';
 import { type RunningServer, type ServerName, startServer } from '@burgage/lab';
 import { createDevelopmentCa, createRpcClient, readTlsIdentity, type TlsFiles } from '@burgage/rpc';
 import {
@@ -43,9 +43,14 @@ async function main(argv: readonly string[]): Promise<void> {
   const here = process.env.INIT_CWD ?? process.cwd();
   const catalogName = catalogNamed(settings.catalog, here);
   const catalog = await loadCatalog(catalogName, join(repository, 'catalogs'), { appEntry: true });
-  const data = await openDataFolder(resolve(here, settings.data));
+  const data = await openDataFolder(resolve(here, settings.data), 'mesh');
   await using closing = new AsyncDisposableStack();
   closing.defer(() => data.release());
+  if (settings.port === settings.secondPort) {
+    throw new BurgageError('config_invalid', {
+      message: `--second-port: got ${settings.secondPort}, which --port has, expected another one.`,
+    });
+  }
   for (const port of [settings.port, settings.secondPort]) await assertPortFree(settings.host, port);
   const server = async (name: ServerName, given: string | undefined): Promise<string> => {
     if (given !== undefined) return given;
@@ -122,7 +127,7 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
       [
         `ready in ${(tookMs / 1_000).toFixed(1)} s: ${catalog.title}`,
         `  tenants      http://<slug>.${baseDomain}${shownPort(port)}   and on the second gateway http://<slug>.${baseDomain}${shownPort(secondPort)}`,
-        `  API          ${api}   documentation at ${api}/v1/docs`,
+        `  API          ${api}   documentation at ${api}/v1/docs, through the gateways http://api.${baseDomain}${shownPort(port)}`,
         `  registry     ${addressesOf(ports.registries)}   provisioner ${addressesOf(ports.provisioners)}   (gRPC, mutual TLS)`,
         `  MongoDB      ${withoutPassword(store)}`,
         `  NATS         ${withoutPassword(events)}`,

@@ -43,6 +43,7 @@ export interface EventsPlace {
 
 /** @throws BurgageError as `openNatsEvents` and `openEmbeddedEvents`; `config_invalid` where the file's folder cannot be made. */
 export async function openEvents({ url, replicas, file, logger }: EventsPlace): Promise<Events> {
+  logger.info({ engine: url === undefined ? 'embedded' : 'nats' }, 'opening the events');
   // Loaded when needed: whoever uses one engine pays nothing for the other.
   if (url !== undefined) {
     const { openNatsEvents } = await import('./nats/nats.ts');

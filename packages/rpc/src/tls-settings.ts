@@ -15,14 +15,19 @@ export const tlsSettings = defineSettings({
 
 /**
  * The identity that `tlsSettings` name, for `createRpcServer` and `createRpcClient`; undefined where none of them is set.
- * @throws BurgageError `config_invalid` where some are missing, and as `readTlsIdentity`.
+ * @throws BurgageError `config_invalid` where some are missing, where the certificate names another service than `service`,
+ * and as `readTlsIdentity`.
  */
 export async function tlsFrom(
   { tlsCa: caFile, tlsCert: certFile, tlsKey: keyFile }: SettingsOf<typeof tlsSettings>,
-  parts: { readonly logger?: Logger } = {},
+  { service, ...parts }: { readonly logger?: Logger; readonly service?: string } = {},
 ): Promise<TlsIdentity | undefined> {
   if (caFile !== undefined && certFile !== undefined && keyFile !== undefined) {
-    return await readTlsIdentity({ caFile, certFile, keyFile, ...parts });
+    const identity = await readTlsIdentity({ caFile, certFile, keyFile, ...parts });
+    if (service === undefined || identity.service === service) return identity;
+    throw new BurgageError('config_invalid', {
+      message: `--tls-cert: got a certificate of the service ${identity.service}, expected one of ${service}`,
+    });
   }
   const values = { '--tls-ca': caFile, '--tls-cert': certFile, '--tls-key': keyFile };
   const missing = Object.entries(values).flatMap(([flag, value]) => (value === undefined ? [flag] : []));

@@ -6,7 +6,15 @@ import { join } from 'node:path';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { ProvisionerService, RegistryService } from '@burgage/contracts';
 import { Health } from '@burgage/contracts/wire';
-import { createDevelopmentCa, createRpcClient, createRpcServer, type DevelopmentCa, readTlsIdentity, type TlsFiles } from '@burgage/rpc';
+import {
+  createDevelopmentCa,
+  createRpcClient,
+  createRpcServer,
+  type DevelopmentCa,
+  readTlsIdentity,
+  type TlsFiles,
+  tlsFrom,
+} from '@burgage/rpc';
 import { createLogger, createMetrics, ManualClock, systemClock, systemRandom } from '@burgage/runtime';
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { expect, test, vi } from 'vitest';
@@ -259,4 +267,14 @@ test('a server of another authority is refused whatever NODE_TLS_REJECT_UNAUTHOR
   vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
   const client = registryClient(server, { tls: await readTlsIdentity(ours), peer: 'registry' });
   await expect(client.getTenant({})).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+test('a service does not start with the certificate of another', async () => {
+  const { caFile, certFile, keyFile } = await ca.issue('gateway');
+  const settings = { tlsCa: caFile, tlsCert: certFile, tlsKey: keyFile };
+  expect((await tlsFrom(settings, { service: 'gateway' }))?.service).toBe('gateway');
+  await expect(tlsFrom(settings, { service: 'registry' })).rejects.toMatchObject({
+    code: 'config_invalid',
+    message: '--tls-cert: got a certificate of the service gateway, expected one of registry',
+  });
 });

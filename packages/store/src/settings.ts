@@ -56,6 +56,7 @@ export interface StorePlace {
 
 /** @throws BurgageError as `openMongoStore` and `openSqliteStore`; `config_invalid` where the file's folder cannot be made. */
 export async function openStore({ url, database, file, logger }: StorePlace): Promise<Store> {
+  logger.info({ engine: url === undefined ? 'sqlite' : 'mongodb' }, 'opening the store');
   // Loaded when needed: whoever uses one engine pays nothing for the other.
   if (url !== undefined) return await (await import('./mongodb/store.ts')).openMongoStore({ url, database, logger });
   await privateFolder('data', dirname(file));

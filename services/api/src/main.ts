@@ -73,10 +73,11 @@ await runService({
     const data = resolve(settings.data);
     const adminToken = await readToken('--admin-token-file', settings.adminTokenFile ?? join(data, 'secrets', 'admin-token'));
     const internalToken = await readToken('--internal-token-file', settings.internalTokenFile ?? join(data, 'secrets', 'internal-token'));
+    const tls = await tlsFrom(settings, { logger, service: 'api' });
     return createApiService({
       registryAddress: settings.registry ?? `unix:${join(data, 'run', 'registry.sock')}`,
       provisionerAddress: settings.provisioner ?? `unix:${join(data, 'run', 'provisioner.sock')}`,
-      tls: await tlsFrom(settings, { logger }),
+      tls,
       store: opened.adopt(
         await openStore({ url: settings.store, database: 'burgage_api', file: join(data, 'store', 'api.sqlite'), logger }),
         (closing) => closing.close(),

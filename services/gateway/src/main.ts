@@ -19,7 +19,12 @@ async function run(argv: readonly string[]): Promise<void> {
     ...(settings.logFile !== undefined && { destination: settings.logFile }),
   });
   logger.info({ settings: describeSettings(serviceSettings, settings) }, 'settings');
-  const gateway = createGatewayService({ ...settings, tls: await tlsFrom(settings, { logger }), internalToken, logger });
+  const gateway = createGatewayService({
+    ...settings,
+    tls: await tlsFrom(settings, { logger, service: 'gateway' }),
+    internalToken,
+    logger,
+  });
   await runProcess({ name: 'gateway', logger, components: [gateway], drainTimeoutMs: processDrainMs });
   process.stdout.write(`ready gateway http://${gateway.address()} admin http://${gateway.adminAddress()}\n`);
 }

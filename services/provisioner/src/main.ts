@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type ContextKeyJwk, createContextIssuer } from '@burgage/app-kit';
-import { RegistryService } from '@burgage/contracts';
+import { BurgageError, RegistryService } from '@burgage/contracts';
 import { eventsSettings, openEvents } from '@burgage/events';
 import { createRpcClient, tlsFrom, tlsSettings } from '@burgage/rpc';
 import { type Logger, privateFolder, runService, systemClock, systemRandom } from '@burgage/runtime';
@@ -80,8 +80,8 @@ await runService({
   instead: { upgrade: (settings, { logger }) => upgradeAndSay(storePlace(settings, logger), documentTypes) },
   async build(settings, { logger, metrics, opened }) {
     const at = (...parts: string[]): string => join(resolve(settings.data), ...parts);
-    const { keys } = JSON.parse(await readFile(settings.contextKeys ?? at('secrets', 'context-keys.json'), 'utf8'));
-    const tls = await tlsFrom(settings, { logger });
+    const keys = await readContextKeys(settings.contextKeys ?? at('secrets', 'context-keys.json'));
+    const tls = await tlsFrom(settings, { logger, service: 'provisioner' });
     const store = opened.adopt(await openStore(storePlace(settings, logger)), (closing) => closing.close());
     const { events: url, eventsReplicas: replicas } = settings;
     const events = opened.adopt(await openEvents({ url, replicas, file: at('events.sqlite'), logger }), (closing) => closing.close());
@@ -96,7 +96,7 @@ await runService({
       events,
       registry,
       drivers: embeddedDrivers({
-        issuer: createContextIssuer(keys as ContextKeyJwk[], { now: () => systemClock.now() }),
+        issuer: createContextIssuer(keys, { now: () => systemClock.now() }),
         upstream: settings.upstream,
         readyPath: settings.readyPath,
         appFolder: at('apps', settings.upstream),
@@ -118,4 +118,16 @@ await runService({
 
 function storePlace({ store: url, data }: { readonly store?: string | undefined; readonly data: string }, logger: Logger): StorePlace {
   return { url, database: 'burgage_provisioner', file: join(resolve(data), 'store', 'provisioner.sqlite'), logger };
+}
+
+async function readContextKeys(file: string): Promise<ContextKeyJwk[]> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')).keys;
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? 'it is not JSON';
+    throw new BurgageError('config_invalid', {
+      message: `--context-keys: got ${JSON.stringify(file)}, which cannot be read (${why}), expected a file of keys`,
+      cause,
+    });
+  }
 }

@@ -55,12 +55,13 @@ await runService({
   async build(settings, { logger, metrics, opened }) {
     const catalog = await loadCatalog(settings.catalog, join(import.meta.dirname, '../../../catalogs'));
     const at = (...parts: string[]): string => join(resolve(settings.data), ...parts);
+    const tls = await tlsFrom(settings, { logger, service: 'registry' });
     const store = opened.adopt(await openStore(storePlace(settings, logger)), (closing) => closing.close());
     const { events: url, eventsReplicas: replicas } = settings;
     const events = opened.adopt(await openEvents({ url, replicas, file: at('events.sqlite'), logger }), (closing) => closing.close());
     return createRegistryService({
       address: settings.address ?? `unix:${join(await privateFolder('data', at('run')), 'registry.sock')}`,
-      tls: await tlsFrom(settings, { logger }),
+      tls,
       store,
       events,
       catalog,

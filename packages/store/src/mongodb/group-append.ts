@@ -43,7 +43,11 @@ export class GroupAppend {
 
   async #insertAll(): Promise<void> {
     this.#inserting = true;
-    while (this.#queue.length > 0) await this.#insertTogether(this.#nextGroup());
+    while (this.#queue.length > 0) {
+      // Those who have just been answered may have more: it comes along.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      await this.#insertTogether(this.#nextGroup());
+    }
     this.#inserting = false;
   }
 
