@@ -9,13 +9,15 @@ export interface RelayLaneOptions {
   readonly handler: OutboxHandler;
   readonly logger: Pick<Logger, 'warn'>;
   readonly clock: Clock;
-  /** Between two looks, and how long an item of another process's write is left to that process. */
+  /** Between two looks. */
   readonly intervalMs: number;
   readonly observe?: (target: string, outcome: 'relayed' | 'failed', itemCount: number) => void;
 }
 
 /** Documents asked for at once. */
 const pageSize = 100;
+/** So many intervals is an item of another process's write left to that process: longer than a slow store or a busy machine takes. */
+const patience = 5;
 /** Documents relayed at once; a handler that hangs holds one place. */
 const concurrencyMax = 32;
 const backoffMsMin = 200;
@@ -116,7 +118,7 @@ export class RelayLane {
       const before = known?.get(place.key);
       const sighting = before?.item === item ? before : { item, sinceMs: nowMs };
       sightings.set(place.key, sighting);
-      const dueMs = this.#backoffs.get(place.key)?.untilMs ?? (known === undefined ? nowMs : sighting.sinceMs + intervalMs);
+      const dueMs = this.#backoffs.get(place.key)?.untilMs ?? (known === undefined ? nowMs : sighting.sinceMs + patience * intervalMs);
       if (dueMs > nowMs || this.#running.has(place.key)) continue;
       await this.#freePlace();
       if (signal.aborted) return;

@@ -16,7 +16,7 @@ export interface OutboxRelayOptions {
   readonly handlers: Readonly<Record<string, OutboxHandler>>;
   readonly logger: Pick<Logger, 'warn'>;
   readonly clock: Clock;
-  /** Between two looks for what nobody rang for, which is taken up when it has waited that long; default 1,000. */
+  /** Between two looks for what nobody rang for, which is taken up when it has waited for five of them; default 1,000. */
   readonly intervalMs?: number;
   /** Told of every call of a handler. */
   readonly observe?: (target: string, outcome: 'relayed' | 'failed', itemCount: number) => void;
@@ -38,7 +38,7 @@ export interface OutboxRelay extends Component {
 /**
  * Several relays may work on the same documents: each item is handled at least once, and for the first time only after
  * all before it in its document that have the same target. Who writes rings its own relay; the others leave an item to it
- * until it has waited for an interval, so that without a crash or a delay nothing is handled twice.
+ * until it has waited for five intervals, so that without a crash or a delay nothing is handled twice.
  *
  * Each target has a lane of its own: what one target cannot take now keeps nothing of another back.
  */
