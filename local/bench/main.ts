@@ -35,7 +35,7 @@ try {
   say('200 route changes …');
   const registry = createRpcClient(RegistryService, { address: `unix:${join(platform.data, 'run', 'registry.sock')}` });
   try {
-    figures.push(...(await routeVisibility({ registry, ports: [platform.port], changes: 200 })));
+    figures.push(...(await routeVisibility({ registry, ports: [platform.port], changes: 200 })).figures);
   } finally {
     await registry.close();
   }

@@ -25,8 +25,11 @@ export interface Visibility {
   readonly changes: number;
 }
 
-/** Moves an upstream to and fro between two backends; measures from the registry's answer to the first answer of the new one. */
-export async function routeVisibility({ registry, ports, changes }: Visibility): Promise<Figure[]> {
+/**
+ * Moves an upstream to and fro between two backends; measures from the registry's answer to the first answer of the new
+ * one. `host` is the address that led there.
+ */
+export async function routeVisibility({ registry, ports, changes }: Visibility): Promise<{ readonly host: string; readonly figures: readonly Figure[] }> {
   const backends = [await backend('0'), await backend('1')];
   const point = async (to: number): Promise<void> => {
     await registry.putUpstream({ name: upstream, endpoints: [{ address: backends[to]?.address ?? '' }] });
@@ -49,11 +52,14 @@ export async function routeVisibility({ registry, ports, changes }: Visibility):
       await answers(change % 2);
       tookMs.push(performance.now() - committedMs);
     }
+    return {
+      host,
+      figures: [
+        { what: `commit to gateway answering, median of ${changes}`, value: percentile(tookMs, 0.5), unit: 'ms' },
+        { what: `commit to gateway answering, p99 of ${changes}`, value: percentile(tookMs, 0.99), unit: 'ms', atMost: 100 },
+      ],
+    };
   } finally {
     for (const { server } of backends) server.close().closeAllConnections();
   }
-  return [
-    { what: `commit to gateway answering, median of ${changes}`, value: percentile(tookMs, 0.5), unit: 'ms' },
-    { what: `commit to gateway answering, p99 of ${changes}`, value: percentile(tookMs, 0.99), unit: 'ms', atMost: 100 },
-  ];
 }
