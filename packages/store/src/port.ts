@@ -74,6 +74,9 @@ export interface Page<T> {
   readonly nextCursor?: string;
 }
 
+/** What waits to be relayed in one document, oldest first. */
+export type PendingOutbox = Pick<Stored<unknown>, 'id' | 'outbox'>;
+
 /**
  * Documents of one type. A write is durable when its promise resolves.
  *
@@ -109,9 +112,9 @@ export interface Documents<T> {
   list(query?: ListQuery): Promise<Page<T>>;
   /**
    * Documents that have something to relay, by id, at most `limit`, from the first id behind `after` on. Documents of a
-   * newer schema version are left to the newer code.
+   * newer schema version are left to the newer code. Values are not read: one that cannot be keeps no other document back.
    */
-  pendingOutbox(limit: number, after?: string): Promise<readonly Stored<T>[]>;
+  pendingOutbox(limit: number, after?: string): Promise<readonly PendingOutbox[]>;
   /** Takes relayed items out, by id, without moving the version. Items that are gone already are no error. */
   pullOutbox(id: string, itemIds: readonly string[]): Promise<void>;
   /**

@@ -1,6 +1,6 @@
 // One lane of the outbox relay: brings the items of one target from the outboxes to their handler.
 import { type Clock, Doorbell, type Logger } from '@burgage/runtime';
-import type { Documents, OutboxItem, Stored } from './port.ts';
+import type { Documents, OutboxItem, PendingOutbox, Stored } from './port.ts';
 import type { OutboxHandler } from './relay.ts';
 
 export interface RelayLaneOptions {
@@ -132,7 +132,7 @@ export class RelayLane {
   /** What waits for this lane, each with its oldest item. */
   async *#waiting(): AsyncGenerator<readonly [place: Place, item: string]> {
     for (const [index, documents] of this.#options.documents.entries()) {
-      let page: readonly Stored<unknown>[];
+      let page: readonly PendingOutbox[];
       let after: string | undefined;
       do {
         page = await documents.pendingOutbox(pageSize, after);

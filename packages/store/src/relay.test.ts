@@ -281,6 +281,29 @@ describe('a started relay', () => {
     expect(handled).toEqual(['good-1:1', 'good-2:1', 'good-3:1', 'bad:1']);
   });
 
+  it('relays what is behind a document that cannot be read, and says its id after growing pauses', async () => {
+    await documents.list();
+    const newer = await openSqliteStore({ file: join(folder, 'store.sqlite') });
+    const upgrade = (): never => {
+      throw new Error('cannot be upgraded');
+    };
+    const today: Documents<unknown> = newer.documents(typeOf<{ step: number }>({ name: 'orders', schemaVersion: 2, upgrade }));
+    await documents.insert('a', { step: 1 }, [item('1')]);
+    await today.insert('b', { step: 1 }, [item('1')]);
+    const clock = new ManualClock();
+    await createRelay({ event: handleAll }, clock, { documents: [today], intervalMs: 3_600_000 }).start();
+    await until(() => handled.length === 1 && warnings.length === 1 && clock.sleeping === lanes);
+    await clock.advance(200);
+    await until(() => warnings.length === 2 && clock.sleeping === lanes);
+    expect(handled).toEqual(['b:1']);
+    expect(warnings).toMatchObject([
+      { id: 'a', failures: 1, err: { message: 'cannot be upgraded' } },
+      { id: 'a', failures: 2, delayMs: 400 },
+    ]);
+    await relay?.stop();
+    await newer.close();
+  });
+
   it('reaches documents behind more failing ones than it asks for at once', async () => {
     await Promise.all(Array.from({ length: 250 }, (_, index) => documents.insert(`bad-${index}`, { step: 1 }, [item('1')])));
     await documents.insert('good', { step: 1 }, [item('1')]);

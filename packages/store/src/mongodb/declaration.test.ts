@@ -1,5 +1,6 @@
 // Declarations that change while older code runs: nothing of either is lost, and what is stored is brought to today's shape.
 import { describeWithLab } from '@burgage/lab';
+import { type Clock, ManualClock, systemClock } from '@burgage/runtime';
 import { type Document, MongoClient } from 'mongodb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { codeOf, listAll, typeOf } from '../conformance/context.ts';
@@ -42,8 +43,8 @@ describeWithLab('a declaration', [{ server: 'mongo', options: { fsync: false } }
   });
 
   /** As another process would. */
-  async function open<T>(type: DocumentType<T>, url = place.url): Promise<Documents<T>> {
-    const store = await openMongoStore({ ...place, url });
+  async function open<T>(type: DocumentType<T>, url = place.url, clock: Clock = systemClock): Promise<Documents<T>> {
+    const store = await openMongoStore({ ...place, url, clock });
     stores.push(store);
     return store.documents(type);
   }
@@ -92,6 +93,27 @@ describeWithLab('a declaration', [{ server: 'mongo', options: { fsync: false } }
       expect(await newer.upgradeStored(2)).toBe(0);
       expect(await listAll(newer, { sort: { field: 'tenant' } })).toEqual(['a', 'c', 'b']);
       expect(await newer.findByKey('name', 'a')).toEqual({ id: 'a', version: 2, value: { name: 'a', tenant: 'four' }, outbox: [] });
+    });
+
+    it('finds what the older code writes beside it within half a minute, and both leave it at that', async () => {
+      const clock = new ManualClock();
+      const [older, newer] = await Promise.all([plain, indexed].map((type) => open(type, place.url, clock)));
+      await newer?.insert('a', { name: 'a', tenant: 'one' });
+      await older?.insert('b', { name: 'b', tenant: 'two' });
+      for (let seen: unknown; seen !== 'b'; seen = (await newer?.findByKey('name', 'b'))?.id) await clock.advance(5_000);
+      const declaredBy = async (): Promise<unknown[]> => (await stored(plain)).map(({ declared }) => declared.split(' ').length);
+      // The older code computes again what it knows nothing of, once; then nobody has anything to do.
+      for (let all: unknown[] = []; !all.every((count) => count === 2) || all.length === 0; all = await declaredBy()) {
+        await clock.advance(5_000);
+        await older?.get('a');
+      }
+      const after = await stored(plain);
+      for (let look = 0; look < 10; look += 1) {
+        await clock.advance(31_000);
+        await Promise.all([older?.get('a'), newer?.get('a')]);
+      }
+      expect(await stored(plain)).toEqual(after);
+      expect((await newer?.findByKey('name', 'b'))?.version).toBe(1);
     });
 
     it('finds what the older code wrote when it is opened again', async () => {

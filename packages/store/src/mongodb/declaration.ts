@@ -13,6 +13,10 @@ import { type TypeCollection, uniquePath } from './type-collection.ts';
 /** Documents that one command computes again. */
 const pageSize = 500;
 const namespaceNotFound = 26;
+/** So often is looked for what other code has written since. */
+const lookedForMs = 30_000;
+/** Declarations that a document can say: as many versions of the code as write beside each other, and some more. */
+const marksMax = 4;
 
 type Change = AnyBulkWriteOperation<StoredDocument>;
 
@@ -27,41 +31,62 @@ interface IndexPlan {
  * Several processes may do all of this at once, of today's code and of older code: every step may be done again, and no
  * document is changed that somebody else has changed meanwhile.
  *
- * A document says which declaration its keys and index values were computed by. Older code that still runs goes on
- * writing documents that say another one. Whoever opens the type next, or stores documents in today's shape, computes
- * them again: what it adds stands beside what the other declaration computed, so that neither destroys the other's. A
- * replace, however, keeps only what its own declaration computes, as the rest is no longer true.
+ * A document says which declarations its keys and index values were computed by. Older code that still runs goes on
+ * writing documents that do not say this one. They are computed again when the type is opened, every half a minute while it
+ * is used, and when stored documents are brought to today's shape: what is added stands beside what the other declaration
+ * computed, so that neither destroys the other's. A replace, however, keeps only what its own declaration computes, as
+ * the rest is no longer true.
  */
 export class Declaration<T> {
   readonly #collection: TypeCollection;
   readonly #type: DocumentType<T>;
-  /** What documents say that were computed by this declaration. */
+  /** What documents say that were computed by this declaration alone. */
   readonly id: string;
+  /** What documents say that were computed by this declaration, as far as that was seen. */
+  readonly #marks: Set<string>;
   #declared: Promise<void> | undefined;
+  #lookedAtMs = 0;
 
   constructor(collection: TypeCollection, type: DocumentType<T>) {
     this.#collection = collection;
     this.#type = type;
     this.id = declarationOf(type);
+    this.#marks = new Set([this.id]);
   }
 
   /** Resolves when the collection is as the type wants it; where that failed, the next call tries again. */
-  ready(): Promise<void> {
-    this.#declared ??= this.#declare().catch((error: unknown) => {
-      this.#declared = undefined;
-      throw error;
-    });
-    return this.#declared;
+  async ready(): Promise<void> {
+    const { server } = this.#collection;
+    const nowMs = server.clock.monotonicMs();
+    if (this.#declared === undefined) {
+      this.#lookedAtMs = nowMs;
+      this.#declared = this.#declare().catch((error: unknown) => {
+        this.#declared = undefined;
+        throw error;
+      });
+    } else if (nowMs - this.#lookedAtMs >= lookedForMs) {
+      this.#lookedAtMs = nowMs;
+      // Nobody waits for it.
+      server
+        .call(async () => {
+          if (await this.#hasForeign()) await this.#computeForeign();
+        })
+        .catch((error: unknown) =>
+          server.logger?.warn({ type: this.#type.name, err: error }, 'what other code wrote is not in all indexes yet'),
+        );
+    }
+    await this.#declared;
   }
 
   /** As `Documents.upgradeStored`; also for documents of today's schema version that another declaration computed. */
   async upgrade(limit: number): Promise<number> {
     const older = { schema: { $lt: this.#type.schemaVersion } };
-    const filter = { $or: [older, this.#foreign(this.#type.schemaVersion)] };
     for (;;) {
+      const filter = { $or: [older, this.#foreign(this.#type.schemaVersion)] };
       const page = await this.#collection.read((documents) => documents.find(filter).limit(limit).toArray());
       if (page.length === 0) return 0;
-      const stored = await this.#change(page, (document) =>
+      const behind = page.filter((document) => document.schema < this.#type.schemaVersion || this.#isForeign(document));
+      const stored = await this.#change(behind, (document) =>
         document.schema === this.#type.schemaVersion ? this.#recomputed(document) : this.#upgraded(document),
       );
       // None only where others have changed all of them at this moment.
@@ -73,9 +98,7 @@ export class Declaration<T> {
     await this.#collection.server.repeating(async () => {
       const made = await this.#indexNames();
       const missing = indexesOf(this.#type).filter(({ name }) => !made.has(name));
-      const filter = this.#foreign({ $lte: this.#type.schemaVersion });
-      const foreign = await this.#collection.read((documents) => documents.findOne(filter, { projection: { _id: 1 } }));
-      if (foreign === null) {
+      if (!(await this.#hasForeign())) {
         await this.#makeIndexes(missing);
         return;
       }
@@ -87,14 +110,38 @@ export class Declaration<T> {
         const page = await this.#collection.read((documents) => documents.find({ _id: { $in: ids } }).toArray());
         await this.#change(page, (document) => this.#givenUp(document));
       }
-      for await (const page of this.#pages(filter)) await this.#change(page, (document) => this.#recomputed(document));
+      await this.#computeForeign();
       await this.#makeIndexes(missing.filter(({ unique }) => unique !== undefined));
     });
   }
 
-  /** Documents that another declaration computed. */
+  async #computeForeign(): Promise<void> {
+    for await (const page of this.#pages(() => this.#foreign({ $lte: this.#type.schemaVersion }))) {
+      await this.#change(
+        page.filter((document) => this.#isForeign(document)),
+        (document) => this.#recomputed(document),
+      );
+    }
+  }
+
+  async #hasForeign(): Promise<boolean> {
+    for (;;) {
+      const filter = this.#foreign({ $lte: this.#type.schemaVersion });
+      const found = await this.#collection.read((documents) => documents.findOne(filter, { projection: { declared: 1 } }));
+      if (found === null) return false;
+      if (this.#isForeign(found)) return true;
+    }
+  }
+
+  /** Documents that this declaration has not computed, and those whose mark was not seen yet. */
   #foreign(schema: number | { readonly $lte: number }): Filter<StoredDocument> {
-    return { schema, declared: { $ne: this.id } };
+    return { schema, declared: { $nin: [...this.#marks] } };
+  }
+
+  #isForeign({ declared }: Pick<StoredDocument, 'declared'>): boolean {
+    const isForeign = !declared.split(' ').includes(this.id);
+    if (!isForeign) this.#marks.add(declared);
+    return isForeign;
   }
 
   async #indexNames(): Promise<ReadonlySet<unknown>> {
@@ -141,10 +188,10 @@ export class Declaration<T> {
     return moving;
   }
 
-  /** In the order of ids, those that `filter` lets through; each once, whatever is written meanwhile. */
-  async *#pages(filter: Filter<StoredDocument>): AsyncGenerator<readonly StoredDocument[], void> {
+  /** In the order of ids, those that the filter of that moment lets through; each once, whatever is written meanwhile. */
+  async *#pages(filter: () => Filter<StoredDocument>): AsyncGenerator<readonly StoredDocument[], void> {
     for (let last = ''; ; ) {
-      const behind = { $and: [filter, { _id: { $gt: last } }] };
+      const behind = { $and: [filter(), { _id: { $gt: last } }] };
       const page = await this.#collection.read((documents) => documents.find(behind).sort({ _id: 1 }).limit(pageSize).toArray());
       if (page.length === 0) return;
       yield page;
@@ -153,11 +200,12 @@ export class Declaration<T> {
   }
 
   async *#all(): AsyncGenerator<StoredDocument, void> {
-    for await (const page of this.#pages({})) yield* page;
+    for await (const page of this.#pages(() => ({}))) yield* page;
   }
 
   /** Answers how many were changed. @throws BurgageError `unique_key_taken`. */
   async #change(page: readonly StoredDocument[], changeOf: (document: StoredDocument) => Change): Promise<number> {
+    if (page.length === 0) return 0;
     try {
       return (await this.#collection.ask((documents) => documents.bulkWrite(page.map(changeOf), { ordered: false }))).matchedCount;
     } catch (error) {
@@ -192,7 +240,7 @@ export class Declaration<T> {
     const set = [...wanted].filter(([, value]) => value !== undefined);
     const unset = [...wanted].filter(([, value]) => value === undefined).map(([path]) => [path, '']);
     const update = {
-      $set: { ...Object.fromEntries(set), declared: this.id },
+      $set: { ...Object.fromEntries(set), declared: this.#markBeside(document.declared) },
       ...(unset.length > 0 && { $unset: Object.fromEntries(unset) }),
     };
     return { updateOne: { filter: this.#unchanged(document), update } };
@@ -205,6 +253,11 @@ export class Declaration<T> {
     const { unique, indexes } = computedOf(this.#type, value);
     const update = { $set: { schema: this.#type.schemaVersion, declared: this.id, value: toBson(value as Json), unique, indexes } };
     return { updateOne: { filter: this.#unchanged(document), update } };
+  }
+
+  /** This declaration beside others. */
+  #markBeside(declared: string): string {
+    return [...declared.split(' ').slice(1 - marksMax), this.id].sort().join(' ');
   }
 
   #isKey(name: string): boolean {

@@ -5,7 +5,7 @@ import { checkId, checkNotTooNew, checkText, checkType, withAdded } from '../dec
 import { newStamp } from '../epoch.ts';
 import { jsonText } from '../json.ts';
 import { checkQuery } from '../list-query.ts';
-import type { Documents, DocumentType, Json, ListQuery, OutboxItem, Page, Stored } from '../port.ts';
+import type { Documents, DocumentType, Json, ListQuery, OutboxItem, Page, PendingOutbox, Stored } from '../port.ts';
 import { alreadyExists, documentNotFound, outboxPending, versionConflict } from '../refusals.ts';
 import { Declaration } from './declaration.ts';
 import { escapeName, toBson } from './encoding.ts';
@@ -67,17 +67,23 @@ export class MongoDocuments<T> implements Documents<T> {
       outbox: itemFields(added, 1),
       ...(added.length > 0 && { pending: id }),
     };
+    const stored = { id, version: 1, value: copy, outbox: added };
     return await this.#write(async (repeated) => {
+      // Not sent again: somebody else may have found and removed it since.
+      if (repeated) {
+        const there = await this.#collection.get(id);
+        if (there === undefined || there.version > 1) throw this.#undecided(id);
+        if (there.write !== fields.write) throw alreadyExists(this.#type, id);
+        return stored;
+      }
       try {
         await this.#collection.ask((documents) => documents.insertOne(document));
+        return stored;
       } catch (error) {
         if (!isDuplicate(error)) throw error;
-        const there = await this.#collection.get(id);
-        if (there === undefined) return await this.#refuseTaken(id, fields);
-        if (repeated && there.version > 1) throw this.#undecided(id);
-        if (!repeated || there.write !== fields.write) throw alreadyExists(this.#type, id);
+        if ((await this.#collection.get(id)) !== undefined) throw alreadyExists(this.#type, id);
+        return await this.#refuseTaken(id, fields);
       }
-      return { id, version: 1, value: copy, outbox: added };
     });
   }
 
@@ -114,15 +120,21 @@ export class MongoDocuments<T> implements Documents<T> {
 
   async remove(id: string, version: number): Promise<void> {
     checkText('id', id);
+    /** Made what is to go: something else may stand in its place later. */
+    let write: string | undefined;
     await this.#write(async (repeated) => {
-      const empty = { _id: id, version, ...this.#known, outbox: {} };
-      const { deletedCount } = await this.#collection.ask((documents) => documents.deleteOne(empty));
-      if (deletedCount > 0) return true;
       const there = await this.#collection.get(id);
-      if (repeated && there === undefined) return true;
-      const { length } = outboxOf(this.#type, this.#at(id, version, there));
+      if (repeated && write !== undefined && there?.write !== write) {
+        if (there === undefined || there.version <= version) return true;
+        throw this.#undecided(id);
+      }
+      const found = this.#at(id, version, there);
+      const { length } = outboxOf(this.#type, found);
       if (length > 0) throw outboxPending(this.#type, id, length);
-      return undefined;
+      write = found.write;
+      const filter = { _id: id, version, write, outbox: {} };
+      const { deletedCount } = await this.#collection.ask((documents) => documents.deleteOne(filter));
+      return deletedCount > 0 ? true : undefined;
     });
   }
 
@@ -151,12 +163,14 @@ export class MongoDocuments<T> implements Documents<T> {
     });
   }
 
-  async pendingOutbox(limit: number, after = ''): Promise<readonly Stored<T>[]> {
+  async pendingOutbox(limit: number, after = ''): Promise<readonly PendingOutbox[]> {
     if (limit < 1) return [];
     return await this.#call(async () => {
       const filter = { pending: { $gt: after }, ...this.#known, outbox: { $ne: {} } };
-      const found = await this.#collection.read((documents) => documents.find(filter).sort({ pending: 1 }).limit(limit).toArray());
-      return found.map((document) => storedOf(this.#type, document));
+      const found = await this.#collection.read((documents) =>
+        documents.find(filter).project<Pick<StoredDocument, '_id' | 'outbox'>>({ outbox: 1 }).sort({ pending: 1 }).limit(limit).toArray(),
+      );
+      return found.map((document) => ({ id: document._id, outbox: outboxOf(this.#type, document) }));
     });
   }
 
@@ -225,7 +239,7 @@ export class MongoDocuments<T> implements Documents<T> {
 
   #undecided(id: string): BurgageError {
     return new BurgageError('unavailable', {
-      message: `${this.#type.name} "${id}" has changed since the connection broke; whether this write was among its changes is not known`,
+      message: `the connection broke while ${this.#type.name} "${id}" was being written; whether that was done is not known`,
       metadata: { id },
     });
   }

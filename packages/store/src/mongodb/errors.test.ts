@@ -38,6 +38,8 @@ const rows: readonly [what: string, error: unknown, code: string, isUndecided: b
   ['what a server did not foresee', answer(1, 'unexpected EOF'), 'unavailable', true],
   ['a full disk', answer(14_031), 'unavailable', false],
   ['a cursor that is gone', answer(43), 'unavailable', false],
+  ['an operation that was interrupted', answer(11_601), 'unavailable', false],
+  ['no member to read from', answer(133), 'unavailable', false],
   ['wrong credentials', answer(18), 'credentials_refused', false],
   ['missing rights', answer(13), 'credentials_refused', false],
   ['missing credentials', new MongoMissingCredentialsError('none'), 'credentials_refused', false],

@@ -4,6 +4,7 @@ import {
   MongoBulkWriteError,
   MongoCompatibilityError,
   MongoError,
+  MongoErrorLabel,
   MongoInvalidArgumentError,
   MongoMissingCredentialsError,
   MongoNetworkError,
@@ -20,8 +21,10 @@ const codes = {
   tooLarge: new Set([10_334, 17_419, 17_420]),
   /** The primary goes, is gone, or is another one; and what a server did not foresee, such as the loss of its own database. */
   undecided: new Set([1, 8, 91, 189, 10_058, 10_107, 11_600, 11_602, 13_435, 13_436]),
+  /** Of those, what comes before anything is carried out: NotWritablePrimary, and the same said of a read. */
+  unread: new Set([10_107, 13_435]),
   /** Time limits, lost cursors, conflicts, full disks, a majority that cannot be had: what may pass by itself. */
-  unavailable: new Set([6, 7, 24, 43, 46, 50, 64, 79, 89, 100, 112, 134, 136, 202, 237, 262, 290, 9_001, 14_031]),
+  unavailable: new Set([6, 7, 24, 43, 46, 50, 64, 79, 89, 100, 112, 133, 134, 136, 202, 237, 262, 290, 9_001, 11_601, 14_031]),
 } as const;
 
 /** What FerretDB says in words alone, with a code that says nothing: 1 and 2 where an update or a new index finds a key taken, 2 of the size. */
@@ -39,6 +42,14 @@ export function isDuplicate(thrown: unknown): boolean {
 export function isUndecided(thrown: unknown): boolean {
   const error = original(thrown);
   return error instanceof MongoNetworkError || error instanceof MongoWriteConcernError || hasCode(error, codes.undecided);
+}
+
+/** Of undecided errors, true where nothing can have been carried out: there was no connection yet, or the server says so. */
+export function isUnsent(thrown: unknown): boolean {
+  const error = original(thrown);
+  if (!(error instanceof MongoError)) return false;
+  // The driver keeps the class to itself.
+  return error.name === 'MongoPoolClearedError' || error.hasErrorLabel(MongoErrorLabel.HandshakeError) || hasCode(error, codes.unread);
 }
 
 /**

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { codeOf, typeOf } from '../conformance/context.ts';
 import { type MongoStoreOptions, openMongoStore } from './store.ts';
 import { startOldServer } from './testing/old-server.ts';
+import { WireProxy } from './testing/wire-proxy.ts';
 
 const password = 'correct-horse';
 const notes = typeOf<{ text: string }>({ name: 'notes' });
@@ -83,12 +84,32 @@ describe('a server', () => {
   });
 });
 
+describeWithLab('an address that asks for less than Burgage promises', [{ server: 'mongo', options: { fsync: false } }], (lab) => {
+  it('changes nothing of what is promised', async () => {
+    const proxy = await WireProxy.start(lab.server('mongo'));
+    const less = 'w=1&journal=false&wtimeoutMS=1&readConcernLevel=local&readPreference=secondary&retryWrites=true';
+    const store = await openMongoStore({ url: `${proxy.url}/less?${less}` });
+    const documents = store.documents(notes);
+    await documents.get('n');
+    const commands = [proxy.next('find', 'documents_notes'), proxy.next('insert', 'documents_notes')];
+    await documents.get('n');
+    await documents.insert('n', { text: 'x' });
+    const [find, insert] = await Promise.all(commands);
+    expect(find).toMatchObject({ readConcern: { level: 'majority' } });
+    expect(insert?.writeConcern).toEqual({ w: 'majority', j: true });
+    expect(insert).not.toHaveProperty('txnNumber');
+    await store.close();
+    await proxy.close();
+  });
+});
+
 describeWithLab('a server that wants credentials', [{ server: 'mongo', options: { user: 'burgage', password, fsync: false } }], (lab) => {
   it('is used with them, and refuses others and none by name', async () => {
     const { host, port } = lab.server('mongo');
     const at = `${host}:${port}/registry`;
     const lines: unknown[] = [];
-    const logger = { info: (...line: unknown[]) => lines.push(line) };
+    const say = (...line: unknown[]) => lines.push(line);
+    const logger = { info: say, warn: say };
     const store = await openMongoStore({ url: `mongodb://burgage:${password}@${at}?authSource=admin`, logger });
     await store.documents(notes).insert('n', { text: 'x' });
     await store.close();

@@ -1,8 +1,16 @@
 // The connection to one database of a MongoDB server: how it is made, and how every call through it is carried out.
 import { BurgageError, invalidField } from '@burgage/contracts';
 import type { Clock, Logger, Random } from '@burgage/runtime';
-import { type Db, MongoClient, type MongoClientOptions, MongoNetworkTimeoutError, MongoServerSelectionError } from 'mongodb';
-import { isUndecided, storeError } from './errors.ts';
+import {
+  type Db,
+  type DbOptions,
+  MongoClient,
+  type MongoClientOptions,
+  MongoNetworkTimeoutError,
+  MongoServerSelectionError,
+  ReadConcern,
+} from 'mongodb';
+import { isUndecided, isUnsent, storeError } from './errors.ts';
 import { checkServerVersion } from './server-version.ts';
 
 export interface ServerOptions {
@@ -10,13 +18,22 @@ export interface ServerOptions {
   readonly database?: string | undefined;
   readonly clock: Clock;
   readonly random: Random;
-  readonly logger?: Pick<Logger, 'info'> | undefined;
+  readonly logger?: Pick<Logger, 'info' | 'warn'> | undefined;
 }
 
 /**
+ * What every question is asked with, whatever the address says. A write is acknowledged when it is on the disks of a
+ * majority; a read sees only what is. Together with the primary, whoever has seen a write sees it again, also after
+ * another member has become primary.
+ */
+const guarantees: DbOptions = {
+  writeConcern: { w: 'majority', journal: true },
+  readConcern: new ReadConcern('majority'),
+  readPreference: 'primary',
+};
+
+/**
  * What the address cannot override.
- * - A write is acknowledged when it is on the disks of a majority; a read sees only what is. Together with the primary,
- *   whoever has seen a write sees it again, also after another member has become primary.
  * - The driver repeats nothing by itself: its way of repeating writes needs sessions, which not every server has, and
  *   hides that a write was repeated. See `repeating`.
  * - A server that does not answer is given up, so that callers hear `unavailable` and not nothing.
@@ -26,9 +43,6 @@ export interface ServerOptions {
  */
 const options: MongoClientOptions = {
   appName: 'burgage',
-  writeConcern: { w: 'majority', journal: true },
-  readConcern: { level: 'majority' },
-  readPreference: 'primary',
   retryWrites: false,
   retryReads: false,
   maxPoolSize: 32,
@@ -60,6 +74,7 @@ export class Server {
   readonly place: string;
   readonly clock: Clock;
   readonly random: Random;
+  readonly logger: ServerOptions['logger'];
   /** Aborted when the store is being closed. */
   readonly closing: AbortSignal;
   readonly #url: string;
@@ -71,11 +86,12 @@ export class Server {
   #clientSinceMs: number;
   #closed: Promise<void> | undefined;
 
-  private constructor(client: MongoClient, database: string, { url, clock, random }: ServerOptions) {
+  private constructor(client: MongoClient, database: string, { url, clock, random, logger }: ServerOptions) {
     const { srvHost, hosts } = client.options;
     this.place = `mongodb://${srvHost ?? hosts.join(',')}/${database}`;
     this.clock = clock;
     this.random = random;
+    this.logger = logger;
     this.closing = this.#close.signal;
     this.#url = url;
     this.#database = database;
@@ -128,7 +144,7 @@ export class Server {
       throw new MongoNetworkTimeoutError(`no answer within ${answerMsMax} ms`);
     });
     try {
-      return await Promise.race([question(client.db(this.#database)), late]);
+      return await Promise.race([question(client.db(this.#database, guarantees)), late]);
     } catch (error) {
       if (error instanceof MongoServerSelectionError) this.#replace(client);
       throw error;
@@ -143,16 +159,18 @@ export class Server {
   }
 
   /**
-   * Attempts something again where its outcome is not known: the connection broke, or the primary has changed. From the
-   * second attempt on, `attempt` is told so: a write must take what an earlier one has done for its own.
+   * Attempts something again where the connection broke, or the primary has changed. Once it is not known whether an
+   * attempt was carried out, those behind it are told so: a write must take what an earlier one has done for its own.
    */
   async repeating<T>(attempt: (repeated: boolean) => Promise<T>): Promise<T> {
     const givenUpAtMs = this.clock.monotonicMs() + repeatedForMs;
+    let repeated = false;
     for (let attempts = 1; ; attempts += 1) {
       try {
-        return await attempt(attempts > 1);
+        return await attempt(repeated);
       } catch (error) {
         if (!isUndecided(error) || attempts === attemptsMax || this.clock.monotonicMs() >= givenUpAtMs) throw error;
+        repeated ||= !isUnsent(error);
       }
     }
   }

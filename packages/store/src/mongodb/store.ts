@@ -13,7 +13,7 @@ export interface MongoStoreOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   /** Told which server it is. */
-  readonly logger?: Pick<Logger, 'info'>;
+  readonly logger?: Pick<Logger, 'info' | 'warn'>;
 }
 
 /**

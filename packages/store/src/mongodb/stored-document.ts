@@ -14,7 +14,7 @@ export interface StoredDocument extends Computed {
   readonly _id: string;
   readonly version: number;
   readonly schema: number;
-  /** The declaration that computed `unique` and `indexes`; see `declarationOf`. */
+  /** The declarations that computed `unique` and `indexes`, a space between; see `declarationOf`. */
   readonly declared: string;
   /** Random: tells the write that made this version from every other one. */
   readonly write: string;
@@ -56,7 +56,7 @@ export function itemFields(added: readonly OutboxItem[], version: number): Reado
 export type Readable = Pick<StoredDocument, '_id' | 'version' | 'schema' | 'value' | 'outbox'>;
 
 /** @throws BurgageError `data_corrupt`. */
-export function outboxOf(type: AnyDocumentType, { _id, outbox }: Readable): readonly OutboxItem[] {
+export function outboxOf(type: AnyDocumentType, { _id, outbox }: Pick<Readable, '_id' | 'outbox'>): readonly OutboxItem[] {
   return readable(type, _id, () =>
     Object.entries(outbox)
       .toSorted(([, one], [, other]) => one.version - other.version || one.place - other.place)

@@ -97,6 +97,32 @@ describeWithLab('when the connection breaks or stands still', ['mongo'], (lab) =
       expect(await documents.get('there')).toBeUndefined();
     });
 
+    it('that somebody else put in the place of the removed one stays', async () => {
+      const sent = proxy.holdNext('delete', collection);
+      const remove = documents.remove('there', 1);
+      await sent.arrived;
+      const held = proxy.holdNext('find', collection);
+      sent.release({ losesReply: true });
+      await held.arrived;
+      expect((await other.documents(notes).insert('there', { text: 'theirs' })).version).toBe(1);
+      held.release();
+      await remove;
+      expect((await documents.get('there'))?.value.text).toBe('theirs');
+    });
+
+    it('that somebody else has removed since it was inserted is not brought back', async () => {
+      proxy.loseNextReply('insert', collection);
+      const held = proxy.holdNext('find', collection);
+      const insert = codeOf(documents.insert('n', { text: 'x' }, [item]));
+      await held.arrived;
+      const theirs = other.documents(notes);
+      await theirs.pullOutbox('n', [item.id]);
+      await theirs.remove('n', 1);
+      held.release();
+      expect(await insert).toBe('unavailable');
+      expect(await theirs.get('n')).toBeUndefined();
+    });
+
     it('whose items were pulled is not listed as pending though the reply was lost', async () => {
       await documents.replace('there', 1, { text: 'old' }, [item]);
       proxy.loseNextReply('update', collection);

@@ -4,7 +4,7 @@ import { invalidField } from '@burgage/contracts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { checkId, checkNotTooNew, checkType, indexValuesOf, inTodaysShape, type UniqueKey, uniqueKeysOf, withAdded } from '../declared.ts';
 import { jsonText } from '../json.ts';
-import type { Documents, DocumentType, IndexValue, ListQuery, OutboxItem, Page, Stored } from '../port.ts';
+import type { Documents, DocumentType, IndexValue, ListQuery, OutboxItem, Page, PendingOutbox, Stored } from '../port.ts';
 import { alreadyExists, documentNotFound, outboxPending, versionConflict } from '../refusals.ts';
 import type { Database } from './database.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -162,15 +162,15 @@ export class SqliteDocuments<T> implements Documents<T> {
     });
   }
 
-  async pendingOutbox(limit: number, after = ''): Promise<readonly Stored<T>[]> {
+  async pendingOutbox(limit: number, after = ''): Promise<readonly PendingOutbox[]> {
     return await this.#database.patiently(() => {
-      const rows = this.#database.all<Row>(
-        `SELECT ${this.#selected} FROM ${this.#table} WHERE outbox IS NOT NULL AND id > ? AND schema <= ? ORDER BY id LIMIT ?`,
+      const rows = this.#database.all<Pick<Row, 'id' | 'outbox'>>(
+        `SELECT id, outbox FROM ${this.#table} WHERE outbox IS NOT NULL AND id > ? AND schema <= ? ORDER BY id LIMIT ?`,
         after,
         this.#type.schemaVersion,
         limit,
       );
-      return rows.map((row) => this.#stored(row));
+      return rows.map((row) => ({ id: row.id, outbox: this.#outboxOf(row) }));
     });
   }
 

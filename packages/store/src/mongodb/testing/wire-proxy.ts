@@ -1,6 +1,7 @@
 // Stands between the driver and a server, and does to chosen commands what a bad day does: holds them up, or loses their replies.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { BSON } from 'mongodb';
 
 /** A command as the driver sends it: `insert` into the collection `journal_log`. */
 export interface Command {
@@ -16,8 +17,8 @@ export interface Held {
 }
 
 interface Rule extends Command {
-  /** Called with the command's connection; the command goes on when it resolves. */
-  readonly apply: (connection: Connection) => Promise<void>;
+  /** Called with the command's connection and message; the command goes on when it resolves. */
+  readonly apply: (connection: Connection, message: Buffer) => Promise<void>;
 }
 
 interface Connection {
@@ -72,6 +73,14 @@ export class WireProxy {
     this.#rules.push({ name, collection, apply });
   }
 
+  /** The next such command, as it is sent. */
+  async next(name: string, collection: string): Promise<BSON.Document> {
+    return await new Promise((resolve) => {
+      const apply = async (_: Connection, message: Buffer): Promise<void> => resolve(bodyOf(message));
+      this.#rules.push({ name, collection, apply });
+    });
+  }
+
   async close(): Promise<void> {
     this.#listener.close();
     for (const socket of this.#sockets) socket.destroy();
@@ -114,10 +123,15 @@ export class WireProxy {
     const rule = this.#rules.find(({ name, collection }) => name === command?.name && collection === command.collection);
     if (rule !== undefined) {
       this.#rules = this.#rules.filter((other) => other !== rule);
-      await rule.apply(connection);
+      await rule.apply(connection, message);
     }
     connection.server.write(message);
   }
+}
+
+/** Of a message with one body and perhaps documents behind it. */
+function bodyOf(message: Buffer): BSON.Document {
+  return BSON.deserialize(message.subarray(21, 21 + message.readInt32LE(21)));
 }
 
 /** The first field of a message's body: in MongoDB's protocol the command and what it is for. */
