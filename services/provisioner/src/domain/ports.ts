@@ -1,7 +1,10 @@
 // What the steps of operations need from the outside: the registry's truth and one driver per kind of infrastructure.
+import type { Hold, Isolation } from '@burgage/tenancy';
 
+/** Who writes: a driver refuses (`fenced`, `metadata.seen`) whoever comes with a lower token than it has seen for the tenant. */
 export interface Fence {
   readonly operationId: string;
+  /** Grows with every attempt at a step of the tenant's operations. */
   readonly token: number;
 }
 
@@ -17,50 +20,163 @@ export interface TenantSummary {
   readonly color: string;
 }
 
+/** More of it: what decides whether an operation may begin, and what is reconciled. */
+export interface TenantStanding extends TenantSummary {
+  readonly holds: readonly string[];
+  readonly upstream: string;
+  readonly hosts: readonly string[];
+  readonly moving: boolean;
+  /** The operation that moved it last. */
+  readonly operationId: string;
+}
+
 /** The registry, as far as operations change or read it. Every change carries the fence and is idempotent. */
 export interface Tenants {
-  get(tenantId: string, signal?: AbortSignal): Promise<TenantSummary>;
+  /** By id or slug. */
+  get(tenant: string, signal?: AbortSignal): Promise<TenantStanding>;
   /** Ids of tenants that wait for their first operation, oldest first. */
   requested(signal: AbortSignal): AsyncIterable<string>;
+  /** Every tenant, oldest first. */
+  all(signal: AbortSignal): AsyncIterable<TenantStanding>;
   beginProvisioning(tenantId: string, fence: Fence, signal: AbortSignal): Promise<void>;
   /** Back from provisioning: the slug is free again. */
   fail(tenantId: string, reason: string, fence: Fence, signal: AbortSignal): Promise<void>;
-  /** Answers with the hosts. */
-  putRoute(tenantId: string, upstream: string, fence: Fence, signal: AbortSignal): Promise<readonly string[]>;
-  removeRoute(tenantId: string, fence: Fence, signal: AbortSignal): Promise<void>;
-  /** Answers with the revision of the routes that shows it. */
+  /** Has the upstream serve the tenant. Answers with its hosts, and the revision of the routes that shows it. */
+  putRoute(
+    tenantId: string,
+    place: { readonly upstream: string; readonly isolation: Isolation },
+    fence: Fence,
+    signal: AbortSignal,
+  ): Promise<{ readonly hosts: readonly string[]; readonly revision: number }>;
+  /** Every change below answers with the revision of the routes that shows it. */
+  removeRoute(tenantId: string, fence: Fence, signal: AbortSignal): Promise<number>;
   activate(tenantId: string, fence: Fence, signal: AbortSignal): Promise<number>;
-  /** Addresses of an upstream, host:port. */
+  addHold(tenantId: string, hold: Hold, fence: Fence, signal: AbortSignal): Promise<number>;
+  liftHold(tenantId: string, hold: Hold, fence: Fence, signal: AbortSignal): Promise<number>;
+  changePlan(tenantId: string, plan: string, fence: Fence, signal: AbortSignal): Promise<number>;
+  setMoving(tenantId: string, moving: boolean, fence: Fence, signal: AbortSignal): Promise<number>;
+  beginTerminating(tenantId: string, fence: Fence, signal: AbortSignal): Promise<number>;
+  terminated(tenantId: string, fence: Fence, signal: AbortSignal): Promise<number>;
+  putUpstream(name: string, address: string, signal: AbortSignal): Promise<number>;
+  removeUpstream(name: string, signal: AbortSignal): Promise<number>;
+  /** Every upstream with its addresses. */
+  upstreams(signal: AbortSignal): AsyncIterable<{ readonly name: string; readonly addresses: readonly string[] }>;
+  /** Addresses of an upstream, host:port. @throws BurgageError `upstream_not_found`. */
   endpoints(upstream: string, signal: AbortSignal): Promise<readonly string[]>;
   /** How many connected gateways have applied `revision`, and how many have not. */
   gatewaysAt(revision: number, signal: AbortSignal): Promise<{ readonly applied: number; readonly behind: number }>;
 }
 
-/** A tenant's place in the vendor's app, over the app's lifecycle endpoints. Every call is idempotent. */
+/** Where a tenant's rows are: in the app that serves an upstream, in the database that tenants share there or in one of their own. */
+export interface Seat {
+  readonly upstream: string;
+  readonly place: 'pool' | 'own';
+}
+
+/** Of one table: how many rows, and a hash over all of them in order. */
+export interface TableDigest {
+  readonly rows: number;
+  readonly hash: string;
+}
+
+/** By table. Two seats hold the same when their digests are equal. */
+export type Digest = Readonly<Record<string, TableDigest>>;
+
+/** What an app has of a tenant at one place. */
+export interface SeatHolding {
+  readonly tenantId: string;
+  readonly place: 'pool' | 'own';
+  readonly frozen: boolean;
+}
+
+/**
+ * The vendor's app, over its lifecycle endpoints. Every call is idempotent. `address` is an endpoint of the seat's
+ * upstream, host:port.
+ */
 export interface TenantApp {
   /** Schema and the scope of the tenant's rows. */
-  prepare(endpoint: string, tenant: TenantSummary, signal: AbortSignal): Promise<void>;
-  remove(endpoint: string, tenantId: string, signal: AbortSignal): Promise<void>;
-  putOwner(endpoint: string, tenantId: string, email: string, signal: AbortSignal): Promise<void>;
-  removeOwner(endpoint: string, tenantId: string, signal: AbortSignal): Promise<void>;
+  prepare(at: AppAddress, tenant: TenantSummary, fence: Fence, signal: AbortSignal): Promise<void>;
+  remove(at: AppAddress, tenantId: string, fence: Fence, signal: AbortSignal): Promise<void>;
+  putOwner(at: AppAddress, tenantId: string, email: string, fence: Fence, signal: AbortSignal): Promise<void>;
+  removeOwner(at: AppAddress, tenantId: string, fence: Fence, signal: AbortSignal): Promise<void>;
   /** A fresh one-time link for the owner, as a path below the tenant's address. */
-  inviteOwner(endpoint: string, tenantId: string, signal: AbortSignal): Promise<string>;
+  inviteOwner(at: AppAddress, tenantId: string, fence: Fence, signal: AbortSignal): Promise<string>;
   /** Resolves when the app serves this tenant. @throws BurgageError `app_unhealthy`. */
-  checkReady(endpoint: string, tenant: TenantSummary, signal: AbortSignal): Promise<void>;
+  checkReady(at: AppAddress, tenant: TenantSummary, signal: AbortSignal): Promise<void>;
+  /** From here on every write of the tenant's rows is refused there, whoever holds which token; reads go on. */
+  freeze(at: AppAddress, tenantId: string, reason: string, fence: Fence, signal: AbortSignal): Promise<void>;
+  thaw(at: AppAddress, tenantId: string, fence: Fence, signal: AbortSignal): Promise<void>;
+  digest(at: AppAddress, tenantId: string, signal: AbortSignal): Promise<Digest>;
+  /** Every row, as one snapshot. */
+  archive(at: AppAddress, tenantId: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** Replaces every row, whole or not at all, and leaves the tenant frozen there. Answers with what was read back. */
+  restore(at: AppAddress, tenantId: string, archive: AsyncIterable<Uint8Array>, fence: Fence, signal: AbortSignal): Promise<Digest>;
+  /** Everything that the app has of any tenant. */
+  holdings(at: Pick<AppAddress, 'upstream' | 'address'>, signal: AbortSignal): AsyncIterable<SeatHolding>;
+}
+
+export interface AppAddress extends Seat {
+  /** host:port. */
+  readonly address: string;
 }
 
 /** What a driver answers: what it made, or that this kind of infrastructure has nothing to make. */
 export type Provided = { readonly needed: true; readonly detail: string } | { readonly needed: false; readonly reason: string };
 
+/** A process of its own for one tenant. */
+export interface Instance {
+  /** One per tenant and never of two: also the name of its upstream. */
+  readonly name: string;
+  readonly tenantId: string;
+}
+
+export type InstanceState = 'starting' | 'running' | 'backing_off' | 'stopped';
+
+export interface InstanceStatus extends Instance {
+  readonly state: InstanceState;
+  /** host:port. */
+  readonly address: string;
+  /** How often it was started again since it last ran well. */
+  readonly restarts: number;
+  /** How it ended last, in words; empty where it has not. */
+  readonly lastExit: string;
+}
+
+/** Processes, or what stands for them. */
+export interface Compute {
+  /**
+   * Makes the instance where it is missing, and has it run. Resolves when it answers. @throws BurgageError
+   * `app_unhealthy` while it does not.
+   */
+  ensure(instance: Instance, fence: Fence, signal: AbortSignal): Promise<{ readonly address: string; readonly detail: string }>;
+  /** Stops it and removes all that it has, its data too. Its address is kept from others until `release`. */
+  remove(name: string, fence: Fence, signal: AbortSignal): Promise<void>;
+  /** Its address may be given to others. */
+  release(name: string, fence: Fence, signal: AbortSignal): Promise<void>;
+  list(signal: AbortSignal): Promise<readonly InstanceStatus[]>;
+}
+
 /** Databases that tenants' rows live in. */
 export interface Databases {
-  ensure(tenant: TenantSummary): Promise<Provided>;
+  ensure(tenant: TenantSummary, isolation: Isolation): Promise<Provided>;
 }
 
 /** A folder, or what stands for one, per tenant. */
 export interface Files {
-  ensure(tenantId: string): Promise<Provided>;
-  remove(tenantId: string): Promise<void>;
+  ensure(tenantId: string, fence: Fence): Promise<Provided>;
+  remove(tenantId: string, fence: Fence): Promise<void>;
+  /** Ids of tenants that have one. */
+  list(): Promise<readonly string[]>;
+}
+
+/** Copies of tenants' rows that outlive the tenants, encrypted. */
+export interface Archives {
+  /** Durable when it resolves; a name that is there is replaced. Answers with the bytes that were kept. */
+  write(name: string, source: AsyncIterable<Uint8Array>, fence: Fence, tenantId: string, signal: AbortSignal): Promise<{ readonly bytes: number }>;
+  /** What was written. @throws BurgageError `not_found`, `data_corrupt` where a byte is another one. */
+  read(name: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** One that is not there is no error. */
+  remove(name: string, fence: Fence, tenantId: string): Promise<void>;
 }
 
 export interface Certificates {
@@ -80,8 +196,10 @@ export interface Mail {
 export interface Infrastructure {
   readonly tenants: Tenants;
   readonly app: TenantApp;
+  readonly compute: Compute;
   readonly databases: Databases;
   readonly files: Files;
+  readonly archives: Archives;
   readonly certificates: Certificates;
   readonly dns: Dns;
   readonly mail: Mail;

@@ -27,7 +27,7 @@ export declare type Operation = Message<"burgage.provisioner.v1.Operation"> & {
   id: string;
 
   /**
-   * "provision".
+   * "provision", "suspend", "resume", "change_plan", "move" or "terminate".
    *
    * @generated from field: string kind = 2;
    */
@@ -109,6 +109,41 @@ export declare type Operation = Message<"burgage.provisioner.v1.Operation"> & {
    * @generated from field: string tenant_slug = 13;
    */
   tenantSlug: string;
+
+  /**
+   * The step from whose first attempt on it only goes forward.
+   *
+   * @generated from field: string point_of_no_return = 14;
+   */
+  pointOfNoReturn: string;
+
+  /**
+   * It only goes forward.
+   *
+   * @generated from field: bool past_return = 15;
+   */
+  pastReturn: boolean;
+
+  /**
+   * Until then it must have ended; absent where it may take any time.
+   *
+   * @generated from field: google.protobuf.Timestamp deadline_time = 16;
+   */
+  deadlineTime?: Timestamp | undefined;
+
+  /**
+   * When its next attempt is due; absent once it has ended.
+   *
+   * @generated from field: google.protobuf.Timestamp due_time = 17;
+   */
+  dueTime?: Timestamp | undefined;
+
+  /**
+   * What was asked for, for people: "to silo", "hold unpaid".
+   *
+   * @generated from field: string summary = 18;
+   */
+  summary: string;
 };
 
 /**
@@ -323,6 +358,526 @@ export declare type ProvisionTenantResponse = Message<"burgage.provisioner.v1.Pr
 export declare const ProvisionTenantResponseSchema: GenMessage<ProvisionTenantResponse>;
 
 /**
+ * SuspendTenantRequest asks for a hold.
+ *
+ * @generated from message burgage.provisioner.v1.SuspendTenantRequest
+ */
+export declare type SuspendTenantRequest = Message<"burgage.provisioner.v1.SuspendTenantRequest"> & {
+  /**
+   * The tenant's id.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * Chosen by the caller, 1 to 255 visible characters; the operation's id is made from it.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+
+  /**
+   * "operator", "unpaid" or "trial_ended".
+   *
+   * @generated from field: string hold = 3;
+   */
+  hold: string;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.SuspendTenantRequest.
+ * Use `create(SuspendTenantRequestSchema)` to create a new message.
+ */
+export declare const SuspendTenantRequestSchema: GenMessage<SuspendTenantRequest>;
+
+/**
+ * SuspendTenantResponse answers SuspendTenant.
+ *
+ * @generated from message burgage.provisioner.v1.SuspendTenantResponse
+ */
+export declare type SuspendTenantResponse = Message<"burgage.provisioner.v1.SuspendTenantResponse"> & {
+  /**
+   * The operation, new or found again.
+   *
+   * @generated from field: burgage.provisioner.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.SuspendTenantResponse.
+ * Use `create(SuspendTenantResponseSchema)` to create a new message.
+ */
+export declare const SuspendTenantResponseSchema: GenMessage<SuspendTenantResponse>;
+
+/**
+ * ResumeTenantRequest asks for the end of a hold.
+ *
+ * @generated from message burgage.provisioner.v1.ResumeTenantRequest
+ */
+export declare type ResumeTenantRequest = Message<"burgage.provisioner.v1.ResumeTenantRequest"> & {
+  /**
+   * The tenant's id.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * Chosen by the caller, 1 to 255 visible characters; the operation's id is made from it.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+
+  /**
+   * "operator", "unpaid" or "trial_ended".
+   *
+   * @generated from field: string hold = 3;
+   */
+  hold: string;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.ResumeTenantRequest.
+ * Use `create(ResumeTenantRequestSchema)` to create a new message.
+ */
+export declare const ResumeTenantRequestSchema: GenMessage<ResumeTenantRequest>;
+
+/**
+ * ResumeTenantResponse answers ResumeTenant.
+ *
+ * @generated from message burgage.provisioner.v1.ResumeTenantResponse
+ */
+export declare type ResumeTenantResponse = Message<"burgage.provisioner.v1.ResumeTenantResponse"> & {
+  /**
+   * The operation, new or found again.
+   *
+   * @generated from field: burgage.provisioner.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.ResumeTenantResponse.
+ * Use `create(ResumeTenantResponseSchema)` to create a new message.
+ */
+export declare const ResumeTenantResponseSchema: GenMessage<ResumeTenantResponse>;
+
+/**
+ * ChangeTenantPlanRequest asks for another plan.
+ *
+ * @generated from message burgage.provisioner.v1.ChangeTenantPlanRequest
+ */
+export declare type ChangeTenantPlanRequest = Message<"burgage.provisioner.v1.ChangeTenantPlanRequest"> & {
+  /**
+   * The tenant's id.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * Chosen by the caller, 1 to 255 visible characters; the operation's id is made from it.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+
+  /**
+   * A plan of the tenant's catalog.
+   *
+   * @generated from field: string plan = 3;
+   */
+  plan: string;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.ChangeTenantPlanRequest.
+ * Use `create(ChangeTenantPlanRequestSchema)` to create a new message.
+ */
+export declare const ChangeTenantPlanRequestSchema: GenMessage<ChangeTenantPlanRequest>;
+
+/**
+ * ChangeTenantPlanResponse answers ChangeTenantPlan.
+ *
+ * @generated from message burgage.provisioner.v1.ChangeTenantPlanResponse
+ */
+export declare type ChangeTenantPlanResponse = Message<"burgage.provisioner.v1.ChangeTenantPlanResponse"> & {
+  /**
+   * The operation, new or found again.
+   *
+   * @generated from field: burgage.provisioner.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.ChangeTenantPlanResponse.
+ * Use `create(ChangeTenantPlanResponseSchema)` to create a new message.
+ */
+export declare const ChangeTenantPlanResponseSchema: GenMessage<ChangeTenantPlanResponse>;
+
+/**
+ * MoveTenantRequest asks for another isolation.
+ *
+ * @generated from message burgage.provisioner.v1.MoveTenantRequest
+ */
+export declare type MoveTenantRequest = Message<"burgage.provisioner.v1.MoveTenantRequest"> & {
+  /**
+   * The tenant's id.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * Chosen by the caller, 1 to 255 visible characters; the operation's id is made from it.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+
+  /**
+   * "pool", "bridge" or "silo".
+   *
+   * @generated from field: string isolation = 3;
+   */
+  isolation: string;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.MoveTenantRequest.
+ * Use `create(MoveTenantRequestSchema)` to create a new message.
+ */
+export declare const MoveTenantRequestSchema: GenMessage<MoveTenantRequest>;
+
+/**
+ * MoveTenantResponse answers MoveTenant.
+ *
+ * @generated from message burgage.provisioner.v1.MoveTenantResponse
+ */
+export declare type MoveTenantResponse = Message<"burgage.provisioner.v1.MoveTenantResponse"> & {
+  /**
+   * The operation, new or found again.
+   *
+   * @generated from field: burgage.provisioner.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.MoveTenantResponse.
+ * Use `create(MoveTenantResponseSchema)` to create a new message.
+ */
+export declare const MoveTenantResponseSchema: GenMessage<MoveTenantResponse>;
+
+/**
+ * TerminateTenantRequest asks for the end of a tenant.
+ *
+ * @generated from message burgage.provisioner.v1.TerminateTenantRequest
+ */
+export declare type TerminateTenantRequest = Message<"burgage.provisioner.v1.TerminateTenantRequest"> & {
+  /**
+   * The tenant's id.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * Chosen by the caller, 1 to 255 visible characters; the operation's id is made from it.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+
+  /**
+   * Skips the grace period of the plan; never the backup.
+   *
+   * @generated from field: bool now = 3;
+   */
+  now: boolean;
+
+  /**
+   * The tenant's slug once more: it confirms that this tenant is meant.
+   *
+   * @generated from field: string confirm = 4;
+   */
+  confirm: string;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.TerminateTenantRequest.
+ * Use `create(TerminateTenantRequestSchema)` to create a new message.
+ */
+export declare const TerminateTenantRequestSchema: GenMessage<TerminateTenantRequest>;
+
+/**
+ * TerminateTenantResponse answers TerminateTenant.
+ *
+ * @generated from message burgage.provisioner.v1.TerminateTenantResponse
+ */
+export declare type TerminateTenantResponse = Message<"burgage.provisioner.v1.TerminateTenantResponse"> & {
+  /**
+   * The operation, new or found again.
+   *
+   * @generated from field: burgage.provisioner.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.TerminateTenantResponse.
+ * Use `create(TerminateTenantResponseSchema)` to create a new message.
+ */
+export declare const TerminateTenantResponseSchema: GenMessage<TerminateTenantResponse>;
+
+/**
+ * CancelOperationRequest asks for an operation to be undone.
+ *
+ * @generated from message burgage.provisioner.v1.CancelOperationRequest
+ */
+export declare type CancelOperationRequest = Message<"burgage.provisioner.v1.CancelOperationRequest"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string operation_id = 1;
+   */
+  operationId: string;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.CancelOperationRequest.
+ * Use `create(CancelOperationRequestSchema)` to create a new message.
+ */
+export declare const CancelOperationRequestSchema: GenMessage<CancelOperationRequest>;
+
+/**
+ * CancelOperationResponse answers CancelOperation.
+ *
+ * @generated from message burgage.provisioner.v1.CancelOperationResponse
+ */
+export declare type CancelOperationResponse = Message<"burgage.provisioner.v1.CancelOperationResponse"> & {
+  /**
+   * The operation, on its way back.
+   *
+   * @generated from field: burgage.provisioner.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.CancelOperationResponse.
+ * Use `create(CancelOperationResponseSchema)` to create a new message.
+ */
+export declare const CancelOperationResponseSchema: GenMessage<CancelOperationResponse>;
+
+/**
+ * RetryOperationRequest asks for the next attempt at once.
+ *
+ * @generated from message burgage.provisioner.v1.RetryOperationRequest
+ */
+export declare type RetryOperationRequest = Message<"burgage.provisioner.v1.RetryOperationRequest"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string operation_id = 1;
+   */
+  operationId: string;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.RetryOperationRequest.
+ * Use `create(RetryOperationRequestSchema)` to create a new message.
+ */
+export declare const RetryOperationRequestSchema: GenMessage<RetryOperationRequest>;
+
+/**
+ * RetryOperationResponse answers RetryOperation.
+ *
+ * @generated from message burgage.provisioner.v1.RetryOperationResponse
+ */
+export declare type RetryOperationResponse = Message<"burgage.provisioner.v1.RetryOperationResponse"> & {
+  /**
+   * The operation, due now.
+   *
+   * @generated from field: burgage.provisioner.v1.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.RetryOperationResponse.
+ * Use `create(RetryOperationResponseSchema)` to create a new message.
+ */
+export declare const RetryOperationResponseSchema: GenMessage<RetryOperationResponse>;
+
+/**
+ * Possession is something that was made for one tenant.
+ *
+ * @generated from message burgage.provisioner.v1.Possession
+ */
+export declare type Possession = Message<"burgage.provisioner.v1.Possession"> & {
+  /**
+   * Names it among all: "instance/ten_…", "database/own/ten_…".
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * "instance", "database", "files", "upstream" or "port".
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * The tenant that it was made for.
+   *
+   * @generated from field: string tenant_id = 3;
+   */
+  tenantId: string;
+
+  /**
+   * What it is, in a few words, for people.
+   *
+   * @generated from field: string detail = 4;
+   */
+  detail: string;
+
+  /**
+   * Nobody owns it: no tenant of that id has or is getting it.
+   *
+   * @generated from field: bool orphan = 5;
+   */
+  orphan: boolean;
+
+  /**
+   * Of an instance: "starting", "running", "backing_off" or "stopped"; empty otherwise.
+   *
+   * @generated from field: string state = 6;
+   */
+  state: string;
+
+  /**
+   * Of an instance: how often it was started again since it last ran well.
+   *
+   * @generated from field: uint32 restarts = 7;
+   */
+  restarts: number;
+
+  /**
+   * Of an instance: how it ended last, for people; empty where it has not.
+   *
+   * @generated from field: string last_exit = 8;
+   */
+  lastExit: string;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.Possession.
+ * Use `create(PossessionSchema)` to create a new message.
+ */
+export declare const PossessionSchema: GenMessage<Possession>;
+
+/**
+ * ListPossessionsRequest asks for all possessions of one tenant, or all that nobody owns.
+ *
+ * @generated from message burgage.provisioner.v1.ListPossessionsRequest
+ */
+export declare type ListPossessionsRequest = Message<"burgage.provisioner.v1.ListPossessionsRequest"> & {
+  /**
+   * Only those made for this tenant; empty: of all.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * Only those that nobody owns.
+   *
+   * @generated from field: bool orphans = 2;
+   */
+  orphans: boolean;
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.ListPossessionsRequest.
+ * Use `create(ListPossessionsRequestSchema)` to create a new message.
+ */
+export declare const ListPossessionsRequestSchema: GenMessage<ListPossessionsRequest>;
+
+/**
+ * ListPossessionsResponse answers ListPossessions.
+ *
+ * @generated from message burgage.provisioner.v1.ListPossessionsResponse
+ */
+export declare type ListPossessionsResponse = Message<"burgage.provisioner.v1.ListPossessionsResponse"> & {
+  /**
+   * By id.
+   *
+   * @generated from field: repeated burgage.provisioner.v1.Possession possessions = 1;
+   */
+  possessions: Possession[];
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.ListPossessionsResponse.
+ * Use `create(ListPossessionsResponseSchema)` to create a new message.
+ */
+export declare const ListPossessionsResponseSchema: GenMessage<ListPossessionsResponse>;
+
+/**
+ * DeleteOrphansRequest names what to remove.
+ *
+ * @generated from message burgage.provisioner.v1.DeleteOrphansRequest
+ */
+export declare type DeleteOrphansRequest = Message<"burgage.provisioner.v1.DeleteOrphansRequest"> & {
+  /**
+   * Ids of possessions that nobody owns.
+   *
+   * @generated from field: repeated string ids = 1;
+   */
+  ids: string[];
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.DeleteOrphansRequest.
+ * Use `create(DeleteOrphansRequestSchema)` to create a new message.
+ */
+export declare const DeleteOrphansRequestSchema: GenMessage<DeleteOrphansRequest>;
+
+/**
+ * DeleteOrphansResponse answers DeleteOrphans.
+ *
+ * @generated from message burgage.provisioner.v1.DeleteOrphansResponse
+ */
+export declare type DeleteOrphansResponse = Message<"burgage.provisioner.v1.DeleteOrphansResponse"> & {
+  /**
+   * What was removed.
+   *
+   * @generated from field: repeated string deleted = 1;
+   */
+  deleted: string[];
+
+  /**
+   * What was left alone: it has an owner, or is gone already.
+   *
+   * @generated from field: repeated string skipped = 2;
+   */
+  skipped: string[];
+};
+
+/**
+ * Describes the message burgage.provisioner.v1.DeleteOrphansResponse.
+ * Use `create(DeleteOrphansResponseSchema)` to create a new message.
+ */
+export declare const DeleteOrphansResponseSchema: GenMessage<DeleteOrphansResponse>;
+
+/**
  * GetOperationRequest asks for one operation.
  *
  * @generated from message burgage.provisioner.v1.GetOperationRequest
@@ -524,6 +1079,13 @@ export enum OperationState {
    * @generated from enum value: OPERATION_STATE_NEEDS_ATTENTION = 6;
    */
   NEEDS_ATTENTION = 6,
+
+  /**
+   * Ended with everything undone, as somebody asked for it.
+   *
+   * @generated from enum value: OPERATION_STATE_CANCELLED = 7;
+   */
+  CANCELLED = 7,
 }
 
 /**
@@ -599,6 +1161,13 @@ export enum StepState {
    * @generated from enum value: STEP_STATE_UNDONE = 8;
    */
   UNDONE = 8,
+
+  /**
+   * Waits for a time that its detail names; no attempt is counted.
+   *
+   * @generated from enum value: STEP_STATE_WAITING = 9;
+   */
+  WAITING = 9,
 }
 
 /**
@@ -622,6 +1191,97 @@ export declare const ProvisionerService: GenService<{
     methodKind: "unary";
     input: typeof ProvisionTenantRequestSchema;
     output: typeof ProvisionTenantResponseSchema;
+  },
+  /**
+   * Starts an operation that adds a hold, so that the tenant is not served. The same key with the same request answers with
+   * the same operation; so it is with every call below that starts one.
+   *
+   * @generated from rpc burgage.provisioner.v1.ProvisionerService.SuspendTenant
+   */
+  suspendTenant: {
+    methodKind: "unary";
+    input: typeof SuspendTenantRequestSchema;
+    output: typeof SuspendTenantResponseSchema;
+  },
+  /**
+   * Starts an operation that lifts a hold.
+   *
+   * @generated from rpc burgage.provisioner.v1.ProvisionerService.ResumeTenant
+   */
+  resumeTenant: {
+    methodKind: "unary";
+    input: typeof ResumeTenantRequestSchema;
+    output: typeof ResumeTenantResponseSchema;
+  },
+  /**
+   * Starts an operation that puts the tenant on another plan of its catalog; its isolation stays as it is.
+   *
+   * @generated from rpc burgage.provisioner.v1.ProvisionerService.ChangeTenantPlan
+   */
+  changeTenantPlan: {
+    methodKind: "unary";
+    input: typeof ChangeTenantPlanRequestSchema;
+    output: typeof ChangeTenantPlanResponseSchema;
+  },
+  /**
+   * Starts an operation that moves the tenant to another isolation.
+   *
+   * @generated from rpc burgage.provisioner.v1.ProvisionerService.MoveTenant
+   */
+  moveTenant: {
+    methodKind: "unary";
+    input: typeof MoveTenantRequestSchema;
+    output: typeof MoveTenantResponseSchema;
+  },
+  /**
+   * Starts an operation that backs the tenant up and then removes it.
+   *
+   * @generated from rpc burgage.provisioner.v1.ProvisionerService.TerminateTenant
+   */
+  terminateTenant: {
+    methodKind: "unary";
+    input: typeof TerminateTenantRequestSchema;
+    output: typeof TerminateTenantResponseSchema;
+  },
+  /**
+   * Has an operation undone that has not reached its point of no return (cancel_too_late afterwards).
+   *
+   * @generated from rpc burgage.provisioner.v1.ProvisionerService.CancelOperation
+   */
+  cancelOperation: {
+    methodKind: "unary";
+    input: typeof CancelOperationRequestSchema;
+    output: typeof CancelOperationResponseSchema;
+  },
+  /**
+   * Has an operation that needs attention, or that waits for its next attempt, go on at once.
+   *
+   * @generated from rpc burgage.provisioner.v1.ProvisionerService.RetryOperation
+   */
+  retryOperation: {
+    methodKind: "unary";
+    input: typeof RetryOperationRequestSchema;
+    output: typeof RetryOperationResponseSchema;
+  },
+  /**
+   * Lists what tenants have of their own, processes, databases and files, and who owns it.
+   *
+   * @generated from rpc burgage.provisioner.v1.ProvisionerService.ListPossessions
+   */
+  listPossessions: {
+    methodKind: "unary";
+    input: typeof ListPossessionsRequestSchema;
+    output: typeof ListPossessionsResponseSchema;
+  },
+  /**
+   * Removes what nobody owns. What has an owner by then is left alone.
+   *
+   * @generated from rpc burgage.provisioner.v1.ProvisionerService.DeleteOrphans
+   */
+  deleteOrphans: {
+    methodKind: "unary";
+    input: typeof DeleteOrphansRequestSchema;
+    output: typeof DeleteOrphansResponseSchema;
   },
   /**
    * Reads one operation.

@@ -159,6 +159,34 @@ export declare type Tenant = Message<"burgage.registry.v1.Tenant"> & {
    * @generated from field: burgage.registry.v1.Branding branding = 20;
    */
   branding?: Branding | undefined;
+
+  /**
+   * It is being moved: gateways hold its new requests back.
+   *
+   * @generated from field: bool moving = 21;
+   */
+  moving: boolean;
+
+  /**
+   * The isolation that its plan entitles it to here, where that is another one than it has: a move is pending. Empty otherwise.
+   *
+   * @generated from field: string pending_isolation = 22;
+   */
+  pendingIsolation: string;
+
+  /**
+   * Why it does not get the isolation of its plan, for a person; empty where it does or will with a move.
+   *
+   * @generated from field: string isolation_note = 23;
+   */
+  isolationNote: string;
+
+  /**
+   * Until when nobody else gets its former slug; absent while it holds one.
+   *
+   * @generated from field: google.protobuf.Timestamp slug_quarantine_end_time = 24;
+   */
+  slugQuarantineEndTime?: Timestamp | undefined;
 };
 
 /**
@@ -575,6 +603,344 @@ export declare type RemoveTenantRouteResponse = Message<"burgage.registry.v1.Rem
 export declare const RemoveTenantRouteResponseSchema: GenMessage<RemoveTenantRouteResponse>;
 
 /**
+ * AddTenantHoldRequest adds a hold.
+ *
+ * @generated from message burgage.registry.v1.AddTenantHoldRequest
+ */
+export declare type AddTenantHoldRequest = Message<"burgage.registry.v1.AddTenantHoldRequest"> & {
+  /**
+   * The tenant's id.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * "operator", "unpaid" or "trial_ended".
+   *
+   * @generated from field: string hold = 2;
+   */
+  hold: string;
+
+  /**
+   * Who asks.
+   *
+   * @generated from field: burgage.registry.v1.Fence fence = 3;
+   */
+  fence?: Fence | undefined;
+};
+
+/**
+ * Describes the message burgage.registry.v1.AddTenantHoldRequest.
+ * Use `create(AddTenantHoldRequestSchema)` to create a new message.
+ */
+export declare const AddTenantHoldRequestSchema: GenMessage<AddTenantHoldRequest>;
+
+/**
+ * AddTenantHoldResponse answers AddTenantHold.
+ *
+ * @generated from message burgage.registry.v1.AddTenantHoldResponse
+ */
+export declare type AddTenantHoldResponse = Message<"burgage.registry.v1.AddTenantHoldResponse"> & {
+  /**
+   * The tenant with the hold.
+   *
+   * @generated from field: burgage.registry.v1.Tenant tenant = 1;
+   */
+  tenant?: Tenant | undefined;
+
+  /**
+   * The revision of the routes that shows it.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message burgage.registry.v1.AddTenantHoldResponse.
+ * Use `create(AddTenantHoldResponseSchema)` to create a new message.
+ */
+export declare const AddTenantHoldResponseSchema: GenMessage<AddTenantHoldResponse>;
+
+/**
+ * LiftTenantHoldRequest lifts a hold.
+ *
+ * @generated from message burgage.registry.v1.LiftTenantHoldRequest
+ */
+export declare type LiftTenantHoldRequest = Message<"burgage.registry.v1.LiftTenantHoldRequest"> & {
+  /**
+   * The tenant's id.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * "operator", "unpaid" or "trial_ended".
+   *
+   * @generated from field: string hold = 2;
+   */
+  hold: string;
+
+  /**
+   * Who asks.
+   *
+   * @generated from field: burgage.registry.v1.Fence fence = 3;
+   */
+  fence?: Fence | undefined;
+};
+
+/**
+ * Describes the message burgage.registry.v1.LiftTenantHoldRequest.
+ * Use `create(LiftTenantHoldRequestSchema)` to create a new message.
+ */
+export declare const LiftTenantHoldRequestSchema: GenMessage<LiftTenantHoldRequest>;
+
+/**
+ * LiftTenantHoldResponse answers LiftTenantHold.
+ *
+ * @generated from message burgage.registry.v1.LiftTenantHoldResponse
+ */
+export declare type LiftTenantHoldResponse = Message<"burgage.registry.v1.LiftTenantHoldResponse"> & {
+  /**
+   * The tenant without the hold.
+   *
+   * @generated from field: burgage.registry.v1.Tenant tenant = 1;
+   */
+  tenant?: Tenant | undefined;
+
+  /**
+   * The revision of the routes that shows it.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message burgage.registry.v1.LiftTenantHoldResponse.
+ * Use `create(LiftTenantHoldResponseSchema)` to create a new message.
+ */
+export declare const LiftTenantHoldResponseSchema: GenMessage<LiftTenantHoldResponse>;
+
+/**
+ * ChangeTenantPlanRequest puts a tenant on another plan.
+ *
+ * @generated from message burgage.registry.v1.ChangeTenantPlanRequest
+ */
+export declare type ChangeTenantPlanRequest = Message<"burgage.registry.v1.ChangeTenantPlanRequest"> & {
+  /**
+   * The tenant's id.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * A plan of the tenant's catalog.
+   *
+   * @generated from field: string plan = 2;
+   */
+  plan: string;
+
+  /**
+   * Who asks.
+   *
+   * @generated from field: burgage.registry.v1.Fence fence = 3;
+   */
+  fence?: Fence | undefined;
+};
+
+/**
+ * Describes the message burgage.registry.v1.ChangeTenantPlanRequest.
+ * Use `create(ChangeTenantPlanRequestSchema)` to create a new message.
+ */
+export declare const ChangeTenantPlanRequestSchema: GenMessage<ChangeTenantPlanRequest>;
+
+/**
+ * ChangeTenantPlanResponse answers ChangeTenantPlan.
+ *
+ * @generated from message burgage.registry.v1.ChangeTenantPlanResponse
+ */
+export declare type ChangeTenantPlanResponse = Message<"burgage.registry.v1.ChangeTenantPlanResponse"> & {
+  /**
+   * The tenant on the plan.
+   *
+   * @generated from field: burgage.registry.v1.Tenant tenant = 1;
+   */
+  tenant?: Tenant | undefined;
+
+  /**
+   * The revision of the routes that shows it.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message burgage.registry.v1.ChangeTenantPlanResponse.
+ * Use `create(ChangeTenantPlanResponseSchema)` to create a new message.
+ */
+export declare const ChangeTenantPlanResponseSchema: GenMessage<ChangeTenantPlanResponse>;
+
+/**
+ * SetTenantMovingRequest says whether a tenant moves.
+ *
+ * @generated from message burgage.registry.v1.SetTenantMovingRequest
+ */
+export declare type SetTenantMovingRequest = Message<"burgage.registry.v1.SetTenantMovingRequest"> & {
+  /**
+   * The tenant's id.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * Whether it moves.
+   *
+   * @generated from field: bool moving = 2;
+   */
+  moving: boolean;
+
+  /**
+   * Who asks.
+   *
+   * @generated from field: burgage.registry.v1.Fence fence = 3;
+   */
+  fence?: Fence | undefined;
+};
+
+/**
+ * Describes the message burgage.registry.v1.SetTenantMovingRequest.
+ * Use `create(SetTenantMovingRequestSchema)` to create a new message.
+ */
+export declare const SetTenantMovingRequestSchema: GenMessage<SetTenantMovingRequest>;
+
+/**
+ * SetTenantMovingResponse answers SetTenantMoving.
+ *
+ * @generated from message burgage.registry.v1.SetTenantMovingResponse
+ */
+export declare type SetTenantMovingResponse = Message<"burgage.registry.v1.SetTenantMovingResponse"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: burgage.registry.v1.Tenant tenant = 1;
+   */
+  tenant?: Tenant | undefined;
+
+  /**
+   * The revision of the routes that shows it.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message burgage.registry.v1.SetTenantMovingResponse.
+ * Use `create(SetTenantMovingResponseSchema)` to create a new message.
+ */
+export declare const SetTenantMovingResponseSchema: GenMessage<SetTenantMovingResponse>;
+
+/**
+ * RemoveUpstreamRequest removes an upstream.
+ *
+ * @generated from message burgage.registry.v1.RemoveUpstreamRequest
+ */
+export declare type RemoveUpstreamRequest = Message<"burgage.registry.v1.RemoveUpstreamRequest"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message burgage.registry.v1.RemoveUpstreamRequest.
+ * Use `create(RemoveUpstreamRequestSchema)` to create a new message.
+ */
+export declare const RemoveUpstreamRequestSchema: GenMessage<RemoveUpstreamRequest>;
+
+/**
+ * RemoveUpstreamResponse answers RemoveUpstream.
+ *
+ * @generated from message burgage.registry.v1.RemoveUpstreamResponse
+ */
+export declare type RemoveUpstreamResponse = Message<"burgage.registry.v1.RemoveUpstreamResponse"> & {
+  /**
+   * The revision of the routes that no longer shows it.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message burgage.registry.v1.RemoveUpstreamResponse.
+ * Use `create(RemoveUpstreamResponseSchema)` to create a new message.
+ */
+export declare const RemoveUpstreamResponseSchema: GenMessage<RemoveUpstreamResponse>;
+
+/**
+ * ListUpstreamsRequest asks for a page of upstreams.
+ *
+ * @generated from message burgage.registry.v1.ListUpstreamsRequest
+ */
+export declare type ListUpstreamsRequest = Message<"burgage.registry.v1.ListUpstreamsRequest"> & {
+  /**
+   * 1 to 500; 0 means 50.
+   *
+   * @generated from field: uint32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * From the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message burgage.registry.v1.ListUpstreamsRequest.
+ * Use `create(ListUpstreamsRequestSchema)` to create a new message.
+ */
+export declare const ListUpstreamsRequestSchema: GenMessage<ListUpstreamsRequest>;
+
+/**
+ * ListUpstreamsResponse answers ListUpstreams.
+ *
+ * @generated from message burgage.registry.v1.ListUpstreamsResponse
+ */
+export declare type ListUpstreamsResponse = Message<"burgage.registry.v1.ListUpstreamsResponse"> & {
+  /**
+   * The page.
+   *
+   * @generated from field: repeated burgage.registry.v1.UpstreamRoute upstreams = 1;
+   */
+  upstreams: UpstreamRoute[];
+
+  /**
+   * For the page after; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message burgage.registry.v1.ListUpstreamsResponse.
+ * Use `create(ListUpstreamsResponseSchema)` to create a new message.
+ */
+export declare const ListUpstreamsResponseSchema: GenMessage<ListUpstreamsResponse>;
+
+/**
  * PutUpstreamRequest creates or replaces an upstream.
  *
  * @generated from message burgage.registry.v1.PutUpstreamRequest
@@ -942,7 +1308,8 @@ export enum TenantState {
   FAILED = 4,
 
   /**
-   * Its terminate operation runs.
+   * Its terminate operation runs, or waits for the end of the plan's grace period; it can become ACTIVE again until its
+   * data go.
    *
    * @generated from enum value: TENANT_STATE_TERMINATING = 5;
    */
@@ -1033,6 +1400,67 @@ export declare const RegistryService: GenService<{
     methodKind: "unary";
     input: typeof RemoveTenantRouteRequestSchema;
     output: typeof RemoveTenantRouteResponseSchema;
+  },
+  /**
+   * Adds a hold: the tenant is not served until it is lifted. Holds that are there already stay; repeating changes nothing.
+   *
+   * @generated from rpc burgage.registry.v1.RegistryService.AddTenantHold
+   */
+  addTenantHold: {
+    methodKind: "unary";
+    input: typeof AddTenantHoldRequestSchema;
+    output: typeof AddTenantHoldResponseSchema;
+  },
+  /**
+   * Lifts a hold; the others stay. One that is not there is no error.
+   *
+   * @generated from rpc burgage.registry.v1.RegistryService.LiftTenantHold
+   */
+  liftTenantHold: {
+    methodKind: "unary";
+    input: typeof LiftTenantHoldRequestSchema;
+    output: typeof LiftTenantHoldResponseSchema;
+  },
+  /**
+   * Puts a tenant on another plan of its catalog: limits and features follow at once, its isolation stays as it is.
+   *
+   * @generated from rpc burgage.registry.v1.RegistryService.ChangeTenantPlan
+   */
+  changeTenantPlan: {
+    methodKind: "unary";
+    input: typeof ChangeTenantPlanRequestSchema;
+    output: typeof ChangeTenantPlanResponseSchema;
+  },
+  /**
+   * Says that a tenant moves, or no longer does: while it does, gateways hold its new requests for a moment and then
+   * answer 503 with Retry-After.
+   *
+   * @generated from rpc burgage.registry.v1.RegistryService.SetTenantMoving
+   */
+  setTenantMoving: {
+    methodKind: "unary";
+    input: typeof SetTenantMovingRequestSchema;
+    output: typeof SetTenantMovingResponseSchema;
+  },
+  /**
+   * Removes an upstream that serves no tenant any more. One that is not there is no error.
+   *
+   * @generated from rpc burgage.registry.v1.RegistryService.RemoveUpstream
+   */
+  removeUpstream: {
+    methodKind: "unary";
+    input: typeof RemoveUpstreamRequestSchema;
+    output: typeof RemoveUpstreamResponseSchema;
+  },
+  /**
+   * Lists upstreams by name.
+   *
+   * @generated from rpc burgage.registry.v1.RegistryService.ListUpstreams
+   */
+  listUpstreams: {
+    methodKind: "unary";
+    input: typeof ListUpstreamsRequestSchema;
+    output: typeof ListUpstreamsResponseSchema;
   },
   /**
    * Creates or replaces an upstream: a named set of endpoints.

@@ -240,6 +240,13 @@ export declare type TenantRoute = Message<"burgage.registry.v1.TenantRoute"> & {
    * @generated from field: bool platform = 12;
    */
   platform: boolean;
+
+  /**
+   * It is being moved: new requests are held back for a moment, then answered with 503 and Retry-After.
+   *
+   * @generated from field: bool moving = 13;
+   */
+  moving: boolean;
 };
 
 /**
