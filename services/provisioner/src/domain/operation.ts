@@ -7,7 +7,7 @@ export interface Failure {
   readonly message: string;
 }
 
-export type StepState = 'pending' | 'running' | 'retrying' | 'done' | 'not_needed' | 'failed' | 'undoing' | 'undone';
+export type StepState = 'pending' | 'running' | 'retrying' | 'waiting' | 'done' | 'not_needed' | 'failed' | 'undoing' | 'undone';
 
 export interface StepRecord {
   readonly name: string;
@@ -16,6 +16,12 @@ export interface StepRecord {
   readonly attempts: number;
   /** How often its undo was begun. */
   readonly undoAttempts: number;
+  /** Attempts of its run that ended in an error since a person last asked for another try. */
+  readonly failures?: number;
+  readonly undoFailures?: number;
+  /** Attempts of its run and undo that count for nothing: they waited, or a person has asked for another try since. */
+  readonly excused?: number;
+  readonly undoExcused?: number;
   /** In a few words, for people; empty until it is known. */
   readonly detail: string;
   readonly startedAt?: string;
@@ -25,8 +31,10 @@ export interface StepRecord {
   readonly error?: Failure;
 }
 
-export type OperationState = 'queued' | 'running' | 'undoing' | 'succeeded' | 'failed' | 'needs_attention';
-export type OperationKind = 'provision';
+export type OperationState = 'queued' | 'running' | 'undoing' | 'succeeded' | 'failed' | 'cancelled' | 'needs_attention';
+
+export const operationKinds = ['provision', 'suspend', 'resume', 'change_plan', 'move', 'terminate'] as const;
+export type OperationKind = (typeof operationKinds)[number];
 
 /** One entry of an operation's log. `step` is empty where the operation itself changed. */
 export interface ProgressEntry {
@@ -48,6 +56,8 @@ export interface Operation {
   readonly tenantId: string;
   readonly tenantSlug: string;
   readonly input: Json;
+  /** What was asked for, in a few words for people; empty where the kind says it all. */
+  readonly summary?: string;
   readonly state: OperationState;
   readonly steps: readonly StepRecord[];
   /** Index of the first step that cannot be undone any more once its intent is written. */
@@ -61,6 +71,12 @@ export interface Operation {
   readonly failedStep?: string;
   /** What a person should do; only when `needs_attention`. */
   readonly attention?: string;
+  /** Where it was when it came to need attention. */
+  readonly attentionFrom?: 'running' | 'undoing';
+  /** When somebody asked for it to be cancelled. */
+  readonly cancelledAt?: string;
+  /** When it is undone, or needs attention past the point of no return, unless it has ended by then. */
+  readonly deadlineAt?: string;
   /** When its next attempt is due. */
   readonly dueAt: string;
   readonly log: readonly ProgressEntry[];
@@ -73,8 +89,10 @@ export interface NewOperation {
   readonly tenantId: string;
   readonly tenantSlug: string;
   readonly input: Json;
+  readonly summary?: string;
   readonly steps: readonly string[];
   readonly pointOfNoReturn: number;
+  readonly deadlineAt?: string;
 }
 
 /** What to do next with an operation. */
@@ -88,14 +106,21 @@ export type OperationEvent =
   | { readonly type: 'run_started'; readonly step: number }
   | { readonly type: 'run_done'; readonly step: number; readonly detail: string }
   | { readonly type: 'run_not_needed'; readonly step: number; readonly detail: string }
+  /** Nothing is wrong, but it is too early. */
+  | { readonly type: 'run_waits'; readonly step: number; readonly detail: string; readonly dueAt: string }
   | { readonly type: 'run_retry'; readonly step: number; readonly error: Failure; readonly dueAt: string }
   | { readonly type: 'run_failed'; readonly step: number; readonly error: Failure }
   | { readonly type: 'undo_started'; readonly step: number }
   | { readonly type: 'undo_done'; readonly step: number }
   | { readonly type: 'undo_retry'; readonly step: number; readonly error: Failure; readonly dueAt: string }
-  | { readonly type: 'undo_failed'; readonly step: number; readonly error: Failure }
-  /** The worker cannot do what comes next, and will not be able to by trying again. */
-  | { readonly type: 'stuck'; readonly step: number; readonly error: Failure };
+  /** Neither another attempt nor an undo would help: a person must look. */
+  | { readonly type: 'stuck'; readonly step: number; readonly error: Failure; readonly attention: string }
+  /** Before the point of no return: everything is undone, for this reason. */
+  | { readonly type: 'turned_back'; readonly error: Failure }
+  /** Somebody wants it undone. A step that runs is left to its worker, which turns back after it. */
+  | { readonly type: 'cancel_requested' }
+  /** Somebody wants it to go on at once. */
+  | { readonly type: 'retry_requested' };
 
 export function createOperation(from: NewOperation, at: string): Operation {
   return {
@@ -105,6 +130,8 @@ export function createOperation(from: NewOperation, at: string): Operation {
     tenantId: from.tenantId,
     tenantSlug: from.tenantSlug,
     input: from.input,
+    ...(from.summary ? { summary: from.summary } : {}),
+    ...(from.deadlineAt ? { deadlineAt: from.deadlineAt } : {}),
     state: 'queued',
     steps: from.steps.map((name) => ({ name, state: 'pending', attempts: 0, undoAttempts: 0, detail: '' })),
     pointOfNoReturn: from.pointOfNoReturn,
@@ -114,8 +141,14 @@ export function createOperation(from: NewOperation, at: string): Operation {
   };
 }
 
+/** True where a worker has nothing to do: it is over, or needs a person. */
 export function hasEnded(operation: Operation): boolean {
-  return operation.state === 'succeeded' || operation.state === 'failed' || operation.state === 'needs_attention';
+  return isOver(operation) || operation.state === 'needs_attention';
+}
+
+/** True where nothing will ever happen to it again. */
+export function isOver({ state }: Operation): boolean {
+  return state === 'succeeded' || state === 'failed' || state === 'cancelled';
 }
 
 /** True once the operation can only go forward. */
@@ -145,6 +178,7 @@ export function nextAction(operation: Operation): NextAction {
     }
     case 'succeeded':
     case 'failed':
+    case 'cancelled':
     case 'needs_attention':
       return { type: 'nothing' };
     default:
@@ -152,17 +186,78 @@ export function nextAction(operation: Operation): NextAction {
   }
 }
 
-/** A failed step's effect may be there in part: it is undone as well. */
-function mayHaveEffect(step: StepRecord): boolean {
-  return step.state === 'done' || step.state === 'failed' || step.state === 'undoing';
+/** The effect of a step that failed, or whose result was not written, may be there in part: it is undone as well. */
+function mayHaveEffect({ state }: StepRecord): boolean {
+  return state !== 'pending' && state !== 'not_needed' && state !== 'undone';
+}
+
+/** Intents at the step's run or undo of which nobody has heard since: their processes ended. The newest may be at work. */
+export function unheardOf(step: StepRecord, direction: 'run' | 'undo'): number {
+  return direction === 'run'
+    ? step.attempts - (step.failures ?? 0) - (step.excused ?? 0)
+    : step.undoAttempts - (step.undoFailures ?? 0) - (step.undoExcused ?? 0);
+}
+
+/** Whether somebody may have it undone, and why not. */
+export function canCancel(operation: Operation): boolean {
+  if (operation.cancelledAt || isPastReturn(operation)) return false;
+  return operation.state === 'queued' || operation.state === 'running' || operation.attentionFrom === 'running';
+}
+
+/** Whether somebody may have it go on at once. */
+export function canRetry(operation: Operation): boolean {
+  if (operation.state === 'needs_attention') return true;
+  return (operation.state === 'running' || operation.state === 'undoing') && operation.steps.some(({ state }) => state === 'retrying' || state === 'undoing');
 }
 
 /** Moves an operation: the only function that does. The entries it adds to the log follow the ones before without gaps. */
 export function transition(operation: Operation, event: OperationEvent, at: string): Operation {
-  const step = operation.steps[event.step];
-  if (!step || !isAllowed(operation, step, event)) {
-    throw new Error(`operation ${operation.id} is ${operation.state}, step ${event.step} is ${step?.state}: ${event.type} is not allowed`);
+  if (!isAllowed(operation, event)) {
+    const step = 'step' in event ? `, step ${event.step} is ${operation.steps[event.step]?.state}` : '';
+    throw new Error(`operation ${operation.id} is ${operation.state}${step}: ${event.type} is not allowed`);
   }
+  switch (event.type) {
+    case 'turned_back':
+      return turnBack(operation, event.error, at);
+    case 'cancel_requested': {
+      const asked = log({ ...operation, cancelledAt: at }, { at, step: '', attempt: 0, detail: 'somebody asked for it to be cancelled' });
+      return operation.steps.some((step) => step.state === 'running') && operation.state === 'running' ? asked : turnBack(asked, cancelled, at);
+    }
+    case 'retry_requested':
+      return goOn(operation, at);
+    default:
+      return moveStep(operation, event, at);
+  }
+}
+
+const cancelled: Failure = { code: 'cancelled', message: 'Somebody asked for it to be cancelled.' };
+
+function turnBack(operation: Operation, error: Failure, at: string): Operation {
+  const { attention: _, attentionFrom: __, endedAt: ___, ...rest } = operation;
+  const back: Operation = { ...rest, state: 'undoing', error, dueAt: at };
+  if (!back.steps.some(mayHaveEffect)) return end(back, endOfUndo(back), at, {});
+  return log(back, { at, step: '', attempt: 0, detail: 'goes back', error });
+}
+
+/** A person has seen to what was wrong: attempts are counted anew. */
+function goOn(operation: Operation, at: string): Operation {
+  const { attention: _, attentionFrom, endedAt: __, ...rest } = operation;
+  const steps = operation.steps.map((step): StepRecord => {
+    const { failures: _f, undoFailures: _u, ...kept } = step;
+    const excused = { ...kept, excused: step.attempts, undoExcused: step.undoAttempts };
+    return step.state === 'failed' && attentionFrom === 'running' ? { ...excused, state: 'retrying' } : excused;
+  });
+  const state = attentionFrom ?? operation.state;
+  const { error, failedStep, ...clean } = rest;
+  const reason = state === 'undoing' ? { ...(error ? { error } : {}), ...(failedStep ? { failedStep } : {}) } : {};
+  return log({ ...clean, ...reason, steps, state, dueAt: at }, { at, step: '', attempt: 0, detail: 'somebody asked for another try' });
+}
+
+type StepEvent = Extract<OperationEvent, { readonly step: number }>;
+
+function moveStep(operation: Operation, event: StepEvent, at: string): Operation {
+  const step = operation.steps[event.step];
+  if (!step) throw new Error(`operation ${operation.id} has no step ${event.step}`);
   const begun = { ...step, attempts: step.attempts + 1, startedAt: step.startedAt ?? at };
   switch (event.type) {
     case 'run_started':
@@ -171,13 +266,19 @@ export function transition(operation: Operation, event: OperationEvent, at: stri
       return finishRun(operation, at, event.step, { ...withoutError(step), state: 'done', detail: event.detail, endedAt: at });
     case 'run_not_needed':
       return finishRun(operation, at, event.step, { ...withoutError(step), state: 'not_needed', detail: event.detail, endedAt: at });
-    case 'run_retry':
-      return move(operation, at, event.step, { ...step, state: 'retrying', error: event.error }, { dueAt: event.dueAt });
+    case 'run_waits': {
+      const waiting: StepRecord = { ...withoutError(step), state: 'waiting', detail: event.detail, excused: (step.excused ?? 0) + 1 };
+      return orBack(move(operation, at, event.step, waiting, { dueAt: event.dueAt }), at);
+    }
+    case 'run_retry': {
+      const retrying: StepRecord = { ...step, state: 'retrying', error: event.error, failures: (step.failures ?? 0) + 1 };
+      return orBack(move(operation, at, event.step, retrying, { dueAt: event.dueAt }), at);
+    }
     case 'run_failed': {
-      const failed: StepRecord = { ...step, state: 'failed', error: event.error, endedAt: at };
+      const failed: StepRecord = { ...step, state: 'failed', error: event.error, failures: (step.failures ?? 0) + 1, endedAt: at };
       const failure = { error: event.error, failedStep: step.name };
       if (isPastReturn(operation)) {
-        return end(move(operation, at, event.step, failed, {}), 'needs_attention', at, {
+        return attend(move(operation, at, event.step, failed, {}), at, {
           ...failure,
           attention: `Step ${step.name} failed after the point of no return: ${event.error.message} Mend the cause; the operation can then be tried again.`,
         });
@@ -187,28 +288,39 @@ export function transition(operation: Operation, event: OperationEvent, at: stri
     case 'undo_started':
       return move(operation, at, event.step, { ...step, state: 'undoing', undoAttempts: step.undoAttempts + 1 }, {});
     case 'undo_done': {
-      const undone = move(operation, at, event.step, { ...step, state: 'undone' }, {});
-      return undone.steps.some(mayHaveEffect) ? undone : end(undone, 'failed', at, {});
+      const undone = move(operation, at, event.step, { ...step, state: 'undone' }, { dueAt: at });
+      return undone.steps.some(mayHaveEffect) ? undone : end(undone, endOfUndo(undone), at, {});
     }
-    case 'undo_retry':
-      return move(operation, at, event.step, { ...step, error: event.error }, { dueAt: event.dueAt });
-    case 'undo_failed':
-      return end(move(operation, at, event.step, { ...step, error: event.error }, {}), 'needs_attention', at, {
-        attention: `Step ${step.name} could not be undone: ${event.error.message} Remove by hand what it left, then try the operation again.`,
-      });
-    case 'stuck':
-      return end(operation, 'needs_attention', at, {
-        error: event.error,
-        failedStep: step.name,
-        attention: `Step ${step.name} cannot be carried out by this version: ${event.error.message} The log of the provisioner says more.`,
-      });
+    case 'undo_retry': {
+      const retrying: StepRecord = { ...step, error: event.error, undoFailures: (step.undoFailures ?? 0) + 1 };
+      return move(operation, at, event.step, retrying, { dueAt: event.dueAt });
+    }
+    case 'stuck': {
+      const failure = operation.state === 'undoing' ? {} : { error: event.error, failedStep: step.name };
+      return attend(move(operation, at, event.step, { ...step, error: event.error }, {}), at, { ...failure, attention: event.attention });
+    }
     default:
       return event satisfies never;
   }
 }
 
+function endOfUndo({ cancelledAt }: Operation): OperationState {
+  return cancelledAt === undefined ? 'failed' : 'cancelled';
+}
+
+/** A step has come to rest: where somebody wants it so, the operation goes back instead. */
+function orBack(operation: Operation, at: string): Operation {
+  return operation.cancelledAt !== undefined && !isPastReturn(operation) ? turnBack(operation, cancelled, at) : operation;
+}
+
+function attend(operation: Operation, at: string, change: Partial<Operation>): Operation {
+  const attentionFrom = operation.state === 'undoing' ? 'undoing' : 'running';
+  return end({ ...operation, attentionFrom }, 'needs_attention', at, change);
+}
+
 /** Intents follow from what comes next, results from an intent: everything else is a worker's mistake. */
-function isAllowed(operation: Operation, step: StepRecord, event: OperationEvent): boolean {
+function isAllowed(operation: Operation, event: OperationEvent): boolean {
+  const step = 'step' in event ? operation.steps[event.step] : undefined;
   switch (event.type) {
     case 'run_started':
     case 'undo_started': {
@@ -217,15 +329,21 @@ function isAllowed(operation: Operation, step: StepRecord, event: OperationEvent
     }
     case 'run_done':
     case 'run_not_needed':
+    case 'run_waits':
     case 'run_retry':
     case 'run_failed':
-      return operation.state === 'running' && step.state === 'running';
+      return operation.state === 'running' && step?.state === 'running';
     case 'undo_done':
     case 'undo_retry':
-    case 'undo_failed':
-      return operation.state === 'undoing' && step.state === 'undoing';
+      return operation.state === 'undoing' && step?.state === 'undoing';
     case 'stuck':
-      return !hasEnded(operation);
+      return !hasEnded(operation) && step !== undefined;
+    case 'turned_back':
+      return (operation.state === 'queued' || operation.state === 'running') && !isPastReturn(operation);
+    case 'cancel_requested':
+      return canCancel(operation);
+    case 'retry_requested':
+      return canRetry(operation);
     default:
       return event satisfies never;
   }
@@ -237,7 +355,7 @@ function withoutError({ error: _, ...step }: StepRecord): StepRecord {
 
 function finishRun(operation: Operation, at: string, index: number, step: StepRecord): Operation {
   const moved = move(operation, at, index, step, { dueAt: at });
-  return nextAction(moved).type === 'nothing' ? end(moved, 'succeeded', at, {}) : moved;
+  return nextAction(moved).type === 'nothing' ? end(moved, 'succeeded', at, {}) : orBack(moved, at);
 }
 
 function move(operation: Operation, at: string, index: number, step: StepRecord, change: Partial<Operation>): Operation {

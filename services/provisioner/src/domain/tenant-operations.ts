@@ -1,6 +1,6 @@
 // The one document a tenant has here: its queue of operations, the running one, and the lease of the worker that runs it.
 import type { DocumentType } from '@burgage/store';
-import { hasEnded, type Operation, type OperationKind } from './operation.ts';
+import { hasEnded, isOver, type Operation, type OperationKind } from './operation.ts';
 
 /** A worker's claim on a tenant. Whoever writes under an older token than the document's has lost it. */
 export interface Lease {
@@ -73,11 +73,22 @@ export function operationIn(value: TenantOperations, operationId: string): Opera
   return [...value.queue, ...(value.last ? [value.last] : [])].find((operation) => operation.id === operationId);
 }
 
-/** The document with `operation` in the place of the one at the head of the queue; off the queue once nothing is left to do for it. */
-export function withHead(value: TenantOperations, operation: Operation): TenantOperations {
-  const rest = value.queue.slice(1);
-  const isOver = operation.state === 'succeeded' || operation.state === 'failed';
-  return isOver ? { ...value, queue: rest, last: operation } : { ...value, queue: [operation, ...rest] };
+/**
+ * The document with `operation` in the place of the one at the head of the queue; off the queue once it is over. The next
+ * one is due from `at` on and not before, so that a tenant with many waits behind tenants that have waited longer.
+ */
+export function withHead(value: TenantOperations, operation: Operation, at: string): TenantOperations {
+  const [, next, ...rest] = value.queue;
+  if (!isOver(operation)) return { ...value, queue: [operation, ...(next ? [next] : []), ...rest] };
+  const queue = next ? [{ ...next, dueAt: timeOf(next.dueAt) > timeOf(at) ? next.dueAt : at }, ...rest] : [];
+  return { ...value, queue, last: operation };
+}
+
+/** The document with `operation` in the place of the one of its id that waits in the queue; off the queue once it is over. */
+export function withQueued(value: TenantOperations, operation: Operation, at: string): TenantOperations {
+  if (value.queue[0]?.id === operation.id) return withHead(value, operation, at);
+  const queue = value.queue.flatMap((queued) => (queued.id === operation.id ? (isOver(operation) ? [] : [operation]) : [queued]));
+  return { ...value, queue };
 }
 
 export function withoutLease({ lease: _, ...value }: TenantOperations): TenantOperations {

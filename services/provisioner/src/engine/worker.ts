@@ -3,7 +3,7 @@ import { asBurgageError, BurgageError } from '@burgage/contracts';
 import { type Clock, type Component, type Logger, newTraceparent, type Random, runInContext } from '@burgage/runtime';
 import type { Json } from '@burgage/store';
 import type { OperationDefinition, Step, StepContext, StepResult } from '../domain/definition.ts';
-import { hasEnded, isPastReturn, nextAction, type Operation, type OperationEvent, transition } from '../domain/operation.ts';
+import { hasEnded, isPastReturn, nextAction, type Operation, type OperationEvent, transition, unheardOf } from '../domain/operation.ts';
 import { failureOf, judge, patiently } from '../domain/retry.ts';
 import { definitionNameOf, holdsLease, type TenantOperations, withHead, withoutLease } from '../domain/tenant-operations.ts';
 import type { ProvisionerMetrics } from '../metrics.ts';
@@ -46,6 +46,9 @@ interface Claim {
 }
 
 type AnyStep = Step<Json>;
+
+/** Processes that one step may end, before somebody has to look at it. */
+const unheardOfMax = 10;
 
 /** The worker as a component: start() begins to take tenants, drain() finishes the running steps and gives the tenants back. */
 export class Worker implements Component {
@@ -213,7 +216,10 @@ export class Worker implements Component {
       this.#options.logger.error({ err: error }, 'the operation cannot go on');
       return await this.#record(claim, operation.id, (newest) => {
         const next = nextAction(newest);
-        return { type: 'stuck', step: next.type === 'nothing' ? 0 : next.step, error: failureOf(error) };
+        const step = next.type === 'nothing' ? 0 : next.step;
+        const failure = failureOf(error);
+        const attention = `Step ${newest.steps[step]?.name} cannot be carried out by this version: ${failure.message} The log of the provisioner says more.`;
+        return { type: 'stuck', step, error: failure, attention };
       });
     }
   }
@@ -223,15 +229,47 @@ export class Worker implements Component {
     const next = nextAction(operation);
     if (next.type !== 'nothing') this.#stepOf(operation, next.step);
     // Decided on the newest document, as somebody may have changed the operation meanwhile.
-    const begun = await this.#record(claim, operation.id, intentOf);
-    const action = nextAction(begun);
-    if (action.type === 'nothing') throw new Error(`operation ${operation.id} is ${begun.state} right after an intent`);
+    const { intent, operation: begun } = await this.#intend(claim, operation.id);
+    if (intent.type !== 'run_started' && intent.type !== 'undo_started') return begun;
+    const action = { type: intent.type === 'run_started' ? 'run' : 'undo', step: intent.step } as const;
     const step = this.#stepOf(begun, action.step);
     const record = begun.steps[action.step];
     const attempt = (action.type === 'run' ? record?.attempts : record?.undoAttempts) ?? 1;
     const outcome = await this.#effect(claim, begun, step, action.type, attempt);
-    const event = this.#eventOf(begun, action, step, attempt, outcome);
+    const event = this.#eventOf(begun, action, step, outcome);
     return await this.#record(claim, operation.id, () => event);
+  }
+
+  async #intend(claim: Claim, operationId: string): Promise<{ readonly intent: OperationEvent; readonly operation: Operation }> {
+    let intent: OperationEvent | undefined;
+    const operation = await this.#record(claim, operationId, (newest) => {
+      intent = this.#intentOf(newest);
+      return intent;
+    });
+    if (!intent) throw new Error(`operation ${operationId} was written without an intent`);
+    return { intent, operation };
+  }
+
+  /** What comes next; or why it does not. */
+  #intentOf(operation: Operation): OperationEvent {
+    const action = nextAction(operation);
+    if (action.type === 'nothing') throw new Error(`operation ${operation.id} is ${operation.state} and has nothing to do`);
+    const step = operation.steps[action.step];
+    if (action.type === 'run' && !isPastReturn(operation)) {
+      // Its worker ended before it could turn back.
+      if (operation.cancelledAt !== undefined) {
+        return { type: 'turned_back', error: { code: 'cancelled', message: 'Somebody asked for it to be cancelled.' } };
+      }
+      if (operation.deadlineAt !== undefined && Date.parse(operation.deadlineAt) <= this.#options.clock.now().getTime()) {
+        return { type: 'turned_back', error: { code: 'deadline_exceeded', message: `It had not come to step ${step?.name} by ${operation.deadlineAt}.` } };
+      }
+    }
+    if (step && unheardOf(step, action.type) >= unheardOfMax) {
+      const message = `The process ended in each of ${unheardOfMax} attempts to ${action.type} step ${step.name}.`;
+      const attention = `${message} Its logs say how; mend that, then have the operation tried again.`;
+      return { type: 'stuck', step: action.step, error: { code: 'internal', message }, attention };
+    }
+    return { type: action.type === 'run' ? 'run_started' : 'undo_started', step: action.step };
   }
 
   /** Runs or undoes a step within its timeout while the lease is renewed. A thrown value is the outcome, not an exception. */
@@ -255,8 +293,9 @@ export class Worker implements Component {
     const context: StepContext<Json> = {
       input: operation.input,
       operationId: operation.id,
-      fencingToken: claim.fencingToken,
+      fence: { operationId: operation.id, token: claim.fencingToken },
       attempt,
+      createdAt: operation.createdAt,
       ...(direction === 'undo' && operation.error ? { reason: `Step ${operation.failedStep} failed: ${operation.error.message}` } : {}),
       signal: attemptOver.signal,
     };
@@ -292,11 +331,14 @@ export class Worker implements Component {
       if (ended.aborted) return false;
       const askedMs = clock.monotonicMs();
       try {
-        await repository.change(claim.tenantId, (value) => {
+        const { value: renewed } = await repository.change(claim.tenantId, (value) => {
           this.#assertHolds(value, claim);
           return { value: this.#renewed(value), outbox: [] };
         });
         renewedMs = askedMs;
+        // Nobody waits for what will be undone.
+        const [running] = renewed.queue;
+        if (running?.state === 'running' && running.cancelledAt !== undefined && !isPastReturn(running)) attemptOver.abort();
       } catch (error) {
         // The next chance would come after the end of the lease: by then another worker may act.
         const isOver = error instanceof LeaseLost || clock.monotonicMs() + intervalMs >= renewedMs + leaseMs;
@@ -313,23 +355,40 @@ export class Worker implements Component {
     operation: Operation,
     action: { readonly type: 'run' | 'undo'; readonly step: number },
     step: AnyStep,
-    attempt: number,
     outcome: StepResult | BurgageError,
   ): OperationEvent {
     if (!(outcome instanceof BurgageError)) {
       if (action.type === 'undo') return { type: 'undo_done', step: action.step };
+      if (outcome.type === 'waits') return { type: 'run_waits', step: action.step, detail: outcome.detail, dueAt: outcome.until.toISOString() };
       return { type: outcome.type === 'done' ? 'run_done' : 'run_not_needed', step: action.step, detail: outcome.detail };
     }
     const { clock, random } = this.#options;
     const error = failureOf(outcome);
+    const isLate = operation.deadlineAt !== undefined && Date.parse(operation.deadlineAt) <= clock.now().getTime();
     // What has no way back is tried for long; a person is asked only then.
-    const policy = action.type === 'undo' || isPastReturn(operation) ? patiently(step.retry) : step.retry;
-    const verdict = judge(outcome, attempt, policy, random);
+    const isPatient = action.type === 'undo' || (isPastReturn(operation) && !isLate);
+    const policy = isPatient ? patiently(step.retry) : step.retry;
+    const record = operation.steps[action.step];
+    const failures = 1 + ((action.type === 'run' ? record?.failures : record?.undoFailures) ?? 0);
+    const verdict = judge(outcome, failures, policy, random);
     switch (verdict.type) {
       case 'lost':
         throw new LeaseLost(verdict.token);
+      case 'person':
+        return {
+          type: 'stuck',
+          step: action.step,
+          error,
+          attention: `Step ${step.name} met what neither trying again nor undoing would mend: ${error.message} Mend it, then have the operation tried again.`,
+        };
       case 'give_up':
-        return action.type === 'run' ? { type: 'run_failed', step: action.step, error } : { type: 'undo_failed', step: action.step, error };
+        if (action.type === 'run') return { type: 'run_failed', step: action.step, error };
+        return {
+          type: 'stuck',
+          step: action.step,
+          error,
+          attention: `Step ${step.name} could not be undone: ${error.message} Remove by hand what it left, then have the operation tried again.`,
+        };
       case 'retry': {
         const dueAt = new Date(clock.now().getTime() + verdict.delayMs).toISOString();
         return action.type === 'run'
@@ -351,11 +410,12 @@ export class Worker implements Component {
       const [operation] = value.queue;
       if (operation?.id !== operationId) throw new Error(`operation ${operationId} is not the first of its tenant`);
       const event = decide(operation);
-      const next = transition(operation, event, clock.now().toISOString());
+      const at = clock.now().toISOString();
+      const next = transition(operation, event, at);
       const isIntent = event.type === 'run_started' || event.type === 'undo_started';
       fencingToken = value.fencingToken + (isIntent ? 1 : 0);
       written = next;
-      return { value: this.#renewed({ ...withHead(value, next), fencingToken }), outbox: repository.consequencesOf(operation, next) };
+      return { value: this.#renewed({ ...withHead(value, next, at), fencingToken }), outbox: repository.consequencesOf(operation, next) };
     });
     if (!written) throw new Error(`the transition of operation ${operationId} was not written`);
     claim.fencingToken = fencingToken;
@@ -396,13 +456,6 @@ export class Worker implements Component {
     if (!step) throw new Error(`${operation.kind} version ${operation.definitionVersion} has no step ${name}`);
     return step;
   }
-}
-
-/** The intent that comes next. */
-function intentOf(operation: Operation): OperationEvent {
-  const action = nextAction(operation);
-  if (action.type === 'nothing') throw new Error(`operation ${operation.id} is ${operation.state} and has nothing to do`);
-  return { type: action.type === 'run' ? 'run_started' : 'undo_started', step: action.step };
 }
 
 function secondsBetween(from: string, to: string | undefined): number {
