@@ -52,6 +52,14 @@ export function operationIdFor(kind: 'provision', tenantId: string): string {
 }
 
 /**
+ * The id of the operation of `kind` that is asked for on a tenant under an idempotency key: `op_move_` and 26 characters.
+ * The same key gives the same id in every process.
+ */
+export function operationIdFromKey(kind: string, tenantId: string, idempotencyKey: string): string {
+  return `op_${kind}_${digestOf(JSON.stringify([kind, tenantId, idempotencyKey]), idLength)}`;
+}
+
+/**
  * A ULID (https://github.com/ulid/spec): 10 characters of milliseconds since 1970, 16 of randomness. Two made in the
  * same millisecond are in no order.
  */

@@ -111,6 +111,8 @@ export interface TenantApp {
   archive(at: AppAddress, tenantId: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** Replaces every row, whole or not at all, and leaves the tenant frozen there. Answers with what was read back. */
   restore(at: AppAddress, tenantId: string, archive: AsyncIterable<Uint8Array>, fence: Fence, signal: AbortSignal): Promise<Digest>;
+  /** What an archive holds, whole. @throws BurgageError `data_corrupt` where it is no archive, or not whole. */
+  digestOfArchive(archive: AsyncIterable<Uint8Array>): Promise<Digest>;
   /** Everything that the app has of any tenant. */
   holdings(at: Pick<AppAddress, 'upstream' | 'address'>, signal: AbortSignal): AsyncIterable<SeatHolding>;
 }
