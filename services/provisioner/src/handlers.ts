@@ -12,12 +12,15 @@ import {
   StepState,
 } from '@burgage/contracts';
 import { implement, type RpcImplementation } from '@burgage/rpc';
-import { type Failure, hasEnded, type Operation, type ProgressEntry, type StepRecord, sequenceOf } from './domain/operation.ts';
+import { type Failure, hasEnded, isPastReturn, type Operation, type ProgressEntry, type StepRecord, sequenceOf } from './domain/operation.ts';
 import type { OperationRepository } from './engine/repository.ts';
+import type { Operations } from './operations.ts';
+import type { Possessions } from './possessions.ts';
 
 export interface ProvisionerHandlersOptions {
   readonly repository: OperationRepository;
-  readonly provision: (tenantId: string) => Promise<Operation>;
+  readonly operations: Operations;
+  readonly possessions: Possessions;
 }
 
 const pageSizeDefault = 50;
@@ -25,7 +28,7 @@ const pageSizeMax = 500;
 /** Between two looks at an operation that another process may be working on. */
 const watchPollMs = 100;
 
-export function provisionerHandlers({ repository, provision }: ProvisionerHandlersOptions): RpcImplementation {
+export function provisionerHandlers({ repository, operations, possessions }: ProvisionerHandlersOptions): RpcImplementation {
   async function find(operationId: string): Promise<Operation> {
     const operation = operationId === '' ? undefined : await repository.get(operationId);
     if (!operation) {
@@ -40,7 +43,34 @@ export function provisionerHandlers({ repository, provision }: ProvisionerHandle
   return implement(ProvisionerService, {
     async provisionTenant({ tenantId }) {
       if (tenantId === '') throw invalidField('tenant_id', 'is empty, expected the id of a tenant');
-      return { operation: operationInit(await provision(tenantId)) };
+      return { operation: operationInit(await operations.provision(tenantId)) };
+    },
+    async suspendTenant({ tenantId, idempotencyKey, hold }) {
+      return { operation: operationInit(await operations.suspend(asked(tenantId, idempotencyKey), hold)) };
+    },
+    async resumeTenant({ tenantId, idempotencyKey, hold }) {
+      return { operation: operationInit(await operations.resume(asked(tenantId, idempotencyKey), hold)) };
+    },
+    async changeTenantPlan({ tenantId, idempotencyKey, plan }) {
+      return { operation: operationInit(await operations.changePlan(asked(tenantId, idempotencyKey), plan)) };
+    },
+    async moveTenant({ tenantId, idempotencyKey, isolation }) {
+      return { operation: operationInit(await operations.move(asked(tenantId, idempotencyKey), isolation)) };
+    },
+    async terminateTenant({ tenantId, idempotencyKey, now, confirm }) {
+      return { operation: operationInit(await operations.terminate(asked(tenantId, idempotencyKey), now, confirm)) };
+    },
+    async cancelOperation({ operationId }) {
+      return { operation: operationInit(await operations.cancel(operationId)) };
+    },
+    async retryOperation({ operationId }) {
+      return { operation: operationInit(await operations.retry(operationId)) };
+    },
+    async listPossessions({ tenantId, orphans }, { signal }) {
+      return { possessions: [...(await possessions.list({ tenantId, orphans }, signal))] };
+    },
+    async deleteOrphans({ ids }, { signal }) {
+      return await possessions.deleteOrphans(ids, signal);
     },
     async getOperation({ operationId }) {
       return { operation: operationInit(await find(operationId)) };
@@ -71,12 +101,18 @@ export function provisionerHandlers({ repository, provision }: ProvisionerHandle
   });
 }
 
+function asked(tenantId: string, key: string): { tenant: string; key: string } {
+  if (tenantId === '') throw invalidField('tenant_id', 'is empty, expected the id of a tenant');
+  return { tenant: tenantId, key };
+}
+
 const operationStates = {
   queued: OperationState.QUEUED,
   running: OperationState.RUNNING,
   undoing: OperationState.UNDOING,
   succeeded: OperationState.SUCCEEDED,
   failed: OperationState.FAILED,
+  cancelled: OperationState.CANCELLED,
   needs_attention: OperationState.NEEDS_ATTENTION,
 } as const satisfies Record<Operation['state'], OperationState>;
 
@@ -84,6 +120,7 @@ const stepStates = {
   pending: StepState.PENDING,
   running: StepState.RUNNING,
   retrying: StepState.RETRYING,
+  waiting: StepState.WAITING,
   done: StepState.DONE,
   not_needed: StepState.NOT_NEEDED,
   failed: StepState.FAILED,
@@ -120,6 +157,11 @@ function operationInit(operation: Operation): MessageInitShape<typeof OperationS
     attention: operation.attention ?? '',
     definitionVersion: operation.definitionVersion,
     sequence: BigInt(sequenceOf(operation)),
+    pointOfNoReturn: operation.steps[operation.pointOfNoReturn]?.name ?? '',
+    pastReturn: isPastReturn(operation),
+    ...(operation.deadlineAt ? { deadlineTime: timestamp(operation.deadlineAt) } : {}),
+    ...(hasEnded(operation) ? {} : { dueTime: timestamp(operation.dueAt) }),
+    summary: operation.summary ?? '',
   };
 }
 

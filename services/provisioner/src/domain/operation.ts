@@ -56,6 +56,8 @@ export interface Operation {
   readonly tenantId: string;
   readonly tenantSlug: string;
   readonly input: Json;
+  /** As it was asked for: the same key may not ask for something else. */
+  readonly request?: Json;
   /** What was asked for, in a few words for people; empty where the kind says it all. */
   readonly summary?: string;
   readonly state: OperationState;
@@ -89,6 +91,7 @@ export interface NewOperation {
   readonly tenantId: string;
   readonly tenantSlug: string;
   readonly input: Json;
+  readonly request?: Json;
   readonly summary?: string;
   readonly steps: readonly string[];
   readonly pointOfNoReturn: number;
@@ -130,6 +133,7 @@ export function createOperation(from: NewOperation, at: string): Operation {
     tenantId: from.tenantId,
     tenantSlug: from.tenantSlug,
     input: from.input,
+    ...(from.request === undefined ? {} : { request: from.request }),
     ...(from.summary ? { summary: from.summary } : {}),
     ...(from.deadlineAt ? { deadlineAt: from.deadlineAt } : {}),
     state: 'queued',

@@ -28,6 +28,8 @@ export interface TenantStanding extends TenantSummary {
   readonly moving: boolean;
   /** The operation that moved it last. */
   readonly operationId: string;
+  /** What its plan gives it between the request to close it and the removal of its data. */
+  readonly graceDays: number;
 }
 
 /** The registry, as far as operations change or read it. Every change carries the fence and is idempotent. */
@@ -53,6 +55,8 @@ export interface Tenants {
   activate(tenantId: string, fence: Fence, signal: AbortSignal): Promise<number>;
   addHold(tenantId: string, hold: Hold, fence: Fence, signal: AbortSignal): Promise<number>;
   liftHold(tenantId: string, hold: Hold, fence: Fence, signal: AbortSignal): Promise<number>;
+  /** @throws BurgageError `unknown_plan` where its catalog has no such plan. */
+  checkPlan(tenantId: string, plan: string, signal?: AbortSignal): Promise<void>;
   changePlan(tenantId: string, plan: string, fence: Fence, signal: AbortSignal): Promise<number>;
   setMoving(tenantId: string, moving: boolean, fence: Fence, signal: AbortSignal): Promise<number>;
   beginTerminating(tenantId: string, fence: Fence, signal: AbortSignal): Promise<number>;

@@ -55,12 +55,13 @@ export class OperationRepository {
     });
   }
 
-  /** Puts an operation at the end of its tenant's queue, or finds the one of that id. */
-  async enqueue(operation: Operation): Promise<Operation> {
+  /** Puts an operation at the end of its tenant's queue, or finds the one of that id. `check` may refuse, given what waits there. */
+  async enqueue(operation: Operation, check: (waiting: readonly Operation[]) => void = () => undefined): Promise<Operation> {
     const known = await this.find(operation.tenantId, operation.id);
     if (known) return known;
     const queued = await this.change(operation.tenantId, (value) => {
       if (operationIn(value, operation.id)) return undefined;
+      check(value.queue);
       return { value: { ...value, queue: [...value.queue, operation] }, outbox: this.consequencesOf(undefined, operation) };
     });
     return (await this.#listed(queued, operation.id)) ?? operation;

@@ -22,6 +22,7 @@ export function changePlanDefinition({ tenants }: Infrastructure, kit: Kit): Ope
         async run({ input, signal }) {
           const tenant = await kit.active(input.tenantId, 'put on another plan', signal);
           checkChangePlan(tenant, input.plan);
+          await tenants.checkPlan(tenant.id, input.plan, signal);
           return done(`${tenant.plan} → ${input.plan}`);
         },
       },

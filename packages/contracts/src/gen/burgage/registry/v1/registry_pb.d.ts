@@ -187,6 +187,13 @@ export declare type Tenant = Message<"burgage.registry.v1.Tenant"> & {
    * @generated from field: google.protobuf.Timestamp slug_quarantine_end_time = 24;
    */
   slugQuarantineEndTime?: Timestamp | undefined;
+
+  /**
+   * Days that its plan gives it between the request to close it and the removal of its data.
+   *
+   * @generated from field: uint32 grace_period_days = 25;
+   */
+  gracePeriodDays: number;
 };
 
 /**
@@ -745,11 +752,18 @@ export declare type ChangeTenantPlanRequest = Message<"burgage.registry.v1.Chang
   plan: string;
 
   /**
-   * Who asks.
+   * Who asks; not needed where nothing is changed.
    *
    * @generated from field: burgage.registry.v1.Fence fence = 3;
    */
   fence?: Fence | undefined;
+
+  /**
+   * Says only whether it could be done.
+   *
+   * @generated from field: bool validate_only = 4;
+   */
+  validateOnly: boolean;
 };
 
 /**
