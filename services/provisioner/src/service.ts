@@ -1,20 +1,19 @@
 // The provisioner as one object: wires operations to their store, their drivers and the registry.
-import { BurgageError, type RegistryService } from '@burgage/contracts';
+import type { RegistryService } from '@burgage/contracts';
 import { type Events, eventFromOutbox, handling, type Subscription } from '@burgage/events';
 import { createRpcServer, type RpcClient, type TlsIdentity } from '@burgage/rpc';
 import type { Clock, Component, Logger, Metrics, Random } from '@burgage/runtime';
 import type { Store } from '@burgage/store';
-import { operationIdFor } from '@burgage/tenancy';
 import { createRegistryTenants } from './adapters/registry-tenants.ts';
-import { type OperationDefinition, pointOfNoReturnOf } from './domain/definition.ts';
-import { createOperation, type Operation } from './domain/operation.ts';
+import { operationDefinitions } from './domain/operations/index.ts';
 import type { Infrastructure } from './domain/ports.ts';
-import { type ProvisionInput, provisionDefinition } from './domain/provision.ts';
 import { OperationRepository } from './engine/repository.ts';
 import { Sweeper } from './engine/sweeper.ts';
 import { Worker } from './engine/worker.ts';
 import { provisionerHandlers } from './handlers.ts';
 import { provisionerMetrics } from './metrics.ts';
+import { Operations } from './operations.ts';
+import { Possessions } from './possessions.ts';
 
 export { embeddedDrivers } from './adapters/embedded.ts';
 
@@ -53,7 +52,8 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
   const { store, events, registry, drivers, sharedUpstream, logger, clock, random } = options;
   const metrics = provisionerMetrics(options.metrics);
   const tenants = createRegistryTenants(registry);
-  const definition = provisionDefinition({ ...drivers, tenants }, clock);
+  const infrastructure: Infrastructure = { ...drivers, tenants };
+  const definitions = operationDefinitions({ infrastructure, sharedUpstream, clock });
 
   const repository = new OperationRepository({
     store,
@@ -65,43 +65,12 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
     },
   });
 
-  async function provision(tenantId: string): Promise<Operation> {
-    const id = operationIdFor('provision', tenantId);
-    const known = await repository.find(tenantId, id);
-    if (known) return known;
-    const tenant = await tenants.get(tenantId);
-    if (tenant.state !== 'requested') {
-      // The sweep may have been faster between the two looks.
-      const started = await repository.find(tenantId, id);
-      if (started) return started;
-      throw new BurgageError('transition_not_allowed', {
-        message: `tenant ${tenantId} is ${tenant.state}, expected requested: only then can it be provisioned.`,
-        metadata: { state: tenant.state },
-      });
-    }
-    const input: ProvisionInput = { tenant: { ...tenant }, upstream: sharedUpstream };
-    const operation = await repository.enqueue(
-      createOperation(
-        {
-          id,
-          kind: 'provision',
-          definitionVersion: definition.version,
-          tenantId,
-          tenantSlug: tenant.slug,
-          input,
-          steps: definition.steps.map((step) => step.name),
-          pointOfNoReturn: pointOfNoReturnOf(definition),
-        },
-        clock.now().toISOString(),
-      ),
-    );
-    metrics.operationsStarted.inc({ kind: 'provision' });
-    return operation;
-  }
+  const operations = new Operations({ repository, tenants, definitions, clock, metrics });
+  const possessions = new Possessions({ infrastructure, repository, sharedUpstream });
 
   const worker = new Worker({
     repository,
-    definitions: [definition as unknown as OperationDefinition<never>],
+    definitions,
     clock,
     random,
     logger,
@@ -112,11 +81,11 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
     leaseMs: options.leaseMs ?? defaults.leaseMs,
     pollMs: defaults.pollMs,
   });
-  const sweeper = new Sweeper({ tenants, provision, clock, logger, intervalMs: defaults.sweepMs });
+  const sweeper = new Sweeper({ tenants, provision: (tenantId) => operations.provision(tenantId), clock, logger, intervalMs: defaults.sweepMs });
   const server = createRpcServer({
     address: options.address,
     tls: options.tls,
-    services: [provisionerHandlers({ repository, provision })],
+    services: [provisionerHandlers({ repository, operations, possessions })],
     logger,
     metrics: options.metrics,
     clock,

@@ -4,11 +4,11 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { FenceSchema } from '@burgage/contracts';
 import { BurgageError, type RegistryService, type Tenant, TenantState } from '@burgage/contracts';
 import type { RpcClient } from '@burgage/rpc';
-import type { Fence, TenantSummary, Tenants } from '../domain/ports.ts';
+import type { Fence, TenantStanding, Tenants } from '../domain/ports.ts';
 
 type FenceInit = MessageInitShape<typeof FenceSchema>;
 
-function summaryOf(tenant: Tenant): TenantSummary {
+function standingOf(tenant: Tenant): TenantStanding {
   return {
     id: tenant.id,
     slug: tenant.slug,
@@ -18,6 +18,12 @@ function summaryOf(tenant: Tenant): TenantSummary {
     state: TenantState[tenant.state].toLowerCase(),
     ownerEmail: tenant.ownerEmail,
     color: tenant.branding?.color ?? '',
+    holds: tenant.holds,
+    upstream: tenant.upstream,
+    hosts: tenant.hosts,
+    moving: tenant.moving,
+    operationId: tenant.operationId,
+    graceDays: tenant.gracePeriodDays,
   };
 }
 
@@ -33,16 +39,28 @@ function present<T>(value: T | undefined, call: string): T {
 
 /** Every call carries the ambient deadline; `signal` ends it early. */
 export function createRegistryTenants(registry: RpcClient<typeof RegistryService>): Tenants {
+  async function moved(tenantId: string, state: TenantState, fence: Fence, signal: AbortSignal): Promise<number> {
+    return Number((await registry.transitionTenant({ tenantId, state, fence: fenceInit(fence) }, { signal })).revision);
+  }
+
   return {
     async get(tenantId, signal) {
       const { tenant } = await registry.getTenant({ tenant: tenantId }, signal ? { signal } : {});
-      return summaryOf(present(tenant, 'GetTenant'));
+      return standingOf(present(tenant, 'GetTenant'));
     },
     async *requested(signal) {
       let pageToken = '';
       do {
         const page = await registry.listTenants({ state: TenantState.REQUESTED, oldestFirst: true, pageToken }, { signal });
         for (const tenant of page.tenants) yield tenant.id;
+        pageToken = page.nextPageToken;
+      } while (pageToken !== '');
+    },
+    async *all(signal) {
+      let pageToken = '';
+      do {
+        const page = await registry.listTenants({ oldestFirst: true, pageSize: 500, pageToken }, { signal });
+        for (const tenant of page.tenants) yield standingOf(tenant);
         pageToken = page.nextPageToken;
       } while (pageToken !== '');
     },
@@ -57,16 +75,44 @@ export function createRegistryTenants(registry: RpcClient<typeof RegistryService
       }
       await registry.transitionTenant({ tenantId, state: TenantState.FAILED, reason, fence: fenceInit(fence) }, { signal });
     },
-    async putRoute(tenantId, upstream, fence, signal) {
-      const { tenant } = await registry.putTenantRoute({ tenantId, upstream, isolation: 'pool', fence: fenceInit(fence) }, { signal });
-      return present(tenant, 'PutTenantRoute').hosts;
+    async putRoute(tenantId, { upstream, isolation }, fence, signal) {
+      const { tenant, revision } = await registry.putTenantRoute({ tenantId, upstream, isolation, fence: fenceInit(fence) }, { signal });
+      return { hosts: present(tenant, 'PutTenantRoute').hosts, revision: Number(revision) };
     },
     async removeRoute(tenantId, fence, signal) {
-      await registry.removeTenantRoute({ tenantId, fence: fenceInit(fence) }, { signal });
+      return Number((await registry.removeTenantRoute({ tenantId, fence: fenceInit(fence) }, { signal })).revision);
     },
-    async activate(tenantId, fence, signal) {
-      const { revision } = await registry.transitionTenant({ tenantId, state: TenantState.ACTIVE, fence: fenceInit(fence) }, { signal });
-      return Number(revision);
+    activate: (tenantId, fence, signal) => moved(tenantId, TenantState.ACTIVE, fence, signal),
+    beginTerminating: (tenantId, fence, signal) => moved(tenantId, TenantState.TERMINATING, fence, signal),
+    terminated: (tenantId, fence, signal) => moved(tenantId, TenantState.TERMINATED, fence, signal),
+    async addHold(tenantId, hold, fence, signal) {
+      return Number((await registry.addTenantHold({ tenantId, hold, fence: fenceInit(fence) }, { signal })).revision);
+    },
+    async liftHold(tenantId, hold, fence, signal) {
+      return Number((await registry.liftTenantHold({ tenantId, hold, fence: fenceInit(fence) }, { signal })).revision);
+    },
+    async checkPlan(tenantId, plan, signal) {
+      await registry.setTenantPlan({ tenantId, plan, validateOnly: true }, signal ? { signal } : {});
+    },
+    async changePlan(tenantId, plan, fence, signal) {
+      return Number((await registry.setTenantPlan({ tenantId, plan, fence: fenceInit(fence) }, { signal })).revision);
+    },
+    async setMoving(tenantId, moving, fence, signal) {
+      return Number((await registry.setTenantMoving({ tenantId, moving, fence: fenceInit(fence) }, { signal })).revision);
+    },
+    async putUpstream(name, address, signal) {
+      return Number((await registry.putUpstream({ name, endpoints: [{ address }] }, { signal })).revision);
+    },
+    async removeUpstream(name, signal) {
+      return Number((await registry.removeUpstream({ name }, { signal })).revision);
+    },
+    async *upstreams(signal) {
+      let pageToken = '';
+      do {
+        const page = await registry.listUpstreams({ pageSize: 500, pageToken }, { signal });
+        for (const { name, endpoints } of page.upstreams) yield { name, addresses: endpoints.map(({ address }) => address) };
+        pageToken = page.nextPageToken;
+      } while (pageToken !== '');
     },
     async endpoints(upstream, signal) {
       const answer = await registry.getUpstream({ name: upstream }, { signal });

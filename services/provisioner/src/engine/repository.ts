@@ -73,6 +73,17 @@ export class OperationRepository {
     return (stored && (await this.#listed(stored, operationId))) ?? (await this.#listings.get(operationId))?.value.operation;
   }
 
+  /** What waits for a tenant or is at work on it, oldest first. */
+  async waiting(tenantId: string): Promise<readonly Operation[]> {
+    return (await this.tenants.get(tenantId))?.value.queue ?? [];
+  }
+
+  /** A token that is higher than every one before, for a change of the tenant that no operation makes. */
+  async nextToken(tenantId: string): Promise<number> {
+    const { value } = await this.change(tenantId, (before) => ({ value: { ...before, fencingToken: before.fencingToken + 1 }, outbox: [] }));
+    return value.fencingToken;
+  }
+
   /** The operation of that id, whosever it is. */
   async get(operationId: string): Promise<Operation | undefined> {
     const listing = await this.#listings.get(operationId);

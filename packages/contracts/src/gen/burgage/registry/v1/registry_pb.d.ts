@@ -732,11 +732,11 @@ export declare type LiftTenantHoldResponse = Message<"burgage.registry.v1.LiftTe
 export declare const LiftTenantHoldResponseSchema: GenMessage<LiftTenantHoldResponse>;
 
 /**
- * ChangeTenantPlanRequest puts a tenant on another plan.
+ * SetTenantPlanRequest puts a tenant on another plan.
  *
- * @generated from message burgage.registry.v1.ChangeTenantPlanRequest
+ * @generated from message burgage.registry.v1.SetTenantPlanRequest
  */
-export declare type ChangeTenantPlanRequest = Message<"burgage.registry.v1.ChangeTenantPlanRequest"> & {
+export declare type SetTenantPlanRequest = Message<"burgage.registry.v1.SetTenantPlanRequest"> & {
   /**
    * The tenant's id.
    *
@@ -767,17 +767,17 @@ export declare type ChangeTenantPlanRequest = Message<"burgage.registry.v1.Chang
 };
 
 /**
- * Describes the message burgage.registry.v1.ChangeTenantPlanRequest.
- * Use `create(ChangeTenantPlanRequestSchema)` to create a new message.
+ * Describes the message burgage.registry.v1.SetTenantPlanRequest.
+ * Use `create(SetTenantPlanRequestSchema)` to create a new message.
  */
-export declare const ChangeTenantPlanRequestSchema: GenMessage<ChangeTenantPlanRequest>;
+export declare const SetTenantPlanRequestSchema: GenMessage<SetTenantPlanRequest>;
 
 /**
- * ChangeTenantPlanResponse answers ChangeTenantPlan.
+ * SetTenantPlanResponse answers SetTenantPlan.
  *
- * @generated from message burgage.registry.v1.ChangeTenantPlanResponse
+ * @generated from message burgage.registry.v1.SetTenantPlanResponse
  */
-export declare type ChangeTenantPlanResponse = Message<"burgage.registry.v1.ChangeTenantPlanResponse"> & {
+export declare type SetTenantPlanResponse = Message<"burgage.registry.v1.SetTenantPlanResponse"> & {
   /**
    * The tenant on the plan.
    *
@@ -794,10 +794,10 @@ export declare type ChangeTenantPlanResponse = Message<"burgage.registry.v1.Chan
 };
 
 /**
- * Describes the message burgage.registry.v1.ChangeTenantPlanResponse.
- * Use `create(ChangeTenantPlanResponseSchema)` to create a new message.
+ * Describes the message burgage.registry.v1.SetTenantPlanResponse.
+ * Use `create(SetTenantPlanResponseSchema)` to create a new message.
  */
-export declare const ChangeTenantPlanResponseSchema: GenMessage<ChangeTenantPlanResponse>;
+export declare const SetTenantPlanResponseSchema: GenMessage<SetTenantPlanResponse>;
 
 /**
  * SetTenantMovingRequest says whether a tenant moves.
@@ -1438,12 +1438,12 @@ export declare const RegistryService: GenService<{
   /**
    * Puts a tenant on another plan of its catalog: limits and features follow at once, its isolation stays as it is.
    *
-   * @generated from rpc burgage.registry.v1.RegistryService.ChangeTenantPlan
+   * @generated from rpc burgage.registry.v1.RegistryService.SetTenantPlan
    */
-  changeTenantPlan: {
+  setTenantPlan: {
     methodKind: "unary";
-    input: typeof ChangeTenantPlanRequestSchema;
-    output: typeof ChangeTenantPlanResponseSchema;
+    input: typeof SetTenantPlanRequestSchema;
+    output: typeof SetTenantPlanResponseSchema;
   },
   /**
    * Says that a tenant moves, or no longer does: while it does, gateways hold its new requests for a moment and then
