@@ -4,7 +4,7 @@ export * from './catalog-file.ts';
 export { got } from './got.ts';
 export * from './holds.ts';
 export * from './host.ts';
-export { isTenantId, operationIdFor, operationIdFromKey, tenantIdFromKey, ulid } from './ids.ts';
+export { digestOf, isTenantId, operationIdFor, operationIdFromKey, tenantIdFromKey, ulid } from './ids.ts';
 export * from './isolation.ts';
 export { reservedNames } from './reserved.ts';
 export * from './result.ts';

@@ -12,7 +12,15 @@ import {
   StepState,
 } from '@burgage/contracts';
 import { implement, type RpcImplementation } from '@burgage/rpc';
-import { type Failure, hasEnded, isPastReturn, type Operation, type ProgressEntry, type StepRecord, sequenceOf } from './domain/operation.ts';
+import {
+  type Failure,
+  hasEnded,
+  isPastReturn,
+  type Operation,
+  type ProgressEntry,
+  type StepRecord,
+  sequenceOf,
+} from './domain/operation.ts';
 import type { OperationRepository } from './engine/repository.ts';
 import type { Operations } from './operations.ts';
 import type { Possessions } from './possessions.ts';

@@ -4,7 +4,16 @@ import type { Clock } from '@burgage/runtime';
 import type { Json } from '@burgage/store';
 import { got, holds, type Isolation, isHold, isIsolation, isolations, operationIdFor, operationIdFromKey } from '@burgage/tenancy';
 import { pointOfNoReturnOf } from './domain/definition.ts';
-import { canCancel, canRetry, createOperation, isOver, isPastReturn, type Operation, type OperationKind, transition } from './domain/operation.ts';
+import {
+  canCancel,
+  canRetry,
+  createOperation,
+  isOver,
+  isPastReturn,
+  type Operation,
+  type OperationKind,
+  transition,
+} from './domain/operation.ts';
 import { checkChangePlan } from './domain/operations/change-plan.ts';
 import { checkResume, checkSuspend } from './domain/operations/holds.ts';
 import { type AnyDefinition, newestOf } from './domain/operations/index.ts';
@@ -58,7 +67,9 @@ export class Operations {
       // The sweep may have been faster between the two looks.
       const started = await repository.find(tenantId, id);
       if (started) return started;
-      throw notAllowed(`tenant ${tenantId} is ${tenant.state}, expected requested: only then can it be provisioned.`, { state: tenant.state });
+      throw notAllowed(`tenant ${tenantId} is ${tenant.state}, expected requested: only then can it be provisioned.`, {
+        state: tenant.state,
+      });
     }
     return await this.#start('provision', id, tenant, { tenant: frozenTenant(tenant) }, '');
   }
@@ -122,7 +133,10 @@ export class Operations {
           : isPastReturn(operation)
             ? `its step ${operation.steps[operation.pointOfNoReturn]?.name} has begun, and from there on it only goes forward`
             : 'it is being undone already';
-        throw new BurgageError('cancel_too_late', { message: `Operation ${operation.id} cannot be cancelled: ${why}.`, metadata: { state: operation.state } });
+        throw new BurgageError('cancel_too_late', {
+          message: `Operation ${operation.id} cannot be cancelled: ${why}.`,
+          metadata: { state: operation.state },
+        });
       }
       return { type: 'cancel_requested' };
     });
@@ -132,16 +146,27 @@ export class Operations {
   async retry(operationId: string): Promise<Operation> {
     return await this.#change(operationId, (operation) => {
       if (canRetry(operation)) return { type: 'retry_requested' };
-      const why = isOver(operation) ? `it has ended: ${operation.state}` : `it is ${operation.state} and waits for nothing that trying again would end`;
-      throw new BurgageError('retry_not_possible', { message: `Operation ${operation.id} cannot be tried again: ${why}.`, metadata: { state: operation.state } });
+      const why = isOver(operation)
+        ? `it has ended: ${operation.state}`
+        : `it is ${operation.state} and waits for nothing that trying again would end`;
+      throw new BurgageError('retry_not_possible', {
+        message: `Operation ${operation.id} cannot be tried again: ${why}.`,
+        metadata: { state: operation.state },
+      });
     });
   }
 
-  async #change(operationId: string, decide: (operation: Operation) => { readonly type: 'cancel_requested' | 'retry_requested' } | undefined): Promise<Operation> {
+  async #change(
+    operationId: string,
+    decide: (operation: Operation) => { readonly type: 'cancel_requested' | 'retry_requested' } | undefined,
+  ): Promise<Operation> {
     const { repository, clock } = this.#options;
     const known = operationId === '' ? undefined : await repository.get(operationId);
     if (!known) {
-      throw new BurgageError('operation_not_found', { message: `There is no operation ${operationId || '""'}.`, metadata: { operation: operationId } });
+      throw new BurgageError('operation_not_found', {
+        message: `There is no operation ${operationId || '""'}.`,
+        metadata: { operation: operationId },
+      });
     }
     let changed = known;
     await repository.change(known.tenantId, (value) => {
@@ -218,4 +243,3 @@ function sameRequest(operation: Operation, request: Json): Operation {
     message: `The key was used for operation ${operation.id} with ${JSON.stringify(operation.request)}; got ${JSON.stringify(request)}.`,
   });
 }
-

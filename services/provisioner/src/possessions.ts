@@ -6,7 +6,11 @@ import { instanceNameOf } from './domain/operations/kit.ts';
 import type { Fence, Infrastructure, TenantStanding } from './domain/ports.ts';
 import type { OperationRepository } from './engine/repository.ts';
 
-export type Possession = MessageInitShape<typeof PossessionSchema> & { readonly id: string; readonly tenantId: string; readonly orphan: boolean };
+export type Possession = MessageInitShape<typeof PossessionSchema> & {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly orphan: boolean;
+};
 
 export interface PossessionsOptions {
   readonly infrastructure: Infrastructure;
@@ -38,7 +42,10 @@ export class Possessions {
     this.#options = options;
   }
 
-  async list({ tenantId, orphans }: { readonly tenantId: string; readonly orphans: boolean }, signal: AbortSignal): Promise<readonly Possession[]> {
+  async list(
+    { tenantId, orphans }: { readonly tenantId: string; readonly orphans: boolean },
+    signal: AbortSignal,
+  ): Promise<readonly Possession[]> {
     const found = await this.#found(signal);
     const concerned = tenantId === '' ? found : found.filter((one) => one.tenantId === tenantId);
     const listed = await Promise.all(concerned.map(async (one) => this.#shown(one, await this.#isOrphan(one, signal))));

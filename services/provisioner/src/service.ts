@@ -81,7 +81,13 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
     leaseMs: options.leaseMs ?? defaults.leaseMs,
     pollMs: defaults.pollMs,
   });
-  const sweeper = new Sweeper({ tenants, provision: (tenantId) => operations.provision(tenantId), clock, logger, intervalMs: defaults.sweepMs });
+  const sweeper = new Sweeper({
+    tenants,
+    provision: (tenantId) => operations.provision(tenantId),
+    clock,
+    logger,
+    intervalMs: defaults.sweepMs,
+  });
   const server = createRpcServer({
     address: options.address,
     tls: options.tls,

@@ -211,7 +211,10 @@ export function canCancel(operation: Operation): boolean {
 /** Whether somebody may have it go on at once. */
 export function canRetry(operation: Operation): boolean {
   if (operation.state === 'needs_attention') return true;
-  return (operation.state === 'running' || operation.state === 'undoing') && operation.steps.some(({ state }) => state === 'retrying' || state === 'undoing');
+  return (
+    (operation.state === 'running' || operation.state === 'undoing') &&
+    operation.steps.some(({ state }) => state === 'retrying' || state === 'undoing')
+  );
 }
 
 /** Moves an operation: the only function that does. The entries it adds to the log follow the ones before without gaps. */
@@ -225,7 +228,9 @@ export function transition(operation: Operation, event: OperationEvent, at: stri
       return turnBack(operation, event.error, at);
     case 'cancel_requested': {
       const asked = log({ ...operation, cancelledAt: at }, { at, step: '', attempt: 0, detail: 'somebody asked for it to be cancelled' });
-      return operation.steps.some((step) => step.state === 'running') && operation.state === 'running' ? asked : turnBack(asked, cancelled, at);
+      return operation.steps.some((step) => step.state === 'running') && operation.state === 'running'
+        ? asked
+        : turnBack(asked, cancelled, at);
     }
     case 'retry_requested':
       return goOn(operation, at);

@@ -64,7 +64,7 @@ async function carryOut(repository: OperationRepository, operation: Operation): 
   let before = operation;
   for (const after of lifeOf(operation)) {
     const outbox = repository.consequencesOf(before, after);
-    await repository.change(operation.tenantId, (value) => ({ value: withHead(value, after), outbox }));
+    await repository.change(operation.tenantId, (value) => ({ value: withHead(value, after, at), outbox }));
     before = after;
   }
   return before;
@@ -104,11 +104,11 @@ describe('an operation', () => {
     const repository = openRepository();
     const first = await repository.enqueue(operationOf('op_1'));
     const [running, ended] = lifeOf(first);
-    await repository.change('ten_A', (value) => ({ value: withHead(value, running ?? first), outbox: [] }));
+    await repository.change('ten_A', (value) => ({ value: withHead(value, running ?? first, at), outbox: [] }));
     expect(await openRepository().get('op_1')).toEqual(running);
     expect((await openRepository().list({ pageSize: 10 })).operations).toEqual([running]);
     await repository.change('ten_A', (value) => ({
-      value: withHead(value, ended ?? first),
+      value: withHead(value, ended ?? first, at),
       outbox: repository.consequencesOf(running, ended ?? first),
     }));
     expect(await openRepository().get('op_1')).toEqual(ended);

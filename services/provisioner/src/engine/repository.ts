@@ -80,7 +80,10 @@ export class OperationRepository {
 
   /** A token that is higher than every one before, for a change of the tenant that no operation makes. */
   async nextToken(tenantId: string): Promise<number> {
-    const { value } = await this.change(tenantId, (before) => ({ value: { ...before, fencingToken: before.fencingToken + 1 }, outbox: [] }));
+    const { value } = await this.change(tenantId, (before) => ({
+      value: { ...before, fencingToken: before.fencingToken + 1 },
+      outbox: [],
+    }));
     return value.fencingToken;
   }
 

@@ -189,7 +189,7 @@ describe('the worker', () => {
     const effects: string[] = [];
     const long = step('a', effects, {
       run: async (context) => {
-        effects.push(`run a by ${context.fencingToken}`);
+        effects.push(`run a by ${context.fence.token}`);
         await clock.sleep(50_000, context.signal);
         return done('');
       },
@@ -208,9 +208,9 @@ describe('the worker', () => {
     let release: (() => void) | undefined;
     const stuck = step('b', effects, {
       run: async (context: StepContext<Json>) => {
-        effects.push(`run b by ${context.fencingToken}`);
-        if (context.fencingToken === 2) await new Promise<void>((resolve) => (release = resolve));
-        return done(`by ${context.fencingToken}`);
+        effects.push(`run b by ${context.fence.token}`);
+        if (context.fence.token === 2) await new Promise<void>((resolve) => (release = resolve));
+        return done(`by ${context.fence.token}`);
       },
     });
     const definition = definitionOf([step('a', effects), stuck, step('c', effects)], 'c');
@@ -291,8 +291,8 @@ describe('the worker', () => {
 
   test('catches up at once with a token that somebody else has seen', async () => {
     const behind = step('a', [], {
-      run: async ({ fencingToken }) => {
-        if (fencingToken <= 50) throw new BurgageError('fenced', { metadata: { seen: '50' } });
+      run: async ({ fence }) => {
+        if (fence.token <= 50) throw new BurgageError('fenced', { metadata: { seen: '50' } });
         return done('');
       },
     });

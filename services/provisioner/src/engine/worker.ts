@@ -261,7 +261,10 @@ export class Worker implements Component {
         return { type: 'turned_back', error: { code: 'cancelled', message: 'Somebody asked for it to be cancelled.' } };
       }
       if (operation.deadlineAt !== undefined && Date.parse(operation.deadlineAt) <= this.#options.clock.now().getTime()) {
-        return { type: 'turned_back', error: { code: 'deadline_exceeded', message: `It had not come to step ${step?.name} by ${operation.deadlineAt}.` } };
+        return {
+          type: 'turned_back',
+          error: { code: 'deadline_exceeded', message: `It had not come to step ${step?.name} by ${operation.deadlineAt}.` },
+        };
       }
     }
     if (step && unheardOf(step, action.type) >= unheardOfMax) {
@@ -359,7 +362,8 @@ export class Worker implements Component {
   ): OperationEvent {
     if (!(outcome instanceof BurgageError)) {
       if (action.type === 'undo') return { type: 'undo_done', step: action.step };
-      if (outcome.type === 'waits') return { type: 'run_waits', step: action.step, detail: outcome.detail, dueAt: outcome.until.toISOString() };
+      if (outcome.type === 'waits')
+        return { type: 'run_waits', step: action.step, detail: outcome.detail, dueAt: outcome.until.toISOString() };
       return { type: outcome.type === 'done' ? 'run_done' : 'run_not_needed', step: action.step, detail: outcome.detail };
     }
     const { clock, random } = this.#options;

@@ -96,7 +96,8 @@ export function createKit({ infrastructure, sharedUpstream, clock }: KitOptions)
   /** The tenant as it is now, where it is active. @throws BurgageError `transition_not_allowed`. */
   async function active(tenantId: string, wanted: string, signal: AbortSignal): Promise<TenantStanding> {
     const tenant = await tenants.get(tenantId, signal);
-    if (tenant.state !== 'active') throw notAllowed(`The tenant is ${tenant.state}; only an active one can be ${wanted}.`, { state: tenant.state });
+    if (tenant.state !== 'active')
+      throw notAllowed(`The tenant is ${tenant.state}; only an active one can be ${wanted}.`, { state: tenant.state });
     return tenant;
   }
 

@@ -62,7 +62,8 @@ export function moveDefinition({ tenants, app, compute }: Infrastructure, kit: K
         ...platformCall,
         async run({ input, signal }) {
           const tenant = await kit.active(input.tenant.id, 'moved', signal);
-          if (tenant.isolation !== input.from) throw notAllowed(`The tenant lives in isolation ${tenant.isolation}, expected ${input.from}.`);
+          if (tenant.isolation !== input.from)
+            throw notAllowed(`The tenant lives in isolation ${tenant.isolation}, expected ${input.from}.`);
           return done(`${input.from} → ${input.to}`);
         },
       },

@@ -15,7 +15,11 @@ export function archiveNameOf(tenantId: string, operationId: string): string {
   return `${tenantId}/${operationId}`;
 }
 
-export function terminateDefinition({ tenants, app, compute, files, archives }: Infrastructure, kit: Kit, now: () => Date): OperationDefinition<TerminateInput> {
+export function terminateDefinition(
+  { tenants, app, compute, files, archives }: Infrastructure,
+  kit: Kit,
+  now: () => Date,
+): OperationDefinition<TerminateInput> {
   type Context = StepContext<TerminateInput>;
   const appOf = ({ input, signal }: Context) => kit.addressOf(input.tenant.id, input.tenant.isolation, signal);
   const isSilo = ({ input }: Context): boolean => input.tenant.isolation === 'silo';
