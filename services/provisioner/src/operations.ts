@@ -113,11 +113,11 @@ export class Operations {
   /** `confirm` repeats the tenant's slug. @throws BurgageError `confirmation_missing` besides. */
   async terminate(asked: Asked, now: boolean, confirm: string): Promise<Operation> {
     return await this.#once('terminate', asked, { now }, (tenant) => {
-      if (confirm !== tenant.slug || tenant.slug === '') {
+      active(tenant, 'terminated');
+      if (confirm !== tenant.slug) {
         const description = `${got(confirm)}, expected the tenant's slug ${JSON.stringify(tenant.slug)}: it is removed for good`;
         throw new BurgageError('confirmation_missing', { message: `confirm: ${description}`, fields: [{ field: 'confirm', description }] });
       }
-      active(tenant, 'terminated');
       const notBefore = new Date(this.#options.clock.now().getTime() + (now ? 0 : tenant.graceDays * dayMs)).toISOString();
       return { input: { tenant: frozenTenant(tenant), notBefore }, summary: now ? 'at once' : `after ${tenant.graceDays} days` };
     });

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { backoffMs, failureOf, judge } from './retry.ts';
 
+const forPeople = ['data_corrupt', 'document_too_new', 'credentials_refused', 'server_too_old'];
 const policy = { attemptsMax: 5, backoffMs: 100, backoffMaxMs: 2_000 };
 
 describe('a retry', () => {
@@ -22,9 +23,11 @@ describe('a retry', () => {
     for (const code of Object.keys(errorCatalogue) as ErrorCode[]) {
       const verdict = judge(new BurgageError(code), 1, policy, seededRandom(1)).type;
       if (code === 'fenced') expect(verdict).toBe('lost');
+      else if (forPeople.includes(code)) expect(verdict).toBe('person');
       else if (errorCatalogue[code].retry || code === 'internal' || code === 'cancelled') expect(verdict).toBe('retry');
       else expect(verdict).toBe('give_up');
-      if (code !== 'fenced') expect(judge(new BurgageError(code), policy.attemptsMax, policy, seededRandom(1)).type).toBe('give_up');
+      if (code !== 'fenced' && !forPeople.includes(code))
+        expect(judge(new BurgageError(code), policy.attemptsMax, policy, seededRandom(1)).type).toBe('give_up');
     }
   });
 

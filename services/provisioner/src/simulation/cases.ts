@@ -1,7 +1,7 @@
 // Every operation in every isolation, and one run of it with one thing that goes wrong at one question.
 import type { Isolation } from '@burgage/tenancy';
 import type { Operation } from '../domain/operation.ts';
-import type { Fate, Fault } from './process.ts';
+import { type Fate, type Fault, faults } from './process.ts';
 import { checkLeftovers, Simulation, tenantIdOf, type Wish } from './run.ts';
 
 export interface Case {
@@ -23,6 +23,27 @@ export const cases: readonly Case[] = isolations.flatMap((from): Case[] => [
 
 /** What goes wrong at the n-th question of the workers, from 0. */
 export type Plan = ReadonlyMap<number, Fault>;
+
+/** What can go wrong with a question: one that changes nothing cannot take effect and lose its answer, or come late. */
+export function faultsOf(question: string): readonly Fault[] {
+  return reads.has(question) ? ['crash_before', 'lost_answer', 'transient', 'permanent', 'pause_before'] : faults;
+}
+
+const reads: ReadonlySet<string> = new Set([
+  'store.get',
+  'tenants.get',
+  'tenants.endpoints',
+  'tenants.gatewaysAt',
+  'tenants.checkPlan',
+  'app.checkReady',
+  'app.digest',
+  'app.archive',
+]);
+
+/** True for what a worker asks of the world beside its own store: what a step does. */
+export function isOfStep(question: string): boolean {
+  return !question.startsWith('store.');
+}
 
 export interface Ended {
   readonly operation: Operation;
