@@ -127,3 +127,32 @@ export function sumStatement(tenantId: string, table: TenantTableDefinition, col
   const { sql, values } = scoped(tenantId, table, filter);
   return { sql: `SELECT total(${quoted(column)}) AS value FROM ${quoted(table.name)} ${sql}`, values };
 }
+
+/** The columns of an archive of `table`, in an order that does not depend on how an app happens to declare them. */
+export function archivedColumns(table: TenantTableDefinition): string[] {
+  return ['id', ...Object.keys(table.columns).sort()];
+}
+
+const everyArchivedColumn = (table: TenantTableDefinition): string => archivedColumns(table).map(quoted).join(', ');
+
+/** Every row of the tenant in the order of the primary key. */
+export function exportStatement(tenantId: string, table: TenantTableDefinition): Statement {
+  const { sql, values } = scoped(tenantId, table, {});
+  return { sql: `SELECT ${everyArchivedColumn(table)} FROM ${quoted(table.name)} ${sql} ORDER BY "id" ASC`, values };
+}
+
+/** One row of an archive, the values in the order of `archivedColumns`. */
+export function loadStatement(table: TenantTableDefinition): string {
+  const marks = archivedColumns(table).map(() => '?');
+  return `INSERT INTO ${quoted(table.name)} ("tenant_id", ${everyArchivedColumn(table)}) VALUES (?, ${marks.join(', ')})`;
+}
+
+/** The tenant's rows in the database attached as `staged` are added to its rows here. */
+export function adoptStatement(tenantId: string, table: TenantTableDefinition): Statement {
+  const { sql, values } = scoped(tenantId, table, {});
+  const columns = `"tenant_id", ${everyArchivedColumn(table)}`;
+  return {
+    sql: `INSERT INTO main.${quoted(table.name)} (${columns}) SELECT ${columns} FROM staged.${quoted(table.name)} ${sql} ORDER BY "id" ASC`,
+    values,
+  };
+}
