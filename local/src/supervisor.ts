@@ -1,7 +1,9 @@
 // Keeps child processes running: starts them, watches them, starts them again with backoff, and stops every one of them.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import type { Clock, Component, Logger } from '@burgage/runtime';
+import { BoundedLog } from './bounded-log.ts';
 
 /** A process to keep running. */
 export interface ProcessSpec {
@@ -12,8 +14,20 @@ export interface ProcessSpec {
   readonly cwd: string;
   /** Its standard output and error go there, appended. */
   readonly logFile: string;
+  /** Its log is two files of at most so many bytes, written by the supervisor; without it one file that it writes itself. */
+  readonly logBytesMax?: number;
   /** Answers 2xx once it can work. */
   readonly readyUrl: string;
+}
+
+/** How a supervised process is. */
+export interface ProcessState {
+  readonly state: 'starting' | 'running' | 'backing_off';
+  readonly pid: number | undefined;
+  /** How often it was started again since it last ran well. */
+  readonly restarts: number;
+  /** How it ended last, in words, with the last line of a bounded log. */
+  readonly lastExit: string | undefined;
 }
 
 export interface SupervisorOptions {
@@ -22,6 +36,10 @@ export interface SupervisorOptions {
   readonly logger: Logger;
   /** Told when it ended by itself, before it is started again. */
   readonly onCrash: (name: string, how: string) => void;
+  /** Told of every change; never after `stop` has resolved. */
+  readonly onChange?: (state: ProcessState) => void;
+  /** The longest pause before it is started again; default 5,000. */
+  readonly lastBackoffMs?: number;
   readonly readyTimeoutMs: number;
   readonly stopTimeoutMs: number;
 }
@@ -29,6 +47,8 @@ export interface SupervisorOptions {
 /** Restart delays double from the first to the last; a process that ran for `stableMs` begins anew. */
 const backoff = { firstMs: 100, lastMs: 5_000, stableMs: 10_000 } as const;
 const readyPollMs = 15;
+/** For what it had said before it ended: more may come only from a child of its own that holds its output open. */
+const lastWordsMs = 1_000;
 
 /** Why a process ended, in words. */
 function howItEnded(code: number | null, signal: NodeJS.Signals | null): string {
@@ -44,6 +64,9 @@ export class SupervisedProcess implements Component {
   readonly name: string;
   readonly #options: SupervisorOptions;
   readonly #stopping = new AbortController();
+  readonly #log: BoundedLog | undefined;
+  #restarts = 0;
+  #lastExit: string | undefined;
   #child: ChildProcess | undefined;
   #exited: Promise<string> = Promise.resolve('was never started');
   #keeping: Promise<void> = Promise.resolve();
@@ -51,6 +74,8 @@ export class SupervisedProcess implements Component {
   constructor(options: SupervisorOptions) {
     this.name = options.spec.name;
     this.#options = options;
+    const { logFile, logBytesMax } = options.spec;
+    if (logBytesMax !== undefined) this.#log = new BoundedLog(logFile, logBytesMax).setMaxListeners(0);
   }
 
   get pid(): number | undefined {
@@ -79,6 +104,12 @@ export class SupervisedProcess implements Component {
     this.#keeping = this.#keep();
   }
 
+  /** Starts it and does not wait: how it goes is told to `onChange`. */
+  begin(): void {
+    this.#spawn();
+    this.#keeping = this.#keep();
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
     const { clock, logger, stopTimeoutMs, spec } = this.#options;
@@ -96,47 +127,111 @@ export class SupervisedProcess implements Component {
       await timer;
     }
     await this.#keeping;
+    if (this.#log !== undefined && !this.#log.writableEnded) {
+      this.#log.end();
+      await once(this.#log, 'close');
+    }
   }
 
   /** Never throws: a process that cannot be started has ended, and is tried again as any other. */
   #spawn(): void {
     const { spec, logger } = this.#options;
-    let log: number;
+    let output: number | 'pipe' = 'pipe';
     try {
-      log = openSync(spec.logFile, 'a', 0o600);
+      if (this.#log === undefined) output = openSync(spec.logFile, 'a', 0o600);
     } catch (error) {
       this.#child = undefined;
       this.#exited = Promise.resolve(`could not be started: ${error instanceof Error ? error.message : error}`);
       return;
     }
     try {
-      const child = spawn(process.execPath, spec.args, { cwd: spec.cwd, env: { ...spec.env }, stdio: ['pipe', log, log], detached: true });
+      const child = spawn(process.execPath, spec.args, {
+        cwd: spec.cwd,
+        env: { ...spec.env },
+        stdio: ['pipe', output, output],
+        detached: true,
+      });
       child.stdin?.on('error', () => undefined);
       this.#child = child;
-      this.#exited = new Promise((resolve) => {
-        child.on('error', (error) => resolve(`could not be started: ${error.message}`));
-        child.on('exit', (code, signal) => resolve(howItEnded(code, signal)));
-      });
+      this.#exited = this.#endOf(child);
       logger.info({ process: spec.name, childPid: child.pid, readyUrl: spec.readyUrl, args: spec.args }, 'process started');
+    } catch (error) {
+      this.#child = undefined;
+      this.#exited = Promise.resolve(`could not be started: ${error instanceof Error ? error.message : error}`);
     } finally {
-      closeSync(log);
+      if (output !== 'pipe') closeSync(output);
+    }
+    this.#say('starting');
+  }
+
+  /** Resolves with how it ended, once all that it said is in its log. */
+  async #endOf(child: ChildProcess): Promise<string> {
+    const ended = new Promise<string>((resolve) => {
+      child.on('error', (error) => resolve(`could not be started: ${error.message}`));
+      child.on('exit', (code, signal) => resolve(howItEnded(code, signal)));
+    });
+    const log = this.#log;
+    if (log === undefined) return await ended;
+    log.turn();
+    const outputs = [child.stdout, child.stderr].filter((output) => output !== null);
+    const said = Promise.all(outputs.map((output) => new Promise((resolve) => output.once('close', resolve))));
+    for (const output of outputs) {
+      output.on('error', () => undefined);
+      output.pipe(log, { end: false });
+    }
+    const how = await ended;
+    const enough = new AbortController();
+    await Promise.race([said, this.#options.clock.sleep(lastWordsMs, enough.signal)]);
+    enough.abort();
+    for (const output of outputs) output.destroy();
+    return log.lastLine === '' ? how : `${how}: ${log.lastLine}`;
+  }
+
+  #say(state: ProcessState['state']): void {
+    const { onChange } = this.#options;
+    onChange?.({
+      state,
+      pid: state === 'backing_off' ? undefined : this.#child?.pid,
+      restarts: this.#restarts,
+      lastExit: this.#lastExit,
+    });
+  }
+
+  /** Says when it answers, unless it ends before. */
+  async #sayWhenReady(ended: AbortSignal): Promise<void> {
+    const { spec, clock } = this.#options;
+    while (!ended.aborted) {
+      const ready = await answers(spec.readyUrl);
+      if (ended.aborted) return;
+      if (ready) return this.#say('running');
+      await clock.sleep(readyPollMs, ended);
     }
   }
 
   async #keep(): Promise<void> {
-    const { spec, clock, logger, onCrash } = this.#options;
+    const { spec, clock, logger, onCrash, onChange, lastBackoffMs = backoff.lastMs } = this.#options;
     const { signal } = this.#stopping;
     let delayMs: number = backoff.firstMs;
     for (;;) {
       const startedMs = clock.monotonicMs();
+      const ended = new AbortController();
+      const saying = onChange === undefined ? undefined : this.#sayWhenReady(AbortSignal.any([ended.signal, signal]));
       const how = await this.#exited;
+      ended.abort();
+      await saying;
       if (signal.aborted) return;
-      if (clock.monotonicMs() - startedMs > backoff.stableMs) delayMs = backoff.firstMs;
+      if (clock.monotonicMs() - startedMs > backoff.stableMs) {
+        delayMs = backoff.firstMs;
+        this.#restarts = 0;
+      }
+      this.#lastExit = how;
       logger.error({ process: spec.name, how, delayMs }, 'process ended by itself; starting it again');
       onCrash(spec.name, how);
+      this.#say('backing_off');
       await clock.sleep(delayMs, signal);
       if (signal.aborted) return;
-      delayMs = Math.min(delayMs * 2, backoff.lastMs);
+      delayMs = Math.min(delayMs * 2, lastBackoffMs);
+      this.#restarts++;
       this.#spawn();
     }
   }

@@ -33,7 +33,10 @@ const full = 13;
 /** Between two looks at a lock that another holds; not the same for everyone, or two could knock at the same moments for ever. */
 const knockMs = { least: 2, most: 12 } as const;
 
-/** The lock is a write transaction of SQLite, so the kernel's: it ends with the process that holds it, however that ends. */
+/**
+ * The lock is a write transaction of SQLite, so the kernel's: it ends with the process that holds it, however that ends.
+ * A commit is synchronous: SQLite's default is FULL.
+ */
 export function createFences({ folder, clock, random }: FencesOptions): Fences {
   function fileOf(key: string): string {
     if (!/^[A-Za-z0-9_-]+$/.test(key)) throw new BurgageError('internal', { cause: new Error(`${key} cannot name a fence`) });
@@ -44,7 +47,8 @@ export function createFences({ folder, clock, random }: FencesOptions): Fences {
   async function locked(database: DatabaseSync, key: string, signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       try {
-        database.exec('BEGIN IMMEDIATE');
+        // Not IMMEDIATE: whoever knocks reads for a moment, and that would keep this one from its commit.
+        database.exec('BEGIN EXCLUSIVE');
         return;
       } catch (error) {
         if (errcodeOf(error) !== busy) throw error;
@@ -70,7 +74,6 @@ export function createFences({ folder, clock, random }: FencesOptions): Fences {
     }
     try {
       try {
-        database.exec('PRAGMA synchronous = FULL');
         await locked(database, key, signal);
       } catch (error) {
         throw failure(error);
