@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Archives } from '../domain/ports.ts';
 import { createFences } from './fences.ts';
-import { archiveKeyIn, createFolderArchives } from './folder-archives.ts';
+import { archiveKeyFrom, createFolderArchives } from './folder-archives.ts';
 
 let folder: string;
 let archives: Archives;
@@ -194,8 +194,18 @@ describe('an archive', () => {
   });
 });
 
-test('a key is 32 bytes in base64url, with or without a line end', () => {
+test('a key is 32 bytes in base64url in a file, and what is in another is not shown', async () => {
+  const file = join(folder, 'key');
   const text = Buffer.from(key).toString('base64url');
-  expect(archiveKeyIn(`${text}\n`)).toEqual(Buffer.from(key));
-  for (const other of ['', 'short', text.slice(1), `${text}AAAA`]) expect(archiveKeyIn(other), other).toBeUndefined();
+  await writeFile(file, `${text}\n`);
+  expect(await archiveKeyFrom(file)).toEqual(Buffer.from(key));
+  for (const other of ['', 'short', text.slice(1), `${text}AAAA`, `${text} x`]) {
+    await writeFile(file, other);
+    const refused = archiveKeyFrom(file);
+    await expect(refused, other).rejects.toMatchObject({ code: 'config_invalid', message: expect.not.stringContaining(text.slice(1)) });
+  }
+  await expect(archiveKeyFrom(join(folder, 'none'))).rejects.toMatchObject({
+    code: 'config_invalid',
+    message: expect.stringContaining('ENOENT'),
+  });
 });

@@ -1,7 +1,7 @@
 // Archives as files in a folder: encrypted, whole or not there, and found out where a byte is another one.
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BurgageError } from '@burgage/contracts';
 import type { Random } from '@burgage/runtime';
@@ -18,10 +18,22 @@ export interface FolderArchivesOptions {
   readonly random: Random;
 }
 
-/** The key in the text of a key file: 32 bytes in base64url. Undefined where it is something else. */
-export function archiveKeyIn(text: string): Uint8Array | undefined {
-  const key = Buffer.from(text.trim(), 'base64url');
-  return key.length === archiveKeyBytes ? key : undefined;
+/** The key in a file: 32 bytes in base64url. @throws BurgageError `config_invalid` where it is something else, or cannot be read. */
+export async function archiveKeyFrom(file: string): Promise<Uint8Array> {
+  const invalid = (why: string, cause?: unknown): BurgageError =>
+    new BurgageError('config_invalid', {
+      message: `--archive-key: got ${JSON.stringify(file)}, which ${why}, expected a file of ${archiveKeyBytes} bytes in base64url`,
+      cause,
+    });
+  let text: string;
+  try {
+    text = (await readFile(file, 'utf8')).trim();
+  } catch (cause) {
+    throw invalid(`cannot be read (${codeOf(cause)})`, cause);
+  }
+  const key = Buffer.from(text, 'base64url');
+  if (key.length !== archiveKeyBytes || key.toString('base64url') !== text) throw invalid('is something else');
+  return key;
 }
 
 export function createFolderArchives({ folder, key, fences, random }: FolderArchivesOptions): Archives {

@@ -178,7 +178,13 @@ export interface Files {
 /** Copies of tenants' rows that outlive the tenants, encrypted. */
 export interface Archives {
   /** Durable when it resolves; a name that is there is replaced. Answers with the bytes that were kept. */
-  write(name: string, source: AsyncIterable<Uint8Array>, fence: Fence, tenantId: string, signal: AbortSignal): Promise<{ readonly bytes: number }>;
+  write(
+    name: string,
+    source: AsyncIterable<Uint8Array>,
+    fence: Fence,
+    tenantId: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly bytes: number }>;
   /** What was written. @throws BurgageError `not_found`, `data_corrupt` where a byte is another one. */
   read(name: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** One that is not there is no error. */
