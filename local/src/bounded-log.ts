@@ -27,7 +27,7 @@ export class BoundedLog extends Writable {
 
   /** The last line that says something, cut: none of the frames that follow an error, nor Node's own name. Empty where there is none. */
   get lastLine(): string {
-    const said = this.#tail.split('\n').filter((line) => /^[^\s})\]^]/.test(line) && !/^Node\.js v\d/.test(line));
+    const said = this.#tail.split('\n').filter((line) => /^[^\s})\]^]/.test(line) && !/^(Node\.js v\d|Emitted '\w+' event)/.test(line));
     return (said.at(-1) ?? '').trim().slice(0, lineBytesMax);
   }
 

@@ -33,6 +33,8 @@ const readyTimeoutMs = 30_000;
 /** Longer than an app may take to finish what is in flight. */
 const stopTimeoutMs = 12_000;
 const lastBackoffMs = 30_000;
+/** Before what its process needs is made again, where that failed. */
+const againMs = 5_000;
 
 /**
  * Instances run while this component does, whatever becomes of who ordered them. It starts at once: no instance is waited
@@ -149,7 +151,7 @@ class KeptInstance {
   readonly #turns: Turns;
   #wanted: WantedInstance | undefined;
   /** What the process was started for. */
-  #running: { readonly wanted: WantedInstance; readonly process: SupervisedProcess } | undefined;
+  #running: { readonly wanted: WantedInstance; readonly process: SupervisedProcess; readonly endTurn: () => void } | undefined;
   #overtaken = new AbortController();
   #changing: Promise<void> = Promise.resolve();
   #changesLeft = 0;
@@ -220,6 +222,7 @@ class KeptInstance {
   async #end(): Promise<void> {
     const running = this.#running;
     this.#running = undefined;
+    running?.endTurn();
     await running?.process.stop();
   }
 
@@ -228,16 +231,32 @@ class KeptInstance {
     this.#overtaken = new AbortController();
     if (this.#changesLeft > 1) return;
     this.#say(wanted, { state: 'starting', pid: undefined, restarts: 0, lastExit: undefined });
-    const giveBack = await this.#turns.take(this.#overtaken.signal);
+    const overtaken = this.#overtaken.signal;
+    const giveBack = await this.#turns.take(overtaken);
     if (giveBack === undefined) return;
-    clock.sleep(startTurnMs).then(giveBack);
+    const turn = new AbortController();
+    clock.sleep(startTurnMs, turn.signal).then(giveBack);
+    const endTurn = (): void => turn.abort();
+    let spec: ProcessSpec;
+    try {
+      spec = specOf(wanted);
+    } catch (error) {
+      endTurn();
+      logger.error({ process: wanted.name, err: error }, 'the instance cannot be started; tried again');
+      const lastExit = `could not be started: ${error instanceof Error ? error.message : error}`;
+      this.#say(wanted, { state: 'backing_off', pid: undefined, restarts: 0, lastExit });
+      clock.sleep(againMs, overtaken).then(() => {
+        if (!overtaken.aborted) this.#change(() => this.#converge());
+      });
+      return;
+    }
     const process = new SupervisedProcess({
-      spec: specOf(wanted),
+      spec,
       clock,
       logger,
       onCrash,
       onChange: (state) => {
-        if (state.state !== 'starting') giveBack();
+        if (state.state !== 'starting') endTurn();
         const now = this.#running;
         if (now?.process === process) this.#say(now.wanted, state);
       },
@@ -245,7 +264,7 @@ class KeptInstance {
       readyTimeoutMs,
       stopTimeoutMs,
     });
-    this.#running = { wanted, process };
+    this.#running = { wanted, process, endTurn };
     process.begin();
   }
 

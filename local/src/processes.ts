@@ -110,6 +110,7 @@ export function instanceProcess({ repository, paths, catalog, gatewayAdminPort }
     cwd: folder,
     logFile: instanceLogs(paths.instanceLogs, name)[0],
     logBytesMax: instanceLogBytesMax,
+    ownPort: port,
     readyUrl: `http://${loopback}:${port}/healthz`,
   };
 }

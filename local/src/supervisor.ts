@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import type { Clock, Component, Logger } from '@burgage/runtime';
 import { BoundedLog } from './bounded-log.ts';
+import { assertPortFree } from './ports.ts';
 
 /** A process to keep running. */
 export interface ProcessSpec {
@@ -18,6 +19,8 @@ export interface ProcessSpec {
   readonly logBytesMax?: number;
   /** Answers 2xx once it can work. */
   readonly readyUrl: string;
+  /** Loopback port that nobody may listen at when it is started: an answer from there is its own. */
+  readonly ownPort?: number;
 }
 
 /** How a supervised process is. */
@@ -85,7 +88,7 @@ export class SupervisedProcess implements Component {
   /** Resolves when the process answers at its ready URL; throws when it ends before, takes too long, or `signal` says to give up. */
   async start(signal?: AbortSignal): Promise<void> {
     const { spec, clock, readyTimeoutMs } = this.#options;
-    this.#spawn();
+    await this.#launch();
     let ended: string | undefined;
     this.#exited.then((how) => {
       ended = how;
@@ -106,8 +109,7 @@ export class SupervisedProcess implements Component {
 
   /** Starts it and does not wait: how it goes is told to `onChange`. */
   begin(): void {
-    this.#spawn();
-    this.#keeping = this.#keep();
+    this.#keeping = this.#launch().then(() => this.#keep());
   }
 
   async stop(): Promise<void> {
@@ -134,16 +136,21 @@ export class SupervisedProcess implements Component {
   }
 
   /** Never throws: a process that cannot be started has ended, and is tried again as any other. */
-  #spawn(): void {
-    const { spec, logger } = this.#options;
-    let output: number | 'pipe' = 'pipe';
+  async #launch(): Promise<void> {
+    const { ownPort } = this.#options.spec;
     try {
-      if (this.#log === undefined) output = openSync(spec.logFile, 'a', 0o600);
+      if (ownPort !== undefined) await assertPortFree('127.0.0.1', ownPort);
+      if (!this.#stopping.signal.aborted) this.#spawn();
     } catch (error) {
       this.#child = undefined;
       this.#exited = Promise.resolve(`could not be started: ${error instanceof Error ? error.message : error}`);
-      return;
     }
+    this.#say('starting');
+  }
+
+  #spawn(): void {
+    const { spec, logger } = this.#options;
+    const output = this.#log === undefined ? openSync(spec.logFile, 'a', 0o600) : 'pipe';
     try {
       const child = spawn(process.execPath, spec.args, {
         cwd: spec.cwd,
@@ -155,13 +162,9 @@ export class SupervisedProcess implements Component {
       this.#child = child;
       this.#exited = this.#endOf(child);
       logger.info({ process: spec.name, childPid: child.pid, readyUrl: spec.readyUrl, args: spec.args }, 'process started');
-    } catch (error) {
-      this.#child = undefined;
-      this.#exited = Promise.resolve(`could not be started: ${error instanceof Error ? error.message : error}`);
     } finally {
       if (output !== 'pipe') closeSync(output);
     }
-    this.#say('starting');
   }
 
   /** Resolves with how it ended, once all that it said is in its log. */
@@ -197,15 +200,21 @@ export class SupervisedProcess implements Component {
     });
   }
 
-  /** Says when it answers, unless it ends before. */
+  /** Says when it answers, and when it has run well for long enough, unless it ends before. */
   async #sayWhenReady(ended: AbortSignal): Promise<void> {
     const { spec, clock } = this.#options;
     while (!ended.aborted) {
       const ready = await answers(spec.readyUrl);
-      if (ended.aborted) return;
-      if (ready) return this.#say('running');
+      if (ready) break;
       await clock.sleep(readyPollMs, ended);
     }
+    if (ended.aborted) return;
+    this.#say('running');
+    if (this.#restarts === 0) return;
+    await clock.sleep(backoff.stableMs, ended);
+    if (ended.aborted) return;
+    this.#restarts = 0;
+    this.#say('running');
   }
 
   async #keep(): Promise<void> {
@@ -232,7 +241,7 @@ export class SupervisedProcess implements Component {
       if (signal.aborted) return;
       delayMs = Math.min(delayMs * 2, lastBackoffMs);
       this.#restarts++;
-      this.#spawn();
+      await this.#launch();
     }
   }
 }
