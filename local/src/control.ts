@@ -69,7 +69,6 @@ async function main(): Promise<void> {
     sharedUpstream: sharedUpstream(catalog),
     drivers: embeddedDrivers({
       issuer,
-      upstream: sharedUpstream(catalog),
       readyPath: catalog.app.readyPath,
       appFolder: sharedAppFolder(paths, catalog),
       appsFolder: paths.apps,

@@ -89,7 +89,6 @@ async function supervise(spec?: (wanted: WantedInstance) => ProcessSpec): Promis
 function driver(random: Random = systemRandom) {
   return embeddedDrivers({
     issuer: createContextIssuer([key], { now: () => systemClock.now() }),
-    upstream: 'desk-shared',
     readyPath: '/readyz',
     appFolder: join(paths.apps, 'desk-shared'),
     appsFolder: paths.apps,

@@ -116,7 +116,6 @@ await runService({
       registry,
       drivers: embeddedDrivers({
         issuer: createContextIssuer(keys, { now: () => systemClock.now() }),
-        upstream: settings.upstream,
         readyPath: settings.readyPath,
         appFolder: at('apps', settings.upstream),
         appsFolder: at('apps'),

@@ -115,6 +115,18 @@ describe('an archive', () => {
     expect((await readFile(fileOf('a'))).subarray(40).equals(first.subarray(40))).toBe(false);
   });
 
+  test('may lie in a folder below, as do the parts that a killed writer left, which go with the next', async () => {
+    await write('ten_A/op_1', large);
+    const left = `${fileOf('ten_A/op_1')}.0b7c.part`;
+    await writeFile(left, 'half');
+    await write('ten_A/op_1', large);
+    expect(await readdir(join(folder, 'archives', 'ten_A'))).toEqual(['op_1.archive']);
+    expect((await read('ten_A/op_1')).equals(large)).toBe(true);
+    await writeFile(left, 'half');
+    await archives.remove('ten_A/op_1', fence, 'ten_A');
+    expect(await readdir(join(folder, 'archives', 'ten_A'))).toEqual([]);
+  });
+
   test('that is not there is said not to be, and is no error to remove', async () => {
     await expect(read('a')).rejects.toMatchObject({ code: 'not_found' });
     await archives.remove('a', fence, 'ten_A');
@@ -189,7 +201,7 @@ describe('an archive', () => {
   });
 
   test('is never outside of its folder', async () => {
-    for (const name of ['..', '../x', '/etc/x', 'a/b', '', '.hidden'])
+    for (const name of ['..', '../x', '/etc/x', 'a/../b', 'a//b', 'a/', '', '.hidden'])
       await expect(write(name)).rejects.toMatchObject({ code: 'internal' });
   });
 });

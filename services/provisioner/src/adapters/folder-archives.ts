@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { BurgageError } from '@burgage/contracts';
 import type { Random } from '@burgage/runtime';
-import type { Archives, Fence } from '../domain/ports.ts';
+import type { Archives } from '../domain/ports.ts';
 import { ArchiveDamage, archiveKeyBytes, opened, saltBytes, sealed } from './archive-format.ts';
 import { codeOf, roomError, syncFolder } from './durable-file.ts';
 import type { Fences } from './fences.ts';
@@ -36,46 +36,33 @@ export async function archiveKeyFrom(file: string): Promise<Uint8Array> {
   return key;
 }
 
+/** An archive's name may be a path below the folder. */
+const archiveName = /^[A-Za-z0-9_][A-Za-z0-9._-]*(\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/;
+
 export function createFolderArchives({ folder, key, fences, random }: FolderArchivesOptions): Archives {
   const fileOf = (name: string): string => {
-    if (!/^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(name))
-      throw new BurgageError('internal', { cause: new Error(`${name} cannot name an archive`) });
+    if (!archiveName.test(name)) throw new BurgageError('internal', { cause: new Error(`${name} cannot name an archive`) });
     return join(folder, `${name}.archive`);
   };
-
-  /** Under the fence nobody writes them any more who could finish. */
-  async function removeParts(file: string): Promise<void> {
-    for (const name of await readdir(folder)) {
-      const path = join(folder, name);
-      if (path.startsWith(`${file}.`) && path.endsWith('.part')) await rm(path, { force: true });
-    }
-  }
 
   return {
     async write(name, source, fence, tenantId, signal) {
       const file = fileOf(name);
       const part = `${file}.${randomUUID()}.part`;
       try {
-        await fences.under(
-          tenantId,
-          fence,
-          async () => {
-            await mkdir(folder, { recursive: true, mode: 0o700 });
-            await removeParts(file);
-          },
-          signal,
-        );
+        const prepare = async (): Promise<void> => {
+          await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+          await removeParts(file);
+        };
+        await fences.under(tenantId, fence, prepare, signal);
         const bytes = await writePart(part, sealed(source, { key, salt: random.bytes(saltBytes), name }), signal);
         // Not held for as long as the copy takes: it is what takes its place that counts.
-        await fences.under(
-          tenantId,
-          fence,
-          async () => {
-            await rename(part, file);
-            await syncFolder(folder);
-          },
-          signal,
-        );
+        const take = async (): Promise<void> => {
+          await rename(part, file);
+          await syncFolder(dirname(file));
+          await syncFolder(folder);
+        };
+        await fences.under(tenantId, fence, take, signal);
         return { bytes };
       } catch (error) {
         await rm(part, { force: true });
@@ -90,16 +77,29 @@ export function createFolderArchives({ folder, key, fences, random }: FolderArch
         throw readError(file, error, signal);
       }
     },
-    async remove(name: string, fence: Fence, tenantId: string) {
+    async remove(name, fence, tenantId) {
       const file = fileOf(name);
       await fences.under(tenantId, fence, async () => {
-        await mkdir(folder, { recursive: true, mode: 0o700 });
         await rm(file, { force: true });
         await removeParts(file);
-        await syncFolder(folder);
       });
     },
   };
+}
+
+/** What writers left that cannot finish any more: called under the fence. */
+async function removeParts(file: string): Promise<void> {
+  const folder = dirname(file);
+  let names: readonly string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  for (const name of names)
+    if (name.startsWith(`${basename(file)}.`) && name.endsWith('.part')) await rm(join(folder, name), { force: true });
+  await syncFolder(folder);
 }
 
 /** Answers with how many bytes were written; they are on the disk then. */

@@ -45,7 +45,8 @@ export function createHttpTenantApp({ issuer, readyPath }: HttpTenantAppOptions)
 
   async function digestIn(response: Response, call: string): Promise<Digest> {
     const answer: unknown = await response.json();
-    if (typeof answer === 'object' && answer !== null && 'tables' in answer && typeof answer.tables === 'object') return answer.tables as Digest;
+    if (typeof answer === 'object' && answer !== null && 'tables' in answer && typeof answer.tables === 'object')
+      return answer.tables as Digest;
     throw new BurgageError('app_refused', { message: `The app answered ${call} without tables.` });
   }
 
@@ -106,7 +107,10 @@ export function createHttpTenantApp({ issuer, readyPath }: HttpTenantAppOptions)
         return (await digestOfArchive(archive)).tables;
       } catch (cause) {
         if (cause instanceof BurgageError) throw cause;
-        throw new BurgageError('data_corrupt', { message: `The archive does not read back: ${cause instanceof Error ? cause.message : cause}`, cause });
+        throw new BurgageError('data_corrupt', {
+          message: `The archive does not read back: ${cause instanceof Error ? cause.message : cause}`,
+          cause,
+        });
       }
     },
     async *holdings(at, signal) {
@@ -126,9 +130,13 @@ async function refusalOf(response: Response, method: string, path: string): Prom
   const said = (await response.text().catch(() => '')).slice(0, 16_384);
   const problem = problemIn(said);
   if (problem?.code === 'fenced') {
-    return new BurgageError('fenced', { message: `The app has seen a later attempt than this: ${method} ${path}.`, metadata: { seen: problem.seen } });
+    return new BurgageError('fenced', {
+      message: `The app has seen a later attempt than this: ${method} ${path}.`,
+      metadata: { seen: problem.seen },
+    });
   }
-  if (problem?.code === 'disk_full') return new BurgageError('disk_full', { message: `The app has no room left on its disk: ${method} ${path}.` });
+  if (problem?.code === 'disk_full')
+    return new BurgageError('disk_full', { message: `The app has no room left on its disk: ${method} ${path}.` });
   const code = response.status >= 500 || response.status === 429 ? 'app_unhealthy' : 'app_refused';
   return new BurgageError(code, {
     message: `The app answered ${method} ${path} with ${response.status}, expected 2xx.`,
