@@ -32,10 +32,10 @@ function codeFolders(packageFolder: string, seen = new Set<string>()): Set<strin
 }
 
 /**
- * Node's arguments that start `entry` with reading of its code and reading and writing of `dataFolder` allowed, no child
+ * Node's arguments that start `entry`, after `preload` where one is given, with reading of its code and reading and writing of `dataFolder` allowed, no child
  * processes and no native addons. A guard against accidents, not isolation: node:sqlite opens files past it.
  */
-export function permittedArguments(entry: string, dataFolder: string): string[] {
+export function permittedArguments(entry: string, dataFolder: string, preload?: string): string[] {
   const readable = codeFolders(packageFolderOf(realpathSync(entry)));
   return [
     '--permission',
@@ -43,6 +43,7 @@ export function permittedArguments(entry: string, dataFolder: string): string[] 
     ...[...readable].map((folder) => `--allow-fs-read=${folder}`),
     `--allow-fs-read=${dataFolder}`,
     `--allow-fs-write=${dataFolder}`,
+    ...(preload === undefined ? [] : [`--allow-fs-read=${preload}`, '--import', preload]),
     '--disable-warning=ExperimentalWarning',
     entry,
   ];

@@ -5,7 +5,7 @@ import { createApiService } from '@burgage/api';
 import { type ContextKeyJwk, createContextIssuer } from '@burgage/app-kit';
 import { RegistryService } from '@burgage/contracts';
 import { openEmbeddedEvents } from '@burgage/events';
-import { createProvisionerService, embeddedDrivers } from '@burgage/provisioner';
+import { archiveKeyFrom, createProvisionerService, embeddedDrivers } from '@burgage/provisioner';
 import { createRegistryService } from '@burgage/registry';
 import { createRpcClient } from '@burgage/rpc';
 import {
@@ -69,13 +69,19 @@ async function main(): Promise<void> {
     sharedUpstream: sharedUpstream(catalog),
     drivers: embeddedDrivers({
       issuer,
-      upstream: sharedUpstream(catalog),
       readyPath: catalog.app.readyPath,
       appFolder: sharedAppFolder(paths, catalog),
+      appsFolder: paths.apps,
+      instancesFolder: paths.instances,
+      instanceLogsFolder: paths.instanceLogs,
       filesFolder: paths.files,
+      archivesFolder: paths.archives,
+      archiveKey: await archiveKeyFrom(paths.archiveKey),
+      fencesFolder: paths.fences,
       mailFolder: paths.mail,
       urlOf,
       clock,
+      random,
     }),
     // The data folder's lock makes this the only provisioner: what another life of it left can be taken up at once.
     workerName: 'local',

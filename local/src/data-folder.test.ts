@@ -35,8 +35,23 @@ describe('a data folder', () => {
     expect(await modeOf()).toBe(0o700);
     const token = await readFile(first.paths.adminToken, 'utf8');
     expect(token.trim()).toMatch(/^bur_[\w-]{43}$/);
-    for (const name of ['admin-token', 'internal-token', 'context-keys.json']) expect(await modeOf('secrets', name)).toBe(0o600);
-    for (const name of ['secrets', 'run', 'store', 'mail', 'apps', 'files', 'logs', 'gateway']) expect(await modeOf(name)).toBe(0o700);
+    for (const name of ['admin-token', 'internal-token', 'archive-key', 'context-keys.json'])
+      expect(await modeOf('secrets', name)).toBe(0o600);
+    const folders = [
+      'secrets',
+      'run',
+      'store',
+      'mail',
+      'apps',
+      'files',
+      'archives',
+      'instances',
+      'fences',
+      'logs',
+      'logs/instances',
+      'gateway',
+    ];
+    for (const name of folders) expect(await modeOf(name)).toBe(0o700);
     await first.release();
     await chmod(first.paths.adminToken, 0o644);
     const second = await openDataFolder(folder);

@@ -35,6 +35,7 @@ export interface DataPaths {
   readonly adminToken: string;
   readonly internalToken: string;
   readonly contextKeys: string;
+  readonly archiveKey: string;
   readonly runtimeFile: string;
   readonly format: string;
   readonly sockets: string;
@@ -44,7 +45,12 @@ export interface DataPaths {
   readonly apps: string;
   readonly files: string;
   readonly mail: string;
+  readonly archives: string;
+  /** What is to run for one tenant each, and how it is. */
+  readonly instances: string;
+  readonly fences: string;
   readonly logs: string;
+  readonly instanceLogs: string;
 }
 
 /** A data folder that this process, and no other, uses. */
@@ -63,6 +69,7 @@ export function dataPaths(folder: string): DataPaths {
     adminToken: at('secrets', 'admin-token'),
     internalToken: at('secrets', 'internal-token'),
     contextKeys: at('secrets', 'context-keys.json'),
+    archiveKey: at('secrets', 'archive-key'),
     runtimeFile: at('runtime.json'),
     format: at('format.json'),
     sockets: at('run'),
@@ -72,7 +79,11 @@ export function dataPaths(folder: string): DataPaths {
     apps: at('apps'),
     files: at('files'),
     mail: at('mail'),
+    archives: at('archives'),
+    instances: at('instances'),
+    fences: at('fences'),
     logs: at('logs'),
+    instanceLogs: at('logs', 'instances'),
   };
 }
 
@@ -100,7 +111,11 @@ export async function openDataFolder(folder: string, engines: Engines = 'embedde
       paths.apps,
       paths.files,
       paths.mail,
+      paths.archives,
+      paths.instances,
+      paths.fences,
       paths.logs,
+      paths.instanceLogs,
       join(paths.root, 'secrets'),
     ]) {
       await mkdir(path, { recursive: true, mode: 0o700 });
@@ -122,6 +137,7 @@ export async function openDataFolder(folder: string, engines: Engines = 'embedde
     }
     await createOnce(paths.adminToken, () => `bur_${randomBytes(32).toString('base64url')}\n`);
     await createOnce(paths.internalToken, () => `${randomBytes(32).toString('base64url')}\n`);
+    await createOnce(paths.archiveKey, () => `${randomBytes(32).toString('base64url')}\n`);
     await createOnce(paths.contextKeys, async () => `${JSON.stringify({ keys: [await generateContextKey()] }, undefined, 2)}\n`);
   } catch (error) {
     lock.close();

@@ -65,6 +65,7 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
     data,
     gateways: [gateway],
     rest: [app, control],
+    instances: { repository, paths, catalog, gatewayAdminPort: ports.gatewayAdmin },
     runtimeFile: { api, gateway: `http://${loopback}:${port}`, baseDomain, publicPort: port, tokenFile: paths.adminToken },
     announcement: (tookMs) =>
       [

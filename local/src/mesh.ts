@@ -113,6 +113,7 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
     data,
     gateways,
     rest,
+    instances: { repository, paths, catalog, gatewayAdminPort: ports.gateways[0]?.admin ?? 0 },
     before: [closing],
     after: [
       platformRoutes({

@@ -1,6 +1,7 @@
 // What `npm start` runs: the shared app, the control plane and the gateway, each with its arguments.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { instanceLogs, type WantedInstance } from '@burgage/provisioner/instances';
 import type { Catalog } from '@burgage/tenancy';
 import { permittedArguments } from './app-permissions.ts';
 import type { DataPaths } from './data-folder.ts';
@@ -63,8 +64,15 @@ export function plainEnvironment(): Record<string, string> {
 
 /** Flags that have a supervised process end with its supervisor. */
 export function lifeline(repository: string): string[] {
-  return ['--import', join(repository, 'local/src/lifeline.ts')];
+  return ['--import', lifelineFile(repository)];
 }
+
+function lifelineFile(repository: string): string {
+  return join(repository, 'local/src/lifeline.ts');
+}
+
+/** Of each of the two files of an instance's log. */
+const instanceLogBytesMax = 1024 * 1024;
 
 /** The shared app; it takes the keys of tenant contexts from the gateway whose admin port is given. */
 export function appProcess(paths: DataPaths, catalog: Catalog, port: number, gatewayAdminPort: number): ProcessSpec {
@@ -74,16 +82,46 @@ export function appProcess(paths: DataPaths, catalog: Catalog, port: number, gat
   return {
     name,
     args: permittedArguments(catalog.app.entry, folder),
-    env: {
-      ...plainEnvironment(),
-      BURGAGE_APP_ADDRESS: `${loopback}:${port}`,
-      BURGAGE_UPSTREAM: name,
-      BURGAGE_JWKS_URL: `http://${loopback}:${gatewayAdminPort}/jwks.json`,
-      BURGAGE_APP_DATA: folder,
-    },
+    env: appEnvironment(name, port, gatewayAdminPort, folder),
     cwd: folder,
     logFile: join(paths.logs, `${name}.log`),
     readyUrl: `http://${loopback}:${port}/healthz`,
+  };
+}
+
+/** What instances are made of. */
+export interface InstanceLayout {
+  readonly repository: string;
+  readonly paths: DataPaths;
+  readonly catalog: Catalog;
+  /** Of the gateway that has the keys of tenant contexts. */
+  readonly gatewayAdminPort: number;
+}
+
+/** The app once more, for one tenant: it takes no requests for another. */
+export function instanceProcess({ repository, paths, catalog, gatewayAdminPort }: InstanceLayout, wanted: WantedInstance): ProcessSpec {
+  const { name, tenantId, upstream, port } = wanted;
+  const folder = join(paths.apps, name);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return {
+    name,
+    args: permittedArguments(catalog.app.entry, folder, lifelineFile(repository)),
+    env: { ...appEnvironment(upstream, port, gatewayAdminPort, folder), BURGAGE_TENANT: tenantId },
+    cwd: folder,
+    logFile: instanceLogs(paths.instanceLogs, name)[0],
+    logBytesMax: instanceLogBytesMax,
+    ownPort: port,
+    readyUrl: `http://${loopback}:${port}/healthz`,
+  };
+}
+
+function appEnvironment(upstream: string, port: number, gatewayAdminPort: number, folder: string): Record<string, string> {
+  return {
+    ...plainEnvironment(),
+    BURGAGE_APP_ADDRESS: `${loopback}:${port}`,
+    BURGAGE_UPSTREAM: upstream,
+    BURGAGE_JWKS_URL: `http://${loopback}:${gatewayAdminPort}/jwks.json`,
+    BURGAGE_APP_DATA: folder,
   };
 }
 

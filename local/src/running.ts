@@ -1,7 +1,10 @@
 // A whole platform of supervised processes: started, announced once its gateways show everything, stopped in order.
 import { readFile } from 'node:fs/promises';
+import { instanceLogs } from '@burgage/provisioner/instances';
 import { type Component, type Logger, runProcess, systemClock } from '@burgage/runtime';
 import type { DataFolder, RuntimeFile } from './data-folder.ts';
+import { Instances } from './instances.ts';
+import { type InstanceLayout, instanceProcess } from './processes.ts';
 import { type ProcessSpec, SupervisedProcess } from './supervisor.ts';
 
 export interface RunningPlatform {
@@ -11,6 +14,8 @@ export interface RunningPlatform {
   /** Stopped first, so that what is in flight still finds the rest. */
   readonly gateways: readonly ProcessSpec[];
   readonly rest: readonly ProcessSpec[];
+  /** What processes for one tenant each are made of; they come and go while the platform runs. */
+  readonly instances: InstanceLayout;
   /** What the processes need, stopped after them. */
   readonly before?: readonly Component[];
   /** What is to be done once they run. */
@@ -29,22 +34,34 @@ const stopTimeoutMs = 35_000;
 /** Resolves when everything has been stopped, by SIGINT or SIGTERM. */
 export async function runPlatform(platform: RunningPlatform): Promise<void> {
   const startedMs = systemClock.monotonicMs();
-  const { name, logger, data, gateways, rest, before = [], after = [], runtimeFile, announcement } = platform;
+  const { name, logger, data, gateways, rest, instances, before = [], after = [], runtimeFile, announcement } = platform;
+  const onCrash =
+    (logOf: (process: string) => string) =>
+    (process: string, how: string): void =>
+      say(`${process} ${how}; starting it again (${logOf(process)} says why)`);
   const supervised = (spec: ProcessSpec): SupervisedProcess =>
     new SupervisedProcess({
       spec,
       clock: systemClock,
       logger,
-      onCrash: (process, how) => say(`${process} ${how}; starting it again (${spec.logFile} says why)`),
+      onCrash: onCrash(() => spec.logFile),
       readyTimeoutMs,
       stopTimeoutMs,
     });
+  const { paths } = data;
+  const forTenants = new Instances({
+    folder: paths.instances,
+    specOf: (wanted) => instanceProcess(instances, wanted),
+    clock: systemClock,
+    logger,
+    onCrash: onCrash((process) => instanceLogs(paths.instanceLogs, process)[0]),
+  });
   const running = await runProcess({
     name,
     logger,
     components: [
       ...before,
-      together(gateways.map(supervised), rest.map(supervised)),
+      together(gateways.map(supervised), [...rest.map(supervised), forTenants]),
       ...after,
       {
         name: 'routes',
@@ -102,7 +119,7 @@ async function connectedGateways(api: string, token: string): Promise<readonly {
 }
 
 /** Starts all at once; stops `front` before `rest`. */
-function together(front: readonly SupervisedProcess[], rest: readonly SupervisedProcess[]): Component {
+function together(front: readonly Component[], rest: readonly Component[]): Component {
   const stopAll = async (): Promise<void> => {
     await Promise.all(front.map((one) => one.stop()));
     await Promise.all(rest.map((one) => one.stop()));

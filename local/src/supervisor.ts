@@ -1,7 +1,10 @@
 // Keeps child processes running: starts them, watches them, starts them again with backoff, and stops every one of them.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import type { Clock, Component, Logger } from '@burgage/runtime';
+import { BoundedLog } from './bounded-log.ts';
+import { assertPortFree } from './ports.ts';
 
 /** A process to keep running. */
 export interface ProcessSpec {
@@ -12,8 +15,22 @@ export interface ProcessSpec {
   readonly cwd: string;
   /** Its standard output and error go there, appended. */
   readonly logFile: string;
+  /** Its log is two files of at most so many bytes, written by the supervisor; without it one file that it writes itself. */
+  readonly logBytesMax?: number;
   /** Answers 2xx once it can work. */
   readonly readyUrl: string;
+  /** Loopback port that nobody may listen at when it is started: an answer from there is its own. */
+  readonly ownPort?: number;
+}
+
+/** How a supervised process is. */
+export interface ProcessState {
+  readonly state: 'starting' | 'running' | 'backing_off';
+  readonly pid: number | undefined;
+  /** How often it was started again since it last ran well. */
+  readonly restarts: number;
+  /** How it ended last, in words, with the last line of a bounded log. */
+  readonly lastExit: string | undefined;
 }
 
 export interface SupervisorOptions {
@@ -22,6 +39,10 @@ export interface SupervisorOptions {
   readonly logger: Logger;
   /** Told when it ended by itself, before it is started again. */
   readonly onCrash: (name: string, how: string) => void;
+  /** Told of every change; never after `stop` has resolved. */
+  readonly onChange?: (state: ProcessState) => void;
+  /** The longest pause before it is started again; default 5,000. */
+  readonly lastBackoffMs?: number;
   readonly readyTimeoutMs: number;
   readonly stopTimeoutMs: number;
 }
@@ -29,6 +50,8 @@ export interface SupervisorOptions {
 /** Restart delays double from the first to the last; a process that ran for `stableMs` begins anew. */
 const backoff = { firstMs: 100, lastMs: 5_000, stableMs: 10_000 } as const;
 const readyPollMs = 15;
+/** For what it had said before it ended: more may come only from a child of its own that holds its output open. */
+const lastWordsMs = 1_000;
 
 /** Why a process ended, in words. */
 function howItEnded(code: number | null, signal: NodeJS.Signals | null): string {
@@ -44,6 +67,9 @@ export class SupervisedProcess implements Component {
   readonly name: string;
   readonly #options: SupervisorOptions;
   readonly #stopping = new AbortController();
+  readonly #log: BoundedLog | undefined;
+  #restarts = 0;
+  #lastExit: string | undefined;
   #child: ChildProcess | undefined;
   #exited: Promise<string> = Promise.resolve('was never started');
   #keeping: Promise<void> = Promise.resolve();
@@ -51,6 +77,8 @@ export class SupervisedProcess implements Component {
   constructor(options: SupervisorOptions) {
     this.name = options.spec.name;
     this.#options = options;
+    const { logFile, logBytesMax } = options.spec;
+    if (logBytesMax !== undefined) this.#log = new BoundedLog(logFile, logBytesMax).setMaxListeners(0);
   }
 
   get pid(): number | undefined {
@@ -60,7 +88,7 @@ export class SupervisedProcess implements Component {
   /** Resolves when the process answers at its ready URL; throws when it ends before, takes too long, or `signal` says to give up. */
   async start(signal?: AbortSignal): Promise<void> {
     const { spec, clock, readyTimeoutMs } = this.#options;
-    this.#spawn();
+    await this.#launch();
     let ended: string | undefined;
     this.#exited.then((how) => {
       ended = how;
@@ -77,6 +105,11 @@ export class SupervisedProcess implements Component {
       await clock.sleep(readyPollMs, signal);
     }
     this.#keeping = this.#keep();
+  }
+
+  /** Starts it and does not wait: how it goes is told to `onChange`. */
+  begin(): void {
+    this.#keeping = this.#launch().then(() => this.#keep());
   }
 
   async stop(): Promise<void> {
@@ -96,48 +129,119 @@ export class SupervisedProcess implements Component {
       await timer;
     }
     await this.#keeping;
+    if (this.#log !== undefined && !this.#log.writableEnded) {
+      this.#log.end();
+      await once(this.#log, 'close');
+    }
   }
 
   /** Never throws: a process that cannot be started has ended, and is tried again as any other. */
-  #spawn(): void {
-    const { spec, logger } = this.#options;
-    let log: number;
+  async #launch(): Promise<void> {
+    const { ownPort } = this.#options.spec;
     try {
-      log = openSync(spec.logFile, 'a', 0o600);
+      if (ownPort !== undefined) await assertPortFree('127.0.0.1', ownPort);
+      if (!this.#stopping.signal.aborted) this.#spawn();
     } catch (error) {
       this.#child = undefined;
       this.#exited = Promise.resolve(`could not be started: ${error instanceof Error ? error.message : error}`);
-      return;
     }
+    this.#say('starting');
+  }
+
+  #spawn(): void {
+    const { spec, logger } = this.#options;
+    const output = this.#log === undefined ? openSync(spec.logFile, 'a', 0o600) : 'pipe';
     try {
-      const child = spawn(process.execPath, spec.args, { cwd: spec.cwd, env: { ...spec.env }, stdio: ['pipe', log, log], detached: true });
+      const child = spawn(process.execPath, spec.args, {
+        cwd: spec.cwd,
+        env: { ...spec.env },
+        stdio: ['pipe', output, output],
+        detached: true,
+      });
       child.stdin?.on('error', () => undefined);
       this.#child = child;
-      this.#exited = new Promise((resolve) => {
-        child.on('error', (error) => resolve(`could not be started: ${error.message}`));
-        child.on('exit', (code, signal) => resolve(howItEnded(code, signal)));
-      });
+      this.#exited = this.#endOf(child);
       logger.info({ process: spec.name, childPid: child.pid, readyUrl: spec.readyUrl, args: spec.args }, 'process started');
     } finally {
-      closeSync(log);
+      if (output !== 'pipe') closeSync(output);
     }
   }
 
+  /** Resolves with how it ended, once all that it said is in its log. */
+  async #endOf(child: ChildProcess): Promise<string> {
+    const ended = new Promise<string>((resolve) => {
+      child.on('error', (error) => resolve(`could not be started: ${error.message}`));
+      child.on('exit', (code, signal) => resolve(howItEnded(code, signal)));
+    });
+    const log = this.#log;
+    if (log === undefined) return await ended;
+    log.turn();
+    const outputs = [child.stdout, child.stderr].filter((output) => output !== null);
+    const said = Promise.all(outputs.map((output) => new Promise((resolve) => output.once('close', resolve))));
+    for (const output of outputs) {
+      output.on('error', () => undefined);
+      output.pipe(log, { end: false });
+    }
+    const how = await ended;
+    const enough = new AbortController();
+    await Promise.race([said, this.#options.clock.sleep(lastWordsMs, enough.signal)]);
+    enough.abort();
+    for (const output of outputs) output.destroy();
+    return log.lastLine === '' ? how : `${how}: ${log.lastLine}`;
+  }
+
+  #say(state: ProcessState['state']): void {
+    const { onChange } = this.#options;
+    onChange?.({
+      state,
+      pid: state === 'backing_off' ? undefined : this.#child?.pid,
+      restarts: this.#restarts,
+      lastExit: this.#lastExit,
+    });
+  }
+
+  /** Says when it answers, and when it has run well for long enough, unless it ends before. */
+  async #sayWhenReady(ended: AbortSignal): Promise<void> {
+    const { spec, clock } = this.#options;
+    while (!ended.aborted) {
+      const ready = await answers(spec.readyUrl);
+      if (ready) break;
+      await clock.sleep(readyPollMs, ended);
+    }
+    if (ended.aborted) return;
+    this.#say('running');
+    if (this.#restarts === 0) return;
+    await clock.sleep(backoff.stableMs, ended);
+    if (ended.aborted) return;
+    this.#restarts = 0;
+    this.#say('running');
+  }
+
   async #keep(): Promise<void> {
-    const { spec, clock, logger, onCrash } = this.#options;
+    const { spec, clock, logger, onCrash, onChange, lastBackoffMs = backoff.lastMs } = this.#options;
     const { signal } = this.#stopping;
     let delayMs: number = backoff.firstMs;
     for (;;) {
       const startedMs = clock.monotonicMs();
+      const ended = new AbortController();
+      const saying = onChange === undefined ? undefined : this.#sayWhenReady(AbortSignal.any([ended.signal, signal]));
       const how = await this.#exited;
+      ended.abort();
+      await saying;
       if (signal.aborted) return;
-      if (clock.monotonicMs() - startedMs > backoff.stableMs) delayMs = backoff.firstMs;
+      if (clock.monotonicMs() - startedMs > backoff.stableMs) {
+        delayMs = backoff.firstMs;
+        this.#restarts = 0;
+      }
+      this.#lastExit = how;
       logger.error({ process: spec.name, how, delayMs }, 'process ended by itself; starting it again');
       onCrash(spec.name, how);
+      this.#say('backing_off');
       await clock.sleep(delayMs, signal);
       if (signal.aborted) return;
-      delayMs = Math.min(delayMs * 2, backoff.lastMs);
-      this.#spawn();
+      delayMs = Math.min(delayMs * 2, lastBackoffMs);
+      this.#restarts++;
+      await this.#launch();
     }
   }
 }

@@ -11,7 +11,7 @@ import { openStore, type StorePlace, storeSettings, upgradeAndSay, upgradeSettin
 import { ulid } from '@burgage/tenancy';
 import { z } from 'zod';
 import { documentTypes } from './domain/tenant-operations.ts';
-import { createProvisionerService, embeddedDrivers } from './service.ts';
+import { archiveKeyFrom, createProvisionerService, embeddedDrivers } from './service.ts';
 
 const text = z.string().min(1);
 
@@ -48,6 +48,24 @@ await runService({
       schema: text.optional(),
       description: 'File of the keys that sign what the app trusts; without it secrets/context-keys.json in the data folder',
     },
+    instances: {
+      flag: 'instances',
+      env: 'BURGAGE_INSTANCES',
+      schema: text.optional(),
+      description: 'Folder in which the supervisor looks for what is to run; without it instances in the data folder',
+    },
+    archives: {
+      flag: 'archives',
+      env: 'BURGAGE_ARCHIVES',
+      schema: text.optional(),
+      description: 'Folder of encrypted archives of tenants; without it archives in the data folder',
+    },
+    archiveKey: {
+      flag: 'archive-key',
+      env: 'BURGAGE_ARCHIVE_KEY',
+      schema: text.optional(),
+      description: 'File of the key of archives, 32 bytes in base64url; without it secrets/archive-key in the data folder',
+    },
     upstream: {
       flag: 'upstream',
       env: 'BURGAGE_SHARED_UPSTREAM',
@@ -81,6 +99,7 @@ await runService({
   async build(settings, { logger, metrics, opened }) {
     const at = (...parts: string[]): string => join(resolve(settings.data), ...parts);
     const keys = await readContextKeys(settings.contextKeys ?? at('secrets', 'context-keys.json'));
+    const archiveKey = await archiveKeyFrom(settings.archiveKey ?? at('secrets', 'archive-key'));
     const tls = await tlsFrom(settings, { logger, service: 'provisioner' });
     const store = opened.adopt(await openStore(storePlace(settings, logger)), (closing) => closing.close());
     const { events: url, eventsReplicas: replicas } = settings;
@@ -97,13 +116,19 @@ await runService({
       registry,
       drivers: embeddedDrivers({
         issuer: createContextIssuer(keys, { now: () => systemClock.now() }),
-        upstream: settings.upstream,
         readyPath: settings.readyPath,
         appFolder: at('apps', settings.upstream),
+        appsFolder: at('apps'),
+        instancesFolder: settings.instances ?? at('instances'),
+        instanceLogsFolder: at('logs', 'instances'),
         filesFolder: at('files'),
+        archivesFolder: settings.archives ?? at('archives'),
+        archiveKey,
+        fencesFolder: at('fences'),
         mailFolder: at('mail'),
         urlOf: (slug) => settings.tenantUrl.replace('{slug}', slug),
         clock: systemClock,
+        random: systemRandom,
       }),
       sharedUpstream: settings.upstream,
       logger,

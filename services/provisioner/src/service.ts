@@ -16,6 +16,7 @@ import { Operations } from './operations.ts';
 import { Possessions } from './possessions.ts';
 
 export { embeddedDrivers } from './adapters/embedded.ts';
+export { archiveKeyFrom } from './adapters/folder-archives.ts';
 
 export interface ProvisionerOptions {
   /** `unix:/path` or `host:port`. */

@@ -1,37 +1,18 @@
-// Holds the embedded drivers to what the steps rely on: repeatable, private, and safe from what people type.
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+// Holds mail in a folder to what the steps rely on: repeatable, private, and safe from what people type.
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualClock } from '@burgage/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createFolderFiles, createFolderMail } from './embedded.ts';
+import { createFolderMail } from './folder-mail.ts';
 
 let folder: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'burgage-drivers-'));
+  folder = await mkdtemp(join(tmpdir(), 'burgage-mail-'));
 });
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
-
-describe('files', () => {
-  test('are a private folder a tenant, made once and removed with what is in it', async () => {
-    const files = createFolderFiles(join(folder, 'files'));
-    await files.ensure('ten_A');
-    await writeFile(join(folder, 'files', 'ten_A', 'kept'), '');
-    await files.ensure('ten_A');
-    expect(await readdir(join(folder, 'files', 'ten_A'))).toEqual(['kept']);
-    expect((await stat(join(folder, 'files', 'ten_A'))).mode & 0o777).toBe(0o700);
-    await files.remove('ten_A');
-    await files.remove('ten_A');
-    expect(await readdir(join(folder, 'files'))).toEqual([]);
-  });
-
-  test('never leave their folder, whatever a tenant is called', async () => {
-    const files = createFolderFiles(join(folder, 'files'));
-    for (const id of ['..', '../x', '/etc', 'a/b', '']) await expect(files.remove(id)).rejects.toMatchObject({ code: 'internal' });
-  });
-});
 
 /** The subject of a message, decoded. */
 function subjectOf(text: string): string {
