@@ -377,6 +377,7 @@ describe('explain', () => {
         features: ['export'],
         entitlementVersion: 1,
         platform: false,
+        moving: false,
         inflight: 0,
       },
       upstream: { name: 'shared', endpoints: [{ address: appAddress, healthy: true, inflight: 0, weight: 1, zone: '' }] },

@@ -18,6 +18,7 @@ function tenant(fields: Partial<TenantRoute> = {}): TenantRoute {
     entitlementVersion: 1,
     branding: { name: 'Acme', color: '#336699' },
     platform: false,
+    moving: false,
     ...fields,
   };
 }
