@@ -163,7 +163,7 @@ export class RegistryWrites {
     const of = { tenantId: id, fence };
     const calls: readonly [Call, ...Call[]] = [
       () => (holds.length > 0 ? client.liftTenantHold({ ...of, hold: 'unpaid' }) : client.addTenantHold({ ...of, hold: 'unpaid' })),
-      () => client.changeTenantPlan({ ...of, plan: plan === 'trial' ? 'paid' : 'trial' }),
+      () => client.setTenantPlan({ ...of, plan: plan === 'trial' ? 'paid' : 'trial' }),
       () => client.setTenantMoving({ ...of, moving: !moving }),
     ];
     const { tenant, revision } = await this.#one(calls)();

@@ -93,7 +93,7 @@ export class FakeRegistry {
       removeTenantRoute: unused,
       addTenantHold: unused,
       liftTenantHold: unused,
-      changeTenantPlan: unused,
+      setTenantPlan: unused,
       setTenantMoving: unused,
       removeUpstream: unused,
       listUpstreams: unused,

@@ -98,7 +98,8 @@ export function registryHandlers({ tenants, placement, feed, gateways, routes, c
       return answer(shown);
     },
 
-    async changeTenantPlan({ tenantId, plan, fence }) {
+    async setTenantPlan({ tenantId, plan, fence, validateOnly }) {
+      if (validateOnly) return { tenant: tenantOf(await tenants.checkPlan(tenantId, plan)) };
       const shown = await tenants.changePlan(tenantId, plan, unwrap(parseFence(fence)));
       logger.info({ tenant: tenantId, plan, revision: shown.revision }, 'plan of tenant changed');
       return answer(shown);

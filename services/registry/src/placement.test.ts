@@ -288,7 +288,7 @@ describe('a crash', () => {
       await client.transitionTenant({ tenantId, state: TenantState.PROVISIONING, fence: fence() });
       await client.putTenantRoute({ tenantId, upstream: `up-${key}`, isolation: 'pool', fence: fence() });
       await client.addTenantHold({ tenantId, hold: 'unpaid', fence: fence() });
-      await client.changeTenantPlan({ tenantId, plan: 'free', fence: fence() });
+      await client.setTenantPlan({ tenantId, plan: 'free', fence: fence() });
       await client.removeTenantRoute({ tenantId, fence: fence() });
       await client.putTenantRoute({ tenantId, upstream: `up-${key}`, isolation: 'pool', fence: fence() });
       await fail();

@@ -46,8 +46,8 @@ const calls: Readonly<Record<string, { call: Call; shown: object; stored: object
     shown: { holds: ['unpaid'], entitlementVersion: 2 },
     stored: { holds: ['unpaid'] },
   },
-  ChangeTenantPlan: {
-    call: (tenantId, token) => registry.client.changeTenantPlan({ tenantId, plan: 'starter', fence: fence(token) }),
+  SetTenantPlan: {
+    call: (tenantId, token) => registry.client.setTenantPlan({ tenantId, plan: 'starter', fence: fence(token) }),
     shown: { plan: 'starter', isolation: 'pool', entitlementVersion: 2 },
     stored: { plan: 'starter', isolation: 'pool', pendingIsolation: 'bridge', isolationNote: '' },
   },
@@ -100,7 +100,7 @@ describe('changes of one tenant at once', () => {
       ...['operator', 'unpaid', 'trial_ended'].flatMap((hold) =>
         [0, 1, 2].map((index) => client(index).addTenantHold({ tenantId, hold, fence: fence() })),
       ),
-      ...[0, 1].map((index) => client(index).changeTenantPlan({ tenantId, plan: 'free', fence: fence() })),
+      ...[0, 1].map((index) => client(index).setTenantPlan({ tenantId, plan: 'free', fence: fence() })),
       ...[0, 1].map((index) => client(index).setTenantMoving({ tenantId, moving: true, fence: fence() })),
     ]);
     const lifted = await Promise.all([0, 1, 2].map((index) => client(index).liftTenantHold({ tenantId, hold: 'unpaid', fence: fence() })));
@@ -144,11 +144,22 @@ describe('the plan of a tenant', () => {
 
   it('can be changed only to one that there is', async () => {
     const { id: tenantId } = await active('acme');
-    await expect(registry.client.changeTenantPlan({ tenantId, plan: 'gold', fence: fence() })).rejects.toMatchObject({
+    await expect(registry.client.setTenantPlan({ tenantId, plan: 'gold', fence: fence() })).rejects.toMatchObject({
       code: 'unknown_plan',
       fields: [{ field: 'plan' }],
       metadata: { plans: 'trial,free,starter,professional' },
     });
+  });
+
+  it('can be asked for without changing anything, and without a fence', async () => {
+    const tenant = await active('acme');
+    const ask = (plan: string, tenantId = tenant.id) => registry.client.setTenantPlan({ tenantId, plan, validateOnly: true });
+    expect(await ask('starter')).toMatchObject({ tenant, revision: 0n });
+    await expect(ask('gold')).rejects.toMatchObject({ code: 'unknown_plan' });
+    await expect(ask('starter', 'ten_x')).rejects.toMatchObject({ code: 'tenant_not_found' });
+    await move(tenant.id, TenantState.TERMINATING);
+    await expect(ask('starter')).rejects.toMatchObject({ code: 'transition_not_allowed' });
+    expect((await registry.client.getTenant({ tenant: tenant.id })).tenant?.plan).toBe('trial');
   });
 
   it('gives pool whatever it says where dedicated instances are switched off, and the tenant says why', async () => {
@@ -162,7 +173,7 @@ describe('the plan of a tenant', () => {
       isolationNote: note,
     });
     const { id: tenantId } = await active('changes', { plan: 'trial' });
-    const { tenant } = await registry.client.changeTenantPlan({ tenantId, plan: 'starter', fence: fence() });
+    const { tenant } = await registry.client.setTenantPlan({ tenantId, plan: 'starter', fence: fence() });
     expect(tenant).toMatchObject({ plan: 'starter', isolation: 'pool', pendingIsolation: '', isolationNote: note });
     expect((await registry.client.getTenant({ tenant: silo.id })).tenant).toMatchObject({
       isolation: 'silo',

@@ -57,6 +57,8 @@ export interface Tenants {
   liftHold(id: string, hold: Hold, fence: Fence): Promise<ShownTenant>;
   /** @throws BurgageError also `unknown_plan`. */
   changePlan(id: string, plan: string, fence: Fence): Promise<ShownTenant>;
+  /** Throws what `changePlan` would throw now, and changes nothing. Answers with the tenant as it is. */
+  checkPlan(id: string, plan: string): Promise<Stored<TenantRecord>>;
   setMoving(id: string, moving: boolean, fence: Fence): Promise<ShownTenant>;
   /** What is due to it by its plan. */
   dueTo(tenant: TenantRecord): Due;
@@ -216,6 +218,13 @@ export function createTenants({
     addHold: (id, hold, fence) => changed(id, (record) => addHold(record, hold, fence)),
     liftHold: (id, hold, fence) => changed(id, (record) => liftHold(record, hold, fence)),
     changePlan: (id, plan, fence) => changed(id, (record) => changePlan(record, plan, catalog, fence, nowMs())),
+    async checkPlan(id, plan) {
+      const tenant = await tenants.get(id);
+      if (!tenant) throw tenantNotFound(id);
+      const { operationId, fenceToken: token } = tenant.value;
+      unwrap(changePlan(tenant.value, plan, catalog, { operationId, token }, nowMs()));
+      return tenant;
+    },
     setMoving: (id, moving, fence) => changed(id, (record) => setMoving(record, moving, fence)),
     dueTo: (record) => dueTo(record, catalog, dedicated),
   };

@@ -50,7 +50,7 @@ export class TestRegistry {
       removeTenantRoute: no,
       addTenantHold: no,
       liftTenantHold: no,
-      changeTenantPlan: no,
+      setTenantPlan: no,
       setTenantMoving: no,
       removeUpstream: no,
       listUpstreams: no,

@@ -157,7 +157,10 @@ describe('another plan', () => {
 });
 
 describe('the isolation that is due', () => {
-  const due = (change: Partial<TenantRecord>, dedicated = true) => dueTo({ ...active, ...change }, testCatalog, dedicated);
+  const due = (change: Partial<TenantRecord>, dedicated = true) => {
+    const { gracePeriodDays: _, ...isolation } = dueTo({ ...active, ...change }, testCatalog, dedicated);
+    return isolation;
+  };
 
   it('is pending where the plan gives another one', () => {
     expect(due({})).toEqual({ pendingIsolation: '', isolationNote: '' });
@@ -178,5 +181,16 @@ describe('the isolation that is due', () => {
       expect(due({ state, plan: 'starter' }, false)).toEqual({ pendingIsolation: '', isolationNote: '' });
     expect(due({ plan: 'gone' })).toEqual({ pendingIsolation: '', isolationNote: '' });
     expect(due({ plan: 'starter', catalog: 'other' })).toEqual({ pendingIsolation: '', isolationNote: '' });
+  });
+});
+
+describe('the grace period that is due', () => {
+  it('is that of the plan, while the tenant is being closed too, and none on a plan that has none or is not known here', () => {
+    const catalog = {
+      ...testCatalog,
+      plans: { trial: { ...testCatalog.plans.trial, gracePeriodDays: 3 } as never, free: testCatalog.plans.free as never },
+    };
+    const days = (change: Partial<TenantRecord>) => dueTo({ ...active, ...change }, catalog, true).gracePeriodDays;
+    expect([days({}), days({ state: 'terminating' }), days({ plan: 'free' }), days({ plan: 'gone' })]).toEqual([3, 3, 0, 0]);
   });
 });

@@ -93,17 +93,21 @@ export interface Due {
   readonly pendingIsolation: Isolation | '';
   /** Why it is not the isolation of its plan, for a person. */
   readonly isolationNote: string;
+  /** Days that its plan gives it between the request to close it and the removal of its data. */
+  readonly gracePeriodDays: number;
 }
 
-const nothingDue: Due = { pendingIsolation: '', isolationNote: '' };
+const nothingDue: Due = { pendingIsolation: '', isolationNote: '', gracePeriodDays: 0 };
 
-/** What is due by the catalog as it is today. Nothing to one that is going or gone, nor where its plan is not known here. */
+/** What is due by the catalog as it is today: no isolation to one that is going or gone, and nothing where its plan is not known here. */
 export function dueTo(record: TenantRecord, catalog: Catalog, dedicated: boolean): Due {
   const plan = record.catalog === catalog.name ? parsePlan(record.plan, catalog) : undefined;
-  if (!plan?.ok || !['requested', ...living].includes(record.state)) return nothingDue;
-  const { isolation } = plan.value;
+  if (!plan?.ok) return nothingDue;
+  const { isolation, gracePeriodDays = 0 } = plan.value;
+  if (!['requested', ...living].includes(record.state)) return { ...nothingDue, gracePeriodDays };
   const entitledTo = entitledIsolation(isolation, dedicated);
   return {
+    gracePeriodDays,
     pendingIsolation: entitledTo === record.isolation ? '' : entitledTo,
     isolationNote:
       entitledTo === isolation
