@@ -58,6 +58,7 @@ async function main(): Promise<void> {
     events,
     catalog,
     baseDomain: settings.baseDomain,
+    dedicated: settings.dedicated,
   });
   const registryClient = createRpcClient(RegistryService, { address: registryAddress, logger, metrics, clock, random });
   const provisioner = createProvisionerService({

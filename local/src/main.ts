@@ -16,6 +16,7 @@ interface Settings {
   readonly host: string;
   readonly port: number;
   readonly catalog: string;
+  readonly dedicated: boolean;
   readonly logLevel: LogLevel;
   /** How the command line is called for this data folder. */
   readonly cli: string;
@@ -56,6 +57,7 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
     logLevel,
     catalogName: settings.catalog,
     catalog,
+    dedicated: settings.dedicated,
     ports,
   });
   const api = `http://${loopback}:${ports.api}`;

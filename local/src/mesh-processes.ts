@@ -34,6 +34,8 @@ export interface MeshLayout {
   /** A catalog by name or file, and what it says. */
   readonly catalogName: string;
   readonly catalog: Catalog;
+  /** Whether tenants get the isolation of their plan; otherwise all get pool. */
+  readonly dedicated: boolean;
   readonly ports: MeshPorts;
   /** Address of MongoDB, whose path is the beginning of each service's database, and of NATS; they may carry passwords, so they go by environment. */
   readonly store: string;
@@ -67,7 +69,7 @@ export function databaseUrl(store: string, service: string): string {
 }
 
 export function meshProcesses(layout: MeshLayout): MeshProcesses {
-  const { repository, paths, host, baseDomain, logLevel, catalogName, catalog, ports, store, events, tlsOf } = layout;
+  const { repository, paths, host, baseDomain, logLevel, catalogName, catalog, dedicated, ports, store, events, tlsOf } = layout;
   const registry = addressesOf(ports.registries);
   const provisioner = addressesOf(ports.provisioners);
   const publicUrl = `http://{slug}.${baseDomain}${shownPort(ports.gateways[0]?.service ?? 80)}`;
@@ -121,6 +123,7 @@ export function meshProcesses(layout: MeshLayout): MeshProcesses {
         control('registry', `registry-${index + 1}`, admin, {
           address: `${loopback}:${port}`,
           catalog: catalogName,
+          dedicated: dedicated ? 'on' : 'off',
           'base-domain': baseDomain,
         }),
       ),

@@ -35,6 +35,7 @@ interface Settings {
   readonly store: string;
   readonly events: string;
   readonly catalog: string;
+  readonly dedicated: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -94,6 +95,7 @@ async function run(settings: Settings, catalog: Catalog, data: DataFolder): Prom
     logLevel,
     catalogName: settings.catalog,
     catalog,
+    dedicated: settings.dedicated,
     ports,
     store,
     events,

@@ -25,6 +25,8 @@ export interface PlatformLayout {
   /** A catalog by name or file, and what it says. */
   readonly catalogName: string;
   readonly catalog: Catalog;
+  /** Whether tenants get the isolation of their plan; otherwise all get pool. */
+  readonly dedicated: boolean;
   readonly ports: PlatformPorts;
 }
 
@@ -138,6 +140,7 @@ export function platformProcesses(layout: PlatformLayout): PlatformProcesses {
         ...flags({
           data: paths.root,
           catalog: layout.catalogName,
+          dedicated: layout.dedicated ? 'on' : 'off',
           'base-domain': baseDomain,
           'public-port': port,
           'api-port': ports.api,

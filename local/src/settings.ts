@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { eventsSettings } from '@burgage/events';
 import { defineSettings } from '@burgage/runtime';
 import { storeSettings } from '@burgage/store';
+import { dedicatedSetting } from '@burgage/tenancy';
 import { z } from 'zod';
 
 const portError = 'expected a port from 1 to 65535';
@@ -26,6 +27,7 @@ export const startSettings = defineSettings({
     default: 'litedesk',
     description: 'a catalog by name, or a YAML file',
   },
+  dedicated: dedicatedSetting,
   logLevel: {
     flag: 'log-level',
     env: 'BURGAGE_LOG_LEVEL',
@@ -59,6 +61,7 @@ export const meshSettings = defineSettings({
 export const controlSettings = defineSettings({
   data: { flag: 'data', env: 'BURGAGE_DATA', schema: z.string().min(1), description: 'the data folder' },
   catalog: { flag: 'catalog', env: 'BURGAGE_CATALOG', schema: z.string().min(1), description: 'a catalog by name, or a YAML file' },
+  dedicated: dedicatedSetting,
   baseDomain: {
     flag: 'base-domain',
     env: 'BURGAGE_BASE_DOMAIN',

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { asBurgageError, type Tenant, TenantState } from '@burgage/contracts';
 import type { Random } from '@burgage/runtime';
+import type { TenantRoute } from '@burgage/tenancy';
 import type { Newest } from './route-log.ts';
 import type { WatchedRegistry } from './watched-registry.ts';
 
@@ -22,6 +23,8 @@ const refusals: ReadonlySet<string> = new Set([
   'unavailable',
   'upstream_not_found',
 ]);
+
+type Call = () => Promise<{ readonly tenant?: Tenant | undefined; readonly revision: bigint }>;
 
 export class RegistryWrites {
   readonly #registry: WatchedRegistry;
@@ -67,13 +70,15 @@ export class RegistryWrites {
           if (tenant.upstream === '') return this.#place(tenant);
           return this.#transition(tenant, this.#random.float() < 0.7 ? TenantState.ACTIVE : TenantState.FAILED);
         case TenantState.ACTIVE:
-          if (this.#random.float() < 0.6) return this.#place(tenant);
+          if (this.#random.float() < 0.4) return this.#place(tenant);
+          if (this.#random.float() < 0.5) return this.#change(tenant);
           return this.#transition(tenant, TenantState.TERMINATING);
         case TenantState.FAILED:
           // Its slug is free again: the next tenant takes the host over.
           this.#generations.set(slug, this.#generation(slug) + 1);
           return this.#place(await this.#tenant(slug));
         case TenantState.TERMINATING:
+          if (this.#random.float() < 0.3) return this.#transition(tenant, TenantState.ACTIVE);
           if (tenant.hosts.length > 0) return this.#unplace(tenant);
           return this.#transition(tenant, TenantState.TERMINATED);
         default:
@@ -98,6 +103,15 @@ export class RegistryWrites {
       const shown = new Set(entity.kind === 'upstream' ? entity.endpoints.map(({ address }) => address) : []);
       if (shown.size !== endpoints.length || endpoints.some(({ address }) => !shown.has(address)))
         this.#violated(`upstream ${name} is not shown at revision ${revision}, which was answered`);
+    });
+  }
+
+  removeUpstream(name: string): Promise<void> {
+    return this.#inOrder(name, async () => {
+      const { epoch } = this.#registry.log;
+      const { revision } = await this.#registry.client.removeUpstream({ name });
+      const entry = this.#shownBy(epoch, Number(revision))?.get(`upstream ${name}`);
+      if (entry?.removed === false) this.#violated(`upstream ${name} is shown at revision ${revision}, which was answered to its removal`);
     });
   }
 
@@ -142,6 +156,20 @@ export class RegistryWrites {
     if (tenant !== undefined && revision > 0n) this.#holdAgainst(tenant, this.#shownBy(epoch, Number(revision)), revision);
   }
 
+  /** A hold, a plan, or a move that begins or ends. */
+  async #change({ id, holds, plan, moving }: Tenant): Promise<void> {
+    const { client, log } = this.#registry;
+    const { epoch } = log;
+    const of = { tenantId: id, fence };
+    const calls: readonly [Call, ...Call[]] = [
+      () => (holds.length > 0 ? client.liftTenantHold({ ...of, hold: 'unpaid' }) : client.addTenantHold({ ...of, hold: 'unpaid' })),
+      () => client.setTenantPlan({ ...of, plan: plan === 'trial' ? 'paid' : 'trial' }),
+      () => client.setTenantMoving({ ...of, moving: !moving }),
+    ];
+    const { tenant, revision } = await this.#one(calls)();
+    if (tenant !== undefined) this.#holdAgainst(tenant, this.#shownBy(epoch, Number(revision)), revision);
+  }
+
   async #place({ id }: Tenant, upstream: string = this.#one(upstreamNames)): Promise<void> {
     const { epoch } = this.#registry.log;
     const { tenant, revision } = await this.#registry.client.putTenantRoute({ tenantId: id, upstream, isolation: 'pool', fence });
@@ -164,11 +192,15 @@ export class RegistryWrites {
   }
 
   /** Nobody else writes to this tenant or its host meanwhile. */
-  #holdAgainst({ id, slug, formerSlug, hosts, upstream, state }: Tenant, shown: Newest | undefined, revision: bigint): void {
+  #holdAgainst(
+    { id, slug, formerSlug, hosts, upstream, state, holds, plan, moving }: Tenant,
+    shown: Newest | undefined,
+    revision: bigint,
+  ): void {
     if (shown === undefined) return;
-    const expected = hosts.length === 0 ? undefined : { upstream, state: TenantState[state]?.toLowerCase() };
+    const expected = hosts.length === 0 ? undefined : { upstream, state: TenantState[state]?.toLowerCase(), holds, plan, moving };
     const tenant = shown.get(`tenant ${id}`)?.entity;
-    const found = tenant?.kind === 'tenant' ? { upstream: tenant.upstream, state: tenant.state } : undefined;
+    const found = tenant?.kind === 'tenant' ? seenIn(tenant) : undefined;
     if (!isDeepStrictEqual(found, expected))
       this.#violated(`${id} is not shown at revision ${revision}, which was answered: ${JSON.stringify(found)}`);
     const host = shown.get(`host ${slug || formerSlug}.test`)?.entity;
@@ -180,4 +212,9 @@ export class RegistryWrites {
   #one<T>(choices: readonly [T, ...T[]]): T {
     return choices[Math.floor(this.#random.float() * choices.length)] ?? choices[0];
   }
+}
+
+/** What a tenant's message says too. */
+function seenIn({ upstream, state, holds, plan, moving }: TenantRoute) {
+  return { upstream, state, holds, plan, moving };
 }

@@ -122,12 +122,25 @@ export function addNewer(newest: Map<string, RouteEntry>, entries: Iterable<Rout
 export async function truthOf(documents: RegistryDocuments): Promise<Newest> {
   const entries: RouteEntry[] = [];
   for await (const { version, value } of all((cursor) => documents.upstreams.list(pageAt(cursor)))) {
-    const { name, endpoints } = value;
-    entries.push({ kind: 'upstream', key: name, version, removed: false, entity: { kind: 'upstream', name, endpoints } });
+    const { name, endpoints, removed = false } = value;
+    entries.push({ kind: 'upstream', key: name, version, removed, ...(!removed && { entity: { kind: 'upstream', name, endpoints } }) });
   }
   for await (const { id, version, value } of all((cursor) => documents.tenants.list(pageAt(cursor)))) {
-    const { hosts, slug, plan, state, holds, limits, features, upstream, isolation, entitlementVersion, branding } = value;
-    const route = { slug, plan, state, holds, limits, features, upstream, isolation, entitlementVersion, branding, platform: false };
+    const { hosts, slug, plan, state, holds, limits, features, upstream, isolation, entitlementVersion, branding, moving = false } = value;
+    const route = {
+      slug,
+      plan,
+      state,
+      holds,
+      limits,
+      features,
+      upstream,
+      isolation,
+      entitlementVersion,
+      branding,
+      platform: false,
+      moving,
+    };
     entries.push(
       hosts.length === 0
         ? { kind: 'tenant', key: id, version, removed: true }
@@ -136,7 +149,16 @@ export async function truthOf(documents: RegistryDocuments): Promise<Newest> {
   }
   for await (const { id, version, value } of all((cursor) => documents.platformRoutes.list(pageAt(cursor)))) {
     const { label, upstream } = value;
-    const served = { plan: '', state: 'active', holds: [], features: [], isolation: '', entitlementVersion: 0, platform: true } as const;
+    const served = {
+      plan: '',
+      state: 'active',
+      holds: [],
+      features: [],
+      isolation: '',
+      entitlementVersion: 0,
+      platform: true,
+      moving: false,
+    } as const;
     const entity = { kind: 'tenant', tenantId: id, slug: label, upstream, ...served, branding: { name: label, color: '#475569' } } as const;
     entries.push({ kind: 'tenant', key: id, version, removed: false, entity });
   }

@@ -182,7 +182,6 @@ export function threadStory(kind: () => PlatformKind): void {
       const before = JSON.parse((await platform.cli('tenants', 'list', '-o', 'json')).stdout).items.length;
       for (const [args, code] of [
         [['--company', 'A Co', '--plan', 'gold', '--owner', 'a@b.test'], 'unknown_plan'],
-        [['--company', 'A Co', '--plan', 'starter', '--owner', 'a@b.test'], 'plan_not_available'],
         [['--company', 'A Co', '--plan', 'trial', '--owner', 'not an address'], 'invalid_argument'],
         [['--company', 'A Co', '--plan', 'trial', '--owner', 'a@b.test', '--slug', 'api'], 'slug_reserved'],
         [['--company', 'A Co', '--plan', 'trial', '--owner', 'a@b.test', '--slug', 'rote-mobel'], 'slug_taken'],

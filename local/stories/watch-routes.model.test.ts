@@ -34,6 +34,7 @@ const steps: readonly Step[] = [
   { weight: 16, name: 'move on', take: (of) => void of.writes.moveOn(slug(of)) },
   { weight: 5, name: 'unplace', take: (of) => void of.writes.unplace(slug(of)) },
   { weight: 4, name: 'put upstream', take: (of) => void of.writes.putUpstream(upstream(of), chance(of, 0.1) ? 800 : upTo(of, 3)) },
+  { weight: 2, name: 'remove upstream', take: (of) => void of.writes.removeUpstream(upstream(of)) },
   { weight: 2, name: 'put platform route', take: (of) => void of.writes.putPlatformRoute() },
   { weight: 2, name: 'unplace many', take: unplaceMany },
   { weight: 2, name: 'end before append', take: (of) => relay(of, 'ends before append') },

@@ -29,6 +29,13 @@ const catalog: Catalog = {
       limits: { requestsPerSecond: 20, concurrency: 20, bodyBytesMax: 1_048_576 },
       features: ['contacts'],
     },
+    paid: {
+      title: 'Paid',
+      priceMinor: 9_900,
+      isolation: 'bridge',
+      limits: { requestsPerSecond: 50, concurrency: 50, bodyBytesMax: 1_048_576 },
+      features: ['contacts', 'export'],
+    },
   },
 };
 

@@ -74,6 +74,7 @@ beforeAll(async () => {
     baseDomain: 'localhost',
     logLevel: 'info',
     catalogName: 'litedesk',
+    dedicated: true,
     catalog,
     ports: {
       api: await freePort(loopback),

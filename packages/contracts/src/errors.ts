@@ -44,7 +44,6 @@ export const errorCatalogue = {
   invalid_argument: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'A field of the request is not valid.', advice: 'Correct the fields that the error names.' },
   malformed_body: { ...caller, grpc: 'INVALID_ARGUMENT', http: 400, sentence: 'The request body cannot be read.', advice: 'Send valid JSON with the Content-Type application/json.' },
   unknown_plan: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The catalog has no such plan.', advice: 'Use one of the plans that the error lists.' },
-  plan_not_available: { ...caller, grpc: 'FAILED_PRECONDITION', http: 422, sentence: 'The isolation that this plan asks for cannot be provisioned here yet.', advice: 'Choose a plan whose isolation is pool.' },
   slug_taken: { ...caller, grpc: 'ALREADY_EXISTS', http: 409, sentence: 'The slug belongs to another tenant.', advice: 'Choose another slug, or leave it out and one is made from the company name.' },
   slug_reserved: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The slug is reserved for the platform.', advice: 'Choose another slug.' },
   slug_invalid: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The slug is not valid.', advice: 'Use 3 to 40 lower-case letters, digits and hyphens; no hyphen first, last or twice in a row.' },

@@ -1,6 +1,7 @@
 // Tenancy: the pure values of the domain that every service shares.
 export { type Catalog, type Plan, parseCatalog } from './catalog.ts';
 export * from './catalog-file.ts';
+export * from './dedicated.ts';
 export { got } from './got.ts';
 export * from './holds.ts';
 export * from './host.ts';

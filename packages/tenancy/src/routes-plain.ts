@@ -167,6 +167,7 @@ function readTenant(reader: PlainReader, end: number, words: Words): TenantRoute
   const entitlementVersion = reader.uint64(tags.tenantEntitlementVersion, end);
   const branding = reader.has(tags.tenantBranding, end) ? readBranding(reader) : { name: '', color: '' };
   const platform = reader.truth(tags.tenantPlatform, end);
+  const moving = reader.truth(tags.tenantMoving, end);
   const route: TenantRoute = {
     kind: 'tenant',
     tenantId,
@@ -180,6 +181,7 @@ function readTenant(reader: PlainReader, end: number, words: Words): TenantRoute
     entitlementVersion,
     branding,
     platform,
+    moving,
   };
   return limits === undefined ? route : { ...route, limits };
 }

@@ -135,7 +135,7 @@ function entityFromProto(entity: EntityMessage, words: Words): RouteEntity {
 }
 
 function tenantFromProto(message: TenantRouteMessage, words: Words): TenantRoute {
-  const { tenantId, slug, plan, state, features, upstream, isolation, limits, branding, platform } = message;
+  const { tenantId, slug, plan, state, features, upstream, isolation, limits, branding, platform, moving } = message;
   return {
     kind: 'tenant',
     tenantId,
@@ -149,6 +149,7 @@ function tenantFromProto(message: TenantRouteMessage, words: Words): TenantRoute
     entitlementVersion: toNumber('tenant.entitlement_version', message.entitlementVersion),
     branding: { name: branding?.name ?? '', color: branding?.color ?? '' },
     platform,
+    moving,
     ...(limits && {
       limits: {
         requestsPerSecond: limits.requestsPerSecond,

@@ -34,6 +34,7 @@ export const tenantIsolation = sized(9);
 export const tenantEntitlementVersion = varint(10);
 export const tenantBranding = sized(11);
 export const tenantPlatform = varint(12);
+export const tenantMoving = varint(13);
 
 export const limitsRequestsPerSecond = varint(1);
 export const limitsConcurrency = varint(2);

@@ -41,6 +41,7 @@ const tenant = {
   entitlementVersion: 1,
   branding: { name: 'One', color: '' },
   platform: false,
+  moving: false,
 } satisfies RouteEntity;
 
 function tenantWith(change: Partial<TenantRoute>): RouteEntry {

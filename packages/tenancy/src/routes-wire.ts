@@ -137,6 +137,7 @@ function writeTenant(writer: BinaryWriter, route: TenantRoute): void {
   writeText(writer, tags.brandingColor, branding.color);
   writer.join();
   writeTrue(writer, tags.tenantPlatform, route.platform);
+  writeTrue(writer, tags.tenantMoving, route.moving);
 }
 
 // What is empty, zero or false is not sent.

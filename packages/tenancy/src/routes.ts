@@ -59,6 +59,8 @@ export interface TenantRoute {
   readonly branding: Branding;
   /** A part of the platform itself: it gets no tenant context. */
   readonly platform: boolean;
+  /** It is being moved: gateways hold its new requests back for a moment. */
+  readonly moving: boolean;
 }
 
 /** A named set of endpoints. */

@@ -18,6 +18,7 @@ describe("a tenant's life", () => {
       'provisioning -> failed',
       'active -> terminating',
       'failed -> terminating',
+      'terminating -> active',
       'terminating -> terminated',
     ]);
   });
@@ -27,15 +28,20 @@ describe("a tenant's life", () => {
     for (const state of tenantStates) expect(reachable(state)).toContain('terminated');
   });
 
-  test('never comes back: no walk of any length sees a state twice', () => {
+  test('never comes back, but from a termination: without those no walk of any length sees a state twice', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...tenantStates), { maxLength: 40 }), (wishes) => {
         const walk: TenantState[] = ['requested'];
+        let cancelled = 0;
         for (const wish of wishes) {
-          const result = transition(walk.at(-1) ?? 'requested', wish);
-          if (result.ok) walk.push(unwrap(result));
+          const from = walk.at(-1) ?? 'requested';
+          const result = transition(from, wish);
+          if (!result.ok) continue;
+          if (from === 'terminating' && wish === 'active') cancelled += 1;
+          walk.push(unwrap(result));
         }
-        expect(new Set(walk).size).toBe(walk.length);
+        expect(walk.length - new Set(walk).size).toBeLessThanOrEqual(2 * cancelled);
+        if (cancelled === 0) expect(new Set(walk).size).toBe(walk.length);
       }),
     );
   });

@@ -6,15 +6,15 @@ import { err, ok, type Result } from './result.ts';
  * Every state with those that may follow. Holds stand beside the state and are not in here.
  *
  * A tenant fails only out of `provisioning`: whatever is wrong with it, it is the provision operation that finds out,
- * and that operation moves the tenant to `provisioning` first. Nothing leads back: a company that tries again is
- * another tenant.
+ * and that operation moves the tenant to `provisioning` first. One thing leads back: a termination that is cancelled. A
+ * company that tries again after a failure is another tenant.
  */
 const followers = {
   requested: ['provisioning'],
   provisioning: ['active', 'failed'],
   active: ['terminating'],
   failed: ['terminating'],
-  terminating: ['terminated'],
+  terminating: ['terminated', 'active'],
   terminated: [],
 } as const satisfies Record<string, readonly string[]>;
 

@@ -145,6 +145,7 @@ function explanationOf(url: string): object {
       features: ['contacts'],
       entitlementVersion: 1,
       platform: false,
+      moving: false,
       inflight: 0,
     },
     upstream: { name: 'desk-shared', endpoints: [{ address: '127.0.0.1:9100', healthy: true, inflight: 0, weight: 1, zone: '' }] },

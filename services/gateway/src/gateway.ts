@@ -22,6 +22,7 @@ import { TenantLabels } from './domain/tenant-labels.ts';
 import { Upstreams } from './domain/upstreams.ts';
 import type { CreateEngine } from './engine/engine.ts';
 import { Traffic, type TrafficOptions } from './engine/traffic.ts';
+import { WaitingRoom } from './engine/waiting-room.ts';
 import type { GatewayMetrics } from './metrics.ts';
 
 /** Where a gateway's routes come from. */
@@ -67,6 +68,8 @@ export interface Gateway extends Component {
   address(): string;
   /** host:port of the admin port. */
   adminAddress(): string;
+  /** The table is another than a moment ago: whoever waits for it is looked after at once. */
+  routesApplied(): void;
   /** What the origin says of its routes is another than a moment ago: shown at once, and not at the next turn. */
   routesChanged(): void;
 }
@@ -82,6 +85,11 @@ export function createGateway(parts: GatewayParts): Gateway {
   const random = new RandomPool(parts.random);
   const admission = new Admission(limits);
   const upstreams = new Upstreams((address) => engine.forget(address));
+  const waitingRoom = new WaitingRoom({
+    isMoving: (tenantId) => follower.table.tenant(tenantId)?.moving ?? true,
+    clock,
+    metrics: gatewayMetrics,
+  });
   const labels = new TenantLabels();
   const tokens = createContextTokens({ keysFile: parts.contextKeysFile, clock, logger });
   const accessLog: AccessLog | undefined =
@@ -92,6 +100,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     table: () => follower.table,
     onMiss: origin.onMiss,
     admission,
+    waitingRoom,
     upstreams,
     contextFor: tokens.tokenFor,
     labels,
@@ -159,14 +168,14 @@ export function createGateway(parts: GatewayParts): Gateway {
     };
   }
 
-  /** A tunnel ends with what it was opened by: its tenant's standing and its host. */
+  /** A tunnel ends with what it was opened by: its tenant's standing, where its data are, and its host. */
   function cutTunnels(): void {
     const { inSync } = origin.status();
     const { table } = follower;
-    engine.cutTunnels(({ tenant, read }) => {
+    engine.cutTunnels(({ tenant, isolation, read }) => {
       if (tenant === undefined || read === undefined) return true;
       const now = table.tenant(tenant.tenantId);
-      if (now !== undefined && standing(now) !== undefined) return false;
+      if (now !== undefined && (standing(now) !== undefined || now.isolation !== isolation)) return false;
       // What the table does not know is gone only if the table is all there is to know.
       return !inSync || table.find(read.host)?.tenant?.tenantId === tenant.tenantId;
     });
@@ -205,6 +214,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     },
     address: () => engine.address(),
     adminAddress: () => admin.address(),
+    routesApplied: () => waitingRoom.look(),
     routesChanged: showRoutes,
   };
 }

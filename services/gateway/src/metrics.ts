@@ -18,6 +18,12 @@ export function gatewayMetrics(metrics: Metrics) {
     refusals: metrics.counter('burgage_gateway_refusals_total', 'Requests that the gateway answered itself, by code.', ['code']),
     terminations: metrics.counter('burgage_gateway_terminations_total', 'How requests and tunnels ended.', ['reason']),
     bytes: metrics.counter('burgage_gateway_body_bytes_total', 'Bytes of bodies and tunnels: in from clients, out to them.', ['direction']),
+    waited: metrics.counter(
+      'burgage_gateway_requests_held_total',
+      "Requests held for the end of their tenant's move, by outcome: served, timed_out, full (not held, too many were), left (by the client).",
+      ['outcome'],
+    ),
+    waiting: metrics.gauge('burgage_gateway_requests_held', "Requests that wait for the end of their tenant's move."),
     inflight: metrics.gauge('burgage_gateway_requests_in_flight', 'Requests in flight.'),
     tunnels: metrics.gauge('burgage_gateway_tunnels', 'Open tunnels.'),
     connections: metrics.gauge('burgage_gateway_client_connections', 'Open connections of clients.'),

@@ -2,11 +2,11 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createContextVerifier, generateContextKey } from '@burgage/app-kit';
-import { createLogger, Readiness } from '@burgage/runtime';
+import { createLogger, createMetrics, Readiness } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
 import type { Gateway } from './gateway.ts';
 import { createGatewayService, type Explanation, type GatewayServiceOptions, type RouteStatus } from './service.ts';
-import { eventually, onTestEnd, RawClient, sendRaw, silent, startApp, startTcp, temporaryFolder } from './testing/fixture.ts';
+import { eventually, metricValue, onTestEnd, RawClient, sendRaw, silent, startApp, startTcp, temporaryFolder } from './testing/fixture.ts';
 import { removal, routeOf, TestRegistry, upstreamOf } from './testing/registry.ts';
 
 const token = 'internal-token';
@@ -298,6 +298,61 @@ describe('an open tunnel', () => {
   });
 });
 
+describe('a move of a tenant', () => {
+  it('holds its requests until the registry says where it is now, and gives the app there a context of that place', async () => {
+    const folder = await temporaryFolder();
+    const keysFile = join(folder, 'keys.json');
+    await writeFile(keysFile, JSON.stringify({ keys: [await generateContextKey()] }), { mode: 0o600 });
+    const contexts: { app: string; token: string }[] = [];
+    const appOf = (name: string) =>
+      startApp((request, response) => {
+        contexts.push({ app: name, token: request.headers['burgage-context']?.toString() ?? '' });
+        response.end(name);
+      });
+    const [shared, silo] = [await appOf('shared'), await appOf('silo')];
+    const registry = new TestRegistry(folder);
+    registry.append(upstreamOf(shared.address), upstreamOf(silo.address, { name: 'silo' }), ...routeOf('acme.test'));
+    await registry.start();
+    const metrics = createMetrics();
+    const { port, admin, status } = await startService(registry, { contextKeysFile: keysFile, metrics });
+    await eventually(async () => (await status()).inSync);
+    const [route] = routeOf('acme.test');
+    let version = 1;
+    const say = async (fields: object) => {
+      version += 1;
+      if (route?.entity?.kind === 'tenant') registry.append({ ...route, version, entity: { ...route.entity, ...fields } });
+      await eventually(() => registry.acks.at(-1)?.revision === registry.journal.length);
+    };
+    const waiting = () => metricValue(metrics, 'burgage_gateway_requests_held');
+    const places = [
+      { upstream: 'shared', isolation: 'bridge', entitlementVersion: 2 },
+      { upstream: 'silo', isolation: 'silo', entitlementVersion: 3 },
+      // The same version once more, as after an older copy of the registry's store was restored.
+      { upstream: 'silo', isolation: 'bridge', entitlementVersion: 3 },
+      { upstream: 'shared', isolation: 'pool', entitlementVersion: 4 },
+    ] as const;
+    await get(port, 'acme.test');
+    for (const [index, place] of places.entries()) {
+      await say({ ...(places[index - 1] ?? {}), moving: true });
+      const held = get(port, 'acme.test');
+      await eventually(async () => (await waiting()) === 1);
+      expect(contexts).toHaveLength(index + 1);
+      await say({ ...place, moving: true });
+      expect(await waiting()).toBe(1);
+      await say(place);
+      await held;
+      const { app, token } = contexts[index + 1] ?? { app: '', token: '' };
+      expect(app).toBe(place.upstream);
+      const verifier = createContextVerifier({ jwksUrl: `${admin}/jwks.json`, audience: place.upstream });
+      expect(await verifier.tenant(token)).toMatchObject({
+        isolation: place.isolation,
+        entitlementVersion: place.entitlementVersion,
+      });
+    }
+    expect(await metricValue(metrics, 'burgage_gateway_requests_held_total', { outcome: 'served' })).toBe(places.length);
+  });
+});
+
 describe('the tenant context', () => {
   it('is signed for the tenant and its upstream, verifiable by the published keys, and the same within a minute', async () => {
     const folder = await temporaryFolder();
@@ -377,6 +432,7 @@ describe('explain', () => {
         features: ['export'],
         entitlementVersion: 1,
         platform: false,
+        moving: false,
         inflight: 0,
       },
       upstream: { name: 'shared', endpoints: [{ address: appAddress, healthy: true, inflight: 0, weight: 1, zone: '' }] },

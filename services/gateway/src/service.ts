@@ -95,7 +95,10 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
     random,
     onChange: (change) => {
       if (follower.caughtUp || change === 'swapped') source = 'registry';
-      if (change === 'advanced' || change === 'swapped') tableFile?.changed();
+      if (change === 'advanced' || change === 'swapped') {
+        tableFile?.changed();
+        gateway.routesApplied();
+      }
       if (follower.caughtUp === wasCaughtUp && (change === 'none' || change === 'advanced')) return;
       if (follower.caughtUp && !wasCaughtUp) logger.info({ ...follower.position, hosts: follower.table.hostCount }, 'routes in sync');
       wasCaughtUp = follower.caughtUp;
@@ -146,6 +149,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
       logger.warn({ ...follower.position, hosts: follower.table.hostCount }, 'held snapshot accepted by an operator');
       tableFile?.changed();
       watch.ack();
+      gateway.routesApplied();
       gateway.routesChanged();
       return true;
     },

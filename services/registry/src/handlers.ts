@@ -2,17 +2,19 @@
 import { invalidField, RegistryService } from '@burgage/contracts';
 import { implement, type RpcImplementation } from '@burgage/rpc';
 import type { Logger } from '@burgage/runtime';
-import type { Journal } from '@burgage/store';
+import type { Journal, Stored } from '@burgage/store';
 import { routeBatchToBytes, routeEntryToProto, unwrap } from '@burgage/tenancy';
 import { gatewayToProto, isolationFromProto, stateFromProto, tenantToProto, upstreamToProto } from './adapters/proto.ts';
+import { parseHold } from './domain/entitlement.ts';
 import { parseFence } from './domain/fence.ts';
+import type { TenantRecord } from './domain/tenant.ts';
 import type { Gateways } from './gateways.ts';
 import { resolveHost } from './host-resolver.ts';
 import type { RegistryMetrics } from './metrics.ts';
 import type { Placement } from './placement.ts';
 import type { RouteCache } from './route-cache.ts';
 import type { RouteFeed } from './route-feed.ts';
-import type { Tenants } from './tenants.ts';
+import type { ShownTenant, Tenants } from './tenants.ts';
 import { watchRoutes } from './watch.ts';
 
 export interface HandlerParts {
@@ -29,7 +31,15 @@ export interface HandlerParts {
 const pageSizeDefault = 50;
 const pageSizeMax = 500;
 
+function pageSizeOf(asked: number): number {
+  if (asked <= pageSizeMax) return asked || pageSizeDefault;
+  throw invalidField('page_size', `got ${asked}, expected 1 to ${pageSizeMax}, or 0 for ${pageSizeDefault}`);
+}
+
 export function registryHandlers({ tenants, placement, feed, gateways, routes, cache, metrics, logger }: HandlerParts): RpcImplementation {
+  const tenantOf = (tenant: Stored<TenantRecord>) => tenantToProto(tenant, tenants.dueTo(tenant.value));
+  const answer = ({ tenant, revision }: ShownTenant) => ({ tenant: tenantOf(tenant), revision: BigInt(revision) });
+
   return implement(RegistryService, {
     async createTenant(request) {
       const { tenant, created } = await tenants.create(request);
@@ -37,25 +47,23 @@ export function registryHandlers({ tenants, placement, feed, gateways, routes, c
         metrics.tenantsCreated.inc();
         logger.info({ tenant: tenant.id, slug: tenant.value.slug, plan: tenant.value.plan }, 'tenant requested');
       }
-      return { tenant: tenantToProto(tenant), created };
+      return { tenant: tenantOf(tenant), created };
     },
 
     async getTenant({ tenant }) {
-      return { tenant: tenantToProto(await tenants.get(tenant)) };
+      return { tenant: tenantOf(await tenants.get(tenant)) };
     },
 
     async listTenants({ pageSize, pageToken, state, plan, oldestFirst }) {
-      if (pageSize > pageSizeMax)
-        throw invalidField('page_size', `got ${pageSize}, expected 1 to ${pageSizeMax}, or 0 for ${pageSizeDefault}`);
       const wanted = unwrap(stateFromProto(state));
       const page = await tenants.list({
-        pageSize: pageSize || pageSizeDefault,
+        pageSize: pageSizeOf(pageSize),
         pageToken,
         plan,
         oldestFirst,
         ...(wanted && { state: wanted }),
       });
-      return { tenants: page.items.map(tenantToProto), nextPageToken: page.nextCursor ?? '' };
+      return { tenants: page.items.map(tenantOf), nextPageToken: page.nextCursor ?? '' };
     },
 
     async transitionTenant({ tenantId, state, fence, reason }) {
@@ -64,18 +72,50 @@ export function registryHandlers({ tenants, placement, feed, gateways, routes, c
       const { tenant, revision } = await tenants.move(tenantId, wanted, unwrap(parseFence(fence)), reason);
       metrics.transitions.inc({ state: wanted });
       logger.info({ tenant: tenantId, state: wanted, revision }, 'tenant moved');
-      return { tenant: tenantToProto(tenant), revision: BigInt(revision) };
+      return answer({ tenant, revision });
     },
 
     async putTenantRoute({ tenantId, upstream, isolation, fence }) {
       const place = { upstream, isolation: unwrap(isolationFromProto(isolation)) };
       const { written, revision } = await placement.putTenantRoute(tenantId, place, unwrap(parseFence(fence)));
-      return { tenant: tenantToProto(written), revision: BigInt(revision) };
+      return { tenant: tenantOf(written), revision: BigInt(revision) };
     },
 
     async removeTenantRoute({ tenantId, fence }) {
       const { written, revision } = await placement.removeTenantRoute(tenantId, unwrap(parseFence(fence)));
-      return { tenant: tenantToProto(written), revision: BigInt(revision) };
+      return { tenant: tenantOf(written), revision: BigInt(revision) };
+    },
+
+    async addTenantHold({ tenantId, hold, fence }) {
+      const shown = await tenants.addHold(tenantId, unwrap(parseHold(hold)), unwrap(parseFence(fence)));
+      logger.info({ tenant: tenantId, hold, revision: shown.revision }, 'tenant held');
+      return answer(shown);
+    },
+
+    async liftTenantHold({ tenantId, hold, fence }) {
+      const shown = await tenants.liftHold(tenantId, unwrap(parseHold(hold)), unwrap(parseFence(fence)));
+      logger.info({ tenant: tenantId, hold, revision: shown.revision }, 'hold of tenant lifted');
+      return answer(shown);
+    },
+
+    async setTenantPlan({ tenantId, plan, fence, validateOnly }) {
+      if (validateOnly) return { tenant: tenantOf(await tenants.checkPlan(tenantId, plan)) };
+      const shown = await tenants.changePlan(tenantId, plan, unwrap(parseFence(fence)));
+      logger.info({ tenant: tenantId, plan, revision: shown.revision }, 'plan of tenant changed');
+      return answer(shown);
+    },
+
+    async setTenantMoving({ tenantId, moving, fence }) {
+      return answer(await tenants.setMoving(tenantId, moving, unwrap(parseFence(fence))));
+    },
+
+    async removeUpstream({ name }) {
+      return { revision: BigInt(await placement.removeUpstream(name)) };
+    },
+
+    async listUpstreams({ pageSize, pageToken }) {
+      const page = await placement.listUpstreams(pageSizeOf(pageSize), pageToken);
+      return { upstreams: page.items.map(upstreamToProto), nextPageToken: page.nextCursor ?? '' };
     },
 
     async putUpstream({ name, endpoints }) {

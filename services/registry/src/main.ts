@@ -4,7 +4,7 @@ import { eventsSettings, openEvents } from '@burgage/events';
 import { tlsFrom, tlsSettings } from '@burgage/rpc';
 import { type Logger, privateFolder, runService } from '@burgage/runtime';
 import { openStore, type StorePlace, storeSettings, upgradeAndSay, upgradeSettings } from '@burgage/store';
-import { loadCatalog, normalizeHost, unwrap } from '@burgage/tenancy';
+import { dedicatedSetting, loadCatalog, normalizeHost, unwrap } from '@burgage/tenancy';
 import { z } from 'zod';
 import { documentTypes } from './adapters/documents.ts';
 import { createRegistryService } from './service.ts';
@@ -43,6 +43,7 @@ await runService({
       default: 'localhost',
       description: "Domain that tenants' subdomains hang below",
     },
+    dedicated: dedicatedSetting,
     journalEntriesKept: {
       flag: 'journal-kept',
       env: 'BURGAGE_JOURNAL_KEPT',
@@ -68,6 +69,7 @@ await runService({
       baseDomain: unwrap(normalizeHost(settings.baseDomain)),
       logger,
       metrics,
+      dedicated: settings.dedicated,
       journalEntriesKept: settings.journalEntriesKept,
     });
   },

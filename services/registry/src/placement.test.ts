@@ -279,12 +279,16 @@ describe('a crash', () => {
       const { client } = of;
       await client.putUpstream({ name: `up-${key}`, endpoints: [{ address: '127.0.0.1:9100' }] });
       await client.putPlatformRoute({ label: 'status', upstream: `up-${key}` });
+      await client.putUpstream({ name: `gone-${key}`, endpoints: [{ address: '127.0.0.1:9200' }] });
+      await client.removeUpstream({ name: `gone-${key}` });
       const { tenant } = await client.createTenant(tenantRequest(key, { slug: `slug-${key}` }));
       const tenantId = tenant?.id ?? '';
       const fail = () => client.transitionTenant({ tenantId, state: TenantState.FAILED, fence: fence(), reason: 'undone' });
       if (tenant?.state === TenantState.FAILED) return void (await fail());
       await client.transitionTenant({ tenantId, state: TenantState.PROVISIONING, fence: fence() });
       await client.putTenantRoute({ tenantId, upstream: `up-${key}`, isolation: 'pool', fence: fence() });
+      await client.addTenantHold({ tenantId, hold: 'unpaid', fence: fence() });
+      await client.setTenantPlan({ tenantId, plan: 'free', fence: fence() });
       await client.removeTenantRoute({ tenantId, fence: fence() });
       await client.putTenantRoute({ tenantId, upstream: `up-${key}`, isolation: 'pool', fence: fence() });
       await fail();
@@ -304,6 +308,7 @@ describe('a crash', () => {
       await life(second, `k${at}`);
       expect(await second.client.getTenant({ tenant: `slug-k${at}` }).catch(({ code }: { code: string }) => code)).toBe('tenant_not_found');
       expect((await second.client.resolveHost({ host: `slug-k${at}.localhost` })).host).toBeUndefined();
+      await expect(second.client.getUpstream({ name: `gone-k${at}` })).rejects.toMatchObject({ code: 'upstream_not_found' });
       expect(await journalled(second)).toEqual(await documented(second));
       await second.stop();
     }

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { BurgageError, isBurgageError } from '@burgage/contracts';
 import type { Clock, Random } from '@burgage/runtime';
-import type { Stored } from '@burgage/store';
+import type { Page, Stored } from '@burgage/store';
 import { type Endpoint, type Isolation, ok, unwrap } from '@burgage/tenancy';
 import { change, put, type RegistryDocuments } from './adapters/documents.ts';
 import { routeItem, tenantChanged } from './adapters/outbox.ts';
@@ -47,6 +47,13 @@ export interface Placement {
   putUpstream(name: string, endpoints: readonly Endpoint[]): Promise<Shown<UpstreamRecord>>;
   /** @throws BurgageError `upstream_not_found`. */
   getUpstream(name: string): Promise<Stored<UpstreamRecord>>;
+  /** A page of the upstreams there are, by name. @throws BurgageError `invalid_page_token`. */
+  listUpstreams(pageSize: number, pageToken: string): Promise<Page<UpstreamRecord>>;
+  /**
+   * Removes an upstream; where there is none nothing is done. Answers with a revision that does not show it.
+   * @throws BurgageError `transition_not_allowed` naming a tenant or a part of the platform that it serves.
+   */
+  removeUpstream(name: string): Promise<number>;
   /** Answers with the host. @throws BurgageError `invalid_argument`, `upstream_not_found`, `already_exists` where a tenant has the host. */
   putPlatformRoute(label: string, upstream: string): Promise<{ host: string; revision: number }>;
 }
@@ -89,6 +96,8 @@ export function createPlacement({
       outbox: changed,
       missing: () => tenantNotFound(tenantId),
     });
+    // Whoever removed it meanwhile may have looked too early to find this tenant.
+    await getUpstream(upstream);
     return { written, revision: await publisher.publish([upstreams, upstream], [hosts, host], [tenants, tenantId]) };
   }
 
@@ -170,7 +179,7 @@ export function createPlacement({
     const wanted = unwrap(parseUpstream(name, endpoints));
     const written = await put(upstreams, name, wanted, {
       begin: (value) => [routeItem(upstreamEntry(value, 1))],
-      decide: ({ value }) => ok(isDeepStrictEqual(value.endpoints, wanted.endpoints) ? value : wanted),
+      decide: ({ value }) => ok(!value.removed && isDeepStrictEqual(value.endpoints, wanted.endpoints) ? value : wanted),
       outbox: ({ version }, value) => [routeItem(upstreamEntry(value, version + 1))],
     });
     return { written, revision: await publisher.publish([upstreams, name]) };
@@ -178,9 +187,59 @@ export function createPlacement({
 
   async function getUpstream(name: string): Promise<Stored<UpstreamRecord>> {
     const upstream = name === '' ? undefined : await upstreams.get(name);
-    if (!upstream)
+    if (!upstream || upstream.value.removed)
       throw new BurgageError('upstream_not_found', { message: `No upstream has the name ${JSON.stringify(name.slice(0, 80))}.` });
     return upstream;
+  }
+
+  async function listUpstreams(pageSize: number, pageToken: string): Promise<Page<UpstreamRecord>> {
+    const items: Stored<UpstreamRecord>[] = [];
+    let cursor: string | undefined = pageToken || undefined;
+    do {
+      const page: Page<UpstreamRecord> = await upstreams.list({
+        tooNew: 'omit',
+        pageSize: pageSize - items.length,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      items.push(...page.items.filter(({ value }) => !value.removed));
+      cursor = page.nextCursor;
+    } while (cursor !== undefined && items.length < pageSize);
+    return cursor === undefined ? { items } : { items, nextCursor: cursor };
+  }
+
+  async function removeUpstream(name: string): Promise<number> {
+    const before = name === '' ? undefined : await upstreams.get(name);
+    if (before !== undefined) {
+      if (!before.value.removed) await refuseWhileServing(name);
+      await setRemoved(name, true);
+      try {
+        await refuseWhileServing(name);
+      } catch (error) {
+        // Somebody was placed on it in between.
+        await setRemoved(name, false);
+        throw error;
+      }
+    }
+    return publisher.publish([upstreams, name]);
+  }
+
+  async function setRemoved(name: string, removed: boolean): Promise<void> {
+    await change(upstreams, name, {
+      decide: ({ value }) => ok(removed === (value.removed ?? false) ? value : { ...value, removed }),
+      outbox: ({ version }, value) => [routeItem(upstreamEntry(value, version + 1))],
+      missing: () => new BurgageError('document_not_found'),
+    });
+  }
+
+  async function refuseWhileServing(name: string): Promise<void> {
+    const { items } = await tenants.list({ where: [{ field: 'upstream', op: 'eq', value: name }], pageSize: 1 });
+    const parts = await platformRoutes.list({ pageSize: 1_000 });
+    const served = items[0]?.id ?? parts.items.find(({ value }) => value.upstream === name)?.id;
+    if (served === undefined) return;
+    throw new BurgageError('transition_not_allowed', {
+      message: `The upstream ${name} serves ${served} and cannot be removed: expected one that serves nobody.`,
+      metadata: { upstream: name, serves: served },
+    });
   }
 
   async function putPlatformRoute(label: string, upstream: string): Promise<{ host: string; revision: number }> {
@@ -194,8 +253,20 @@ export function createPlacement({
       decide: ({ value }) => ok(value.upstream === upstream ? value : wanted),
       outbox: ({ version }, value) => [routeItem(platformEntry(value, version + 1))],
     });
+    await getUpstream(upstream);
     return { host, revision: await publisher.publish([upstreams, upstream], [hosts, host], [platformRoutes, id]) };
   }
 
-  return { hostOf, showHost, putTenantRoute, removeTenantRoute, releaseHosts, putUpstream, getUpstream, putPlatformRoute };
+  return {
+    hostOf,
+    showHost,
+    putTenantRoute,
+    removeTenantRoute,
+    releaseHosts,
+    putUpstream,
+    getUpstream,
+    listUpstreams,
+    removeUpstream,
+    putPlatformRoute,
+  };
 }

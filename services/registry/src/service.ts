@@ -30,6 +30,8 @@ export interface RegistryServiceOptions {
   readonly catalog: Catalog;
   /** What tenants' subdomains hang below: `example.com`. */
   readonly baseDomain: string;
+  /** Off: every plan gives the isolation `pool`, whatever it says. Default on. */
+  readonly dedicated?: boolean;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock?: Clock;
@@ -54,6 +56,7 @@ export function createRegistryService(options: RegistryServiceOptions): Componen
     events,
     catalog,
     baseDomain,
+    dedicated = true,
     logger,
     clock = systemClock,
     random = systemRandom,
@@ -98,7 +101,7 @@ export function createRegistryService(options: RegistryServiceOptions): Componen
     tls: options.tls,
     services: [
       registryHandlers({
-        tenants: createTenants({ documents, catalog, clock, random, publisher, placement }),
+        tenants: createTenants({ documents, catalog, dedicated, clock, random, publisher, placement }),
         placement,
         feed: createRouteFeed({
           journal: routes,

@@ -30,6 +30,7 @@ const entity: fc.Arbitrary<RouteEntity> = fc.oneof(
       entitlementVersion: version,
       branding: fc.record({ name: fc.string(), color: fc.string() }),
       platform: fc.boolean(),
+      moving: fc.boolean(),
       limits: fc.option(limits, { nil: undefined }),
     })
     .map(({ limits, ...route }) => (limits ? { ...route, limits } : route)),

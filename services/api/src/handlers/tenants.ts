@@ -113,7 +113,6 @@ export function mountTenants(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
         'body_too_large',
         'invalid_argument',
         'unknown_plan',
-        'plan_not_available',
         'slug_invalid',
         'slug_reserved',
         'slug_taken',

@@ -103,17 +103,7 @@ export function signUpSchema(catalog: Catalog) {
         plan: z
           .string({ error: `expected one of ${plans.join(', ')}` })
           .superRefine((name, context) => {
-            const plan = Object.hasOwn(catalog.plans, name) ? catalog.plans[name] : undefined;
-            if (plan === undefined) {
-              refuse(context, 'unknown_plan', unknownPlan(name, catalog.name, plans));
-            } else if (plan.isolation !== 'pool') {
-              const possible = plans.filter((other) => catalog.plans[other]?.isolation === 'pool');
-              refuse(
-                context,
-                'plan_not_available',
-                `${name} needs the isolation ${plan.isolation}, and only pool can be provisioned here yet; possible: ${possible.join(', ') || 'none'}`,
-              );
-            }
+            if (!Object.hasOwn(catalog.plans, name)) refuse(context, 'unknown_plan', unknownPlan(name, catalog.name, plans));
           })
           .openapi({ description: 'A plan of the catalog.', enum: plans, example: plans[0] ?? 'trial' }),
         owner: z

@@ -37,6 +37,7 @@ export interface ContextTokensOptions {
 interface Kept {
   readonly token: Promise<string>;
   readonly entitlementVersion: number;
+  readonly isolation: TenantRoute['isolation'];
   readonly madeMs: number;
 }
 
@@ -82,14 +83,16 @@ export function createContextTokens({ keysFile, clock, logger }: ContextTokensOp
     },
     tokenFor: (tenant) => {
       if (issuer === undefined || tenant.platform) return undefined;
-      const { tenantId, upstream, entitlementVersion } = tenant;
+      const { tenantId, upstream, entitlementVersion, isolation } = tenant;
       const key = `${tenantId} ${upstream}`;
       const nowMs = clock.monotonicMs();
       const known = kept.get(key);
-      if (known !== undefined && known.entitlementVersion === entitlementVersion && nowMs - known.madeMs < reuseMs) return known.token;
+      // The isolation has its part in the version. It is compared all the same: by it the app finds a tenant's data.
+      const isSame = known?.entitlementVersion === entitlementVersion && known.isolation === isolation;
+      if (known !== undefined && isSame && nowMs - known.madeMs < reuseMs) return known.token;
       const token = issuer.tenantContext(claimsOf(tenant), upstream);
       kept.delete(key);
-      kept.set(key, { token, entitlementVersion, madeMs: nowMs });
+      kept.set(key, { token, entitlementVersion, isolation, madeMs: nowMs });
       // A signature that failed must not be handed out for a minute.
       token.catch(() => kept.delete(key));
       if (kept.size > keptMax) for (const oldest of kept.keys()) if (kept.delete(oldest)) break;

@@ -18,6 +18,7 @@ function tenant(fields: Partial<TenantRoute> = {}): TenantRoute {
     entitlementVersion: 1,
     branding: { name: 'Acme', color: '#336699' },
     platform: false,
+    moving: false,
     ...fields,
   };
 }
@@ -86,6 +87,20 @@ describe('Admission', () => {
     expect(admission.size).toBe(1);
     admission.sweep(1_500);
     expect(admission.size).toBe(0);
+  });
+});
+
+describe('a tenant that is being moved', () => {
+  const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 });
+
+  it('is let in, to wait, and previewed as what is answered at once', () => {
+    expect(isPermit(admission.admit(tenant({ moving: true }), 0))).toBe(true);
+    expect(admission.preview(tenant({ moving: true }), 0)).toMatchObject({ code: 'tenant_moving', retryAfterMs: 1_000 });
+  });
+
+  it('is answered by its state and its holds first: it waits for nothing that would not be served', () => {
+    expect(admission.preview(tenant({ moving: true, state: 'terminating' }), 0)).toMatchObject({ code: 'tenant_closing' });
+    expect(admission.admit(tenant({ moving: true, holds: ['unpaid'] }), 0)).toMatchObject({ code: 'tenant_unpaid' });
   });
 });
 

@@ -8,6 +8,14 @@ const provisioningRetryMs = 2_000;
 /** Wait said to those whose tenant has too much in flight: nobody knows when a request ends. */
 const concurrencyRetryMs = 1_000;
 
+/** Wait said to those whose tenant moves: it holds still for as short as it can. */
+const movingRetryMs = 1_000;
+
+/** The refusal of a request that could not wait for the end of its tenant's move. */
+export function beingMoved(): Refusal {
+  return refuse('tenant_moving', { retryAfterMs: movingRetryMs });
+}
+
 /** Why the tenant is not served whatever the request; undefined where it is. */
 export function standing(tenant: TenantRoute): Refusal | undefined {
   switch (tenant.state) {
@@ -17,6 +25,7 @@ export function standing(tenant: TenantRoute): Refusal | undefined {
     case 'failed':
       return refuse('tenant_failed');
     case 'terminating':
+      return refuse('tenant_closing');
     case 'terminated':
       return refuse('tenant_gone');
     case 'active':
@@ -83,9 +92,9 @@ export class Admission {
     return tenant.limits?.bodyBytesMax || this.#bounds.bodyBytesMax;
   }
 
-  /** What would be answered now, without counting a request. */
+  /** What would be answered now, without counting a request, nor waiting for the end of a move. */
   preview(tenant: TenantRoute, nowMs: number): Refusal | undefined {
-    const refusal = standing(tenant);
+    const refusal = standing(tenant) ?? (tenant.moving ? beingMoved() : undefined);
     if (refusal !== undefined) return refusal;
     const meter = this.#meters.get(tenant.tenantId);
     if (meter === undefined) return undefined;

@@ -39,7 +39,11 @@ export interface Exchange {
   readonly startedMs: number;
   read?: ReadHead;
   tenant?: TenantRoute;
+  /** Where its data were when it was let in: what its app was told. */
+  isolation?: TenantRoute['isolation'];
   permit?: Permit;
+  /** Wakes it, while it waits for the end of its tenant's move. */
+  waiting?: AbortController;
   traceparent?: string;
   endpoint?: string;
   attempts: number;

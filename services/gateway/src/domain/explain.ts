@@ -43,6 +43,7 @@ export interface Explanation {
     readonly features: readonly string[];
     readonly entitlementVersion: number;
     readonly platform: boolean;
+    readonly moving: boolean;
     readonly inflight: number;
   };
   readonly upstream?: {
@@ -122,7 +123,7 @@ export function explain(url: string, facts: ExplainFacts): Explanation {
 }
 
 function tenantOf(tenant: TenantRoute, admission: Admission): NonNullable<Explanation['tenant']> {
-  const { tenantId, slug, branding, plan, isolation, state, holds, features, entitlementVersion, platform } = tenant;
+  const { tenantId, slug, branding, plan, isolation, state, holds, features, entitlementVersion, platform, moving } = tenant;
   const { requestsPerSecond = 0, concurrency = 0, bodyBytesMax = 0 } = tenant.limits ?? {};
   return {
     id: tenantId,
@@ -136,6 +137,7 @@ function tenantOf(tenant: TenantRoute, admission: Admission): NonNullable<Explan
     features,
     entitlementVersion,
     platform,
+    moving,
     inflight: admission.inflight(tenantId),
   };
 }

@@ -137,6 +137,7 @@ function addTenant(table: RouteTable, { tenant, plan, state, holds, backends, li
       entitlementVersion: 1,
       branding: { name, color },
       platform: false,
+      moving: false,
     },
   });
 }

@@ -36,6 +36,7 @@ const tenant: RouteEntry = {
     entitlementVersion: 1,
     branding: { name: 'Acme', color: '#336699' },
     platform: false,
+    moving: false,
   },
 };
 

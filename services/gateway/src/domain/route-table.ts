@@ -21,6 +21,7 @@ interface Terms {
   readonly features: readonly string[];
   readonly isolation: Isolation | '';
   readonly platform: boolean;
+  readonly moving: boolean;
   readonly color: string;
   readonly holds: readonly Hold[];
 }
@@ -81,6 +82,9 @@ class TenantRow implements TenantRoute {
   get platform(): boolean {
     return this.terms.platform;
   }
+  get moving(): boolean {
+    return this.terms.moving;
+  }
   get branding(): Branding {
     return { name: this.name, color: this.terms.color };
   }
@@ -88,7 +92,7 @@ class TenantRow implements TenantRoute {
   /** The entity as it came: without limits where none were given. */
   entity(): TenantRoute {
     const { tenantId, slug, entitlementVersion, name, upstream } = this;
-    const { state, plan, limits, features, isolation, platform, color, holds } = this.terms;
+    const { state, plan, limits, features, isolation, platform, moving, color, holds } = this.terms;
     return {
       kind: 'tenant',
       tenantId,
@@ -103,12 +107,13 @@ class TenantRow implements TenantRoute {
       entitlementVersion,
       branding: { name, color },
       platform,
+      moving,
     };
   }
 }
 
 const noLimits: TenantLimits = { requestsPerSecond: 0, concurrency: 0, bodyBytesMax: 0 };
-const noTerms: Terms = { state: 'requested', plan: '', features: [], isolation: '', platform: false, color: '', holds: [] };
+const noTerms: Terms = { state: 'requested', plan: '', features: [], isolation: '', platform: false, moving: false, color: '', holds: [] };
 const noUpstream: UpstreamRow = { name: '', version: 0, endpoints: undefined };
 
 /** A host as it is kept; without a tenant it is the memory of a removal. */
@@ -292,19 +297,19 @@ export class RouteTable {
     return this.#lastTerms;
   }
 
-  #sharedTerms({ state, plan, limits, features, isolation, platform, branding, holds }: TenantRoute): Terms {
-    const key = JSON.stringify([state, plan, limits, features, isolation, platform, branding.color, holds]);
+  #sharedTerms({ state, plan, limits, features, isolation, platform, moving, branding, holds }: TenantRoute): Terms {
+    const key = JSON.stringify([state, plan, limits, features, isolation, platform, moving, branding.color, holds]);
     let terms = this.#terms.get(key);
     if (terms === undefined) {
       if (this.#terms.size >= sharedTermsMax) this.#terms.clear();
-      terms = { state, plan, ...(limits && { limits }), features, isolation, platform, color: branding.color, holds };
+      terms = { state, plan, ...(limits && { limits }), features, isolation, platform, moving, color: branding.color, holds };
       this.#terms.set(key, terms);
     }
     return terms;
   }
 }
 
-function areTerms(terms: Terms, { state, plan, limits, features, isolation, platform, branding, holds }: TenantRoute): boolean {
+function areTerms(terms: Terms, { state, plan, limits, features, isolation, platform, moving, branding, holds }: TenantRoute): boolean {
   return (
     // A removed tenant is told from one whose terms are empty.
     terms !== noTerms &&
@@ -312,6 +317,7 @@ function areTerms(terms: Terms, { state, plan, limits, features, isolation, plat
     terms.plan === plan &&
     terms.isolation === isolation &&
     terms.platform === platform &&
+    terms.moving === moving &&
     terms.color === branding.color &&
     terms.limits?.requestsPerSecond === limits?.requestsPerSecond &&
     terms.limits?.concurrency === limits?.concurrency &&

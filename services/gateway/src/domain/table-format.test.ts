@@ -66,6 +66,16 @@ describe('readTable', () => {
     expect(read.value.table.find('acme.test')?.tenantId).toBe('ten_1');
   });
 
+  it('takes a tenant as it was written before tenants could move', () => {
+    const rest = ['acme', 'trial', 'active', [], null, [], 'shared', 'pool', 1, 'Acme', '#336699', false];
+    const tenant = (more: unknown[]) => {
+      const body = `${headingLine({ epoch: '1.e', revision: 7, savedAt: '2026-01-01T00:00:00.000Z' })}${JSON.stringify(['tenant', 3, 'ten_1', ...rest, ...more])}\n`;
+      const read = readTable(Buffer.from(body + endLine(1, seen, crc32(body), crc32)), crc32);
+      return read.ok ? read.value.table.tenant('ten_1')?.moving : read.error.code;
+    };
+    expect([tenant([]), tenant([true]), tenant(['yes'])]).toEqual([false, true, 'data_corrupt']);
+  });
+
   it('says that a file is of a later version', () => {
     const read = readTable(Buffer.from('{"format":"burgage-routes","version":3}\nwhatever'), crc32);
     expect(read.ok ? 'taken' : read.error.code).toBe('document_too_new');

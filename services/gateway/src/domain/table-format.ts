@@ -26,7 +26,7 @@ export function entryLine({ kind, version, key, entity }: RouteEntry): string {
     case 'host':
       return `${JSON.stringify([kind, version, key, entity.tenantId])}\n`;
     case 'tenant': {
-      const { slug, plan, state, holds, limits, features, upstream, isolation, entitlementVersion, branding, platform } = entity;
+      const { slug, plan, state, holds, limits, features, upstream, isolation, entitlementVersion, branding, platform, moving } = entity;
       const limit = limits === undefined ? null : [limits.requestsPerSecond, limits.concurrency, limits.bodyBytesMax];
       const rest = [
         slug,
@@ -41,6 +41,8 @@ export function entryLine({ kind, version, key, entity }: RouteEntry): string {
         branding.name,
         branding.color,
         platform,
+        // Last, and only where it is so: it was not there from the beginning.
+        ...(moving ? [moving] : []),
       ];
       return `${JSON.stringify([kind, version, key, ...rest])}\n`;
     }
@@ -146,11 +148,18 @@ function hostOf(host: string, [tenantId]: readonly unknown[]): RouteEntry['entit
 }
 
 function tenantOf(tenantId: string, rest: readonly unknown[]): RouteEntry['entity'] {
-  const [slug, plan, state, holds, limit, features, upstream, isolation, entitlementVersion, name, color, platform] = rest;
+  const [slug, plan, state, holds, limit, features, upstream, isolation, entitlementVersion, name, color, platform, moving = false] = rest;
   if (typeof slug !== 'string' || typeof plan !== 'string' || typeof upstream !== 'string' || typeof isolation !== 'string')
     return undefined;
   if (typeof state !== 'string' || !isTenantState(state) || typeof name !== 'string' || typeof color !== 'string') return undefined;
-  if (typeof entitlementVersion !== 'number' || typeof platform !== 'boolean' || !isTexts(holds) || !isTexts(features)) return undefined;
+  if (
+    typeof entitlementVersion !== 'number' ||
+    typeof platform !== 'boolean' ||
+    typeof moving !== 'boolean' ||
+    !isTexts(holds) ||
+    !isTexts(features)
+  )
+    return undefined;
   if (!holds.every(isHold) || !(isolation === '' || isIsolation(isolation))) return undefined;
   let limits: { requestsPerSecond: number; concurrency: number; bodyBytesMax: number } | undefined;
   if (limit !== null) {
@@ -172,6 +181,7 @@ function tenantOf(tenantId: string, rest: readonly unknown[]): RouteEntry['entit
     entitlementVersion,
     branding: { name, color },
     platform,
+    moving,
   };
 }
 

@@ -1,7 +1,7 @@
 // One request's life, shared by every engine: resolve, admit, choose, head, record. What moves bytes is the engine's.
 import { type Clock, childTraceparent, newTraceparent, parseTraceparent } from '@burgage/runtime';
 import type { Result, TenantRoute } from '@burgage/tenancy';
-import { type Admission, isPermit } from '../domain/admission.ts';
+import { type Admission, beingMoved, isPermit, standing } from '../domain/admission.ts';
 import { type Answer, answerRefusal } from '../domain/answers.ts';
 import type { EndpointSet, EndpointState, Outcome } from '../domain/endpoint-set.ts';
 import { type AccessRecord, accessRecord, type Exchange, type Peer, type Termination } from '../domain/exchange.ts';
@@ -15,6 +15,7 @@ import type { RouteTable } from '../domain/route-table.ts';
 import { otherTenants, type TenantLabels } from '../domain/tenant-labels.ts';
 import type { Upstreams } from '../domain/upstreams.ts';
 import type { GatewayMetrics } from '../metrics.ts';
+import type { WaitingRoom } from './waiting-room.ts';
 
 export interface TrafficOptions {
   /** The table to answer by, now. */
@@ -22,6 +23,8 @@ export interface TrafficOptions {
   /** What to answer where the table knows nothing: final, a question to the registry that may find no answer, or that there is no table yet. */
   readonly onMiss: (host: string) => 'final' | 'no-table' | Promise<RouteTable | undefined>;
   readonly admission: Admission;
+  /** Where requests wait for the end of their tenant's move. */
+  readonly waitingRoom: WaitingRoom;
   readonly upstreams: Upstreams;
   /** The signed tenant context, where the tenant's app gets one. */
   readonly contextFor: (tenant: TenantRoute) => Promise<string> | undefined;
@@ -95,9 +98,9 @@ export class Traffic {
     };
   }
 
-  /** Finds the tenant and lets the request in, or says why not. */
+  /** Finds the tenant and lets the request in, or says why not. One that is being moved is waited for, a moment. */
   async admit(exchange: Exchange, read: ReadHead): Promise<Admitted | Refusal> {
-    const { table, onMiss, admission, upstreams, contextFor } = this.#options;
+    const { table, onMiss, admission, waitingRoom, upstreams, contextFor } = this.#options;
     exchange.read = read;
     if (this.#draining && read.upgrade !== undefined) return refuse('draining', { retryAfterMs: 1_000 });
     if (isReserved(read.path)) return refuse('not_found');
@@ -113,7 +116,7 @@ export class Traffic {
       found = answered;
       match = found.find(read.host);
     }
-    const tenant = match?.tenant;
+    let tenant = match?.tenant;
     if (tenant === undefined) return refuse('host_unknown');
     exchange.tenant = tenant;
 
@@ -124,8 +127,21 @@ export class Traffic {
     const { body } = read;
     if (body.kind === 'length' && bodyBytesMax > 0 && body.bytes > bodyBytesMax) return bodyTooLarge(bodyBytesMax);
 
+    if (tenant.moving) {
+      const { tenantId } = tenant;
+      const refusal = await waitingRoom.wait(tenantId, exchange);
+      if (refusal !== undefined) return refusal;
+      found = table();
+      tenant = found.find(read.host)?.tenant;
+      if (tenant?.tenantId !== tenantId) return beingMoved();
+      exchange.tenant = tenant;
+      const other = standing(tenant);
+      if (other !== undefined) return other;
+    }
+
     // Both of this moment: a token names the upstream that it is for.
     const set = upstreams.set(tenant.upstream, found.endpoints(tenant.upstream) ?? []);
+    exchange.isolation = tenant.isolation;
     const context = await contextFor(tenant);
     return { tenant, set, headers: this.#headersFor(exchange, context), bodyBytesMax };
   }
@@ -199,11 +215,12 @@ export class Traffic {
     return answer;
   }
 
-  /** The end of an exchange: gives its place back, logs and counts it. */
+  /** The end of an exchange, also of one that waits to be let in: gives its place back, logs and counts it. */
   finish(exchange: Exchange, termination: Termination): void {
-    const { metrics, labels, log, clock } = this.#options;
+    const { metrics, labels, log, clock, waitingRoom } = this.#options;
     const wasTunnel = exchange.status === 101;
     exchange.permit?.release();
+    waitingRoom.leave(exchange);
     if (wasTunnel) metrics.tunnels.dec();
     else metrics.inflight.dec();
     const nowMs = this.nowMs();

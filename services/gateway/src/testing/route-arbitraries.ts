@@ -27,6 +27,7 @@ function entityOf(kind: RouteEntity['kind'], name: number, detail: number): Rout
         entitlementVersion: detail,
         branding: { name: `Größe ${detail}`, color: '#336699' },
         platform: detail % 5 === 0,
+        moving: detail % 7 === 0,
       };
     case 'upstream':
       return {

@@ -5,14 +5,20 @@ import { type Result, unwrap } from '@burgage/tenancy';
 import type { GatewayRecord } from '../domain/gateway.ts';
 import type { HostRecord } from '../domain/host.ts';
 import type { PlatformRouteRecord } from '../domain/platform-route.ts';
+import { slugKept } from '../domain/slug-quarantine.ts';
 import type { TenantRecord } from '../domain/tenant.ts';
 import type { UpstreamRecord } from '../domain/upstream.ts';
 
 export const tenantType: DocumentType<TenantRecord> = {
   name: 'tenants',
   schemaVersion: 1,
-  unique: { slug: ({ slug }) => slug || undefined },
-  indexes: { create_time: ({ createTimeMs }) => createTimeMs, state: ({ state }) => state, plan: ({ plan }) => plan },
+  unique: { slug: slugKept },
+  indexes: {
+    create_time: ({ createTimeMs }) => createTimeMs,
+    state: ({ state }) => state,
+    plan: ({ plan }) => plan,
+    upstream: ({ upstream }) => upstream || undefined,
+  },
 };
 
 export const hostType: DocumentType<HostRecord> = {

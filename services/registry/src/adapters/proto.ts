@@ -10,6 +10,7 @@ import {
 } from '@burgage/contracts';
 import type { Stored } from '@burgage/store';
 import { err, got, type Isolation, isIsolation, isolations, ok, type Result, type TenantState } from '@burgage/tenancy';
+import type { Due } from '../domain/entitlement.ts';
 import type { TenantRecord } from '../domain/tenant.ts';
 import type { UpstreamRecord } from '../domain/upstream.ts';
 import type { ConnectedGateway } from '../gateways.ts';
@@ -37,8 +38,9 @@ export function isolationFromProto(text: string): Result<Isolation> {
   return err(invalidField('isolation', `${got(text)}, expected one of ${isolations.join(', ')}`));
 }
 
-export function tenantToProto({ value, version }: Stored<TenantRecord>): MessageInitShape<typeof TenantSchema> {
-  const { trialEndTimeMs, limits } = value;
+/** `due`: what is due to the tenant by its plan. */
+export function tenantToProto({ value, version }: Stored<TenantRecord>, due: Due): MessageInitShape<typeof TenantSchema> {
+  const { trialEndTimeMs, slugQuarantineEndTimeMs, limits } = value;
   return {
     id: value.id,
     slug: value.slug,
@@ -60,6 +62,9 @@ export function tenantToProto({ value, version }: Stored<TenantRecord>): Message
     ...(trialEndTimeMs === undefined ? {} : { trialEndTime: timestampFromMs(trialEndTimeMs) }),
     formerSlug: value.formerSlug,
     branding: value.branding,
+    moving: value.moving ?? false,
+    ...due,
+    ...(slugQuarantineEndTimeMs === undefined ? {} : { slugQuarantineEndTime: timestampFromMs(slugQuarantineEndTimeMs) }),
   };
 }
 

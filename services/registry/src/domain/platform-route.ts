@@ -44,6 +44,7 @@ export function platformEntry({ label, upstream }: PlatformRouteRecord, version:
       entitlementVersion: 0,
       branding: { name: label, color: '#475569' },
       platform: true,
+      moving: false,
     },
   };
 }

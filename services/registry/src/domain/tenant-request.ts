@@ -42,9 +42,8 @@ export function fingerprintOf({ company, plan, ownerEmail, slug }: TenantRequest
 }
 
 /**
- * The request against the catalog, every problem at once: a single one keeps its own code (`unknown_plan`,
- * `plan_not_available`, `slug_invalid`, `slug_reserved`, `invalid_argument`), several become one `invalid_argument`
- * whose fields name them all.
+ * The request against the catalog, every problem at once: a single one keeps its own code (`unknown_plan`, `slug_invalid`,
+ * `slug_reserved`, `invalid_argument`), several become one `invalid_argument` whose fields name them all.
  */
 export function parseTenantRequest(request: TenantRequest, catalog: Catalog): Result<TenantWish> {
   const company = parseCompany(request.company);
@@ -69,7 +68,8 @@ function parseCompany(text: string): Result<string> {
   return ok(company);
 }
 
-function parsePlan(name: string, catalog: Catalog): Result<Plan> {
+/** The plan of this name, or `unknown_plan` naming those there are. */
+export function parsePlan(name: string, catalog: Catalog): Result<Plan> {
   const names = Object.keys(catalog.plans);
   const plan = Object.hasOwn(catalog.plans, name) ? catalog.plans[name] : undefined;
   if (!plan) {
@@ -79,17 +79,6 @@ function parsePlan(name: string, catalog: Catalog): Result<Plan> {
         message: `plan: ${description}`,
         fields: [{ field: 'plan', description }],
         metadata: { plans: names.join(',') },
-      }),
-    );
-  }
-  if (plan.isolation !== 'pool') {
-    const available = names.filter((other) => catalog.plans[other]?.isolation === 'pool').join(', ');
-    const description = `${got(name)}, whose isolation is ${plan.isolation}, expected a plan that can be provisioned, which are those whose isolation is pool: ${available || 'this catalog has none'}`;
-    return err(
-      new BurgageError('plan_not_available', {
-        message: `plan: ${description}`,
-        fields: [{ field: 'plan', description }],
-        metadata: { isolation: plan.isolation },
       }),
     );
   }

@@ -2,7 +2,9 @@ import { type TenantState, tenantStates } from '@burgage/tenancy';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { testCatalog } from '../testing/catalog.ts';
+import { setMoving } from './entitlement.ts';
 import { parseFence } from './fence.ts';
+import { afterQuarantine, slugKept } from './slug-quarantine.ts';
 import { abandoned, moveTenant, newTenant, placeTenant, type TenantRecord, tenantEntry, tenantRoute, unplaceTenant } from './tenant.ts';
 import { parseTenantRequest } from './tenant-request.ts';
 
@@ -13,7 +15,15 @@ const place = { host: 'acme.localhost', upstream: 'desk-shared', isolation: 'poo
 function requested(plan = 'trial'): TenantRecord {
   const wish = parseTenantRequest({ idempotencyKey: 'k', company: 'Acme', plan, ownerEmail: 'owner@acme.test', slug: '' }, testCatalog);
   if (!wish.ok) throw wish.error;
-  return newTenant(wish.value, { id: 'ten_1', fingerprint: 'f', slug: 'acme', host: 'acme.localhost', catalog: 'test', nowMs });
+  return newTenant(wish.value, {
+    id: 'ten_1',
+    fingerprint: 'f',
+    slug: 'acme',
+    host: 'acme.localhost',
+    catalog: 'test',
+    isolation: 'pool',
+    nowMs,
+  });
 }
 
 function must<T>(result: { ok: true; value: T } | { ok: false; error: Error }): T {
@@ -60,6 +70,38 @@ describe('a tenant', () => {
     });
     expect(tenantRoute(failed)).toBeUndefined();
     expect(move(failed, 'terminating')).toMatchObject({ failure: '' });
+  });
+
+  it('can be opened again while it is terminated, as it was, its trial too', () => {
+    const active = move(placed(), 'active');
+    const opened = move(move(active, 'terminating'), 'active');
+    expect(opened).toEqual(active);
+    expect(tenantRoute(move(active, 'terminating'))).toMatchObject({ state: 'terminating', upstream: 'desk-shared' });
+  });
+
+  it('cannot be opened again where there is nothing to open: it failed before', () => {
+    const result = moveTenant(move(move(placed(), 'failed'), 'terminating'), 'active', fence, '', nowMs);
+    expect(result).toMatchObject({ ok: false, error: { code: 'transition_not_allowed', metadata: { allowed: 'terminated' } } });
+  });
+
+  it('gives up its route when it is terminated, and its slug for a while to nobody', () => {
+    const going = must(setMoving(move(placed(), 'active'), true, fence));
+    const gone = move(move(going, 'terminating'), 'terminated');
+    expect(gone).toMatchObject({ state: 'terminated', slug: '', formerSlug: 'acme', hosts: [], upstream: '' });
+    expect(gone).not.toHaveProperty('moving');
+    expect(tenantRoute(gone)).toBeUndefined();
+    const endMs = nowMs + 60_000 + 90 * 24 * 60 * 60 * 1000;
+    expect(gone.slugQuarantineEndTimeMs).toBe(endMs);
+    expect(slugKept(gone)).toBe('acme');
+    expect(afterQuarantine(gone, endMs - 1)).toBe(gone);
+    expect(slugKept(afterQuarantine(gone, endMs))).toBeUndefined();
+    expect(afterQuarantine(gone, endMs)).toMatchObject({ state: 'terminated', formerSlug: 'acme' });
+  });
+
+  it('keeps no slug from others that it has given up before', () => {
+    const gone = move(move(move(placed(), 'failed'), 'terminating'), 'terminated');
+    expect(gone).toMatchObject({ slug: '', formerSlug: 'acme' });
+    expect(slugKept(gone)).toBeUndefined();
   });
 
   it('is off the routes once it is taken off, served or not, until it is placed again', () => {

@@ -15,6 +15,7 @@ import {
 } from '@burgage/tenancy';
 import { brandingOf } from './branding.ts';
 import { checkFence, type Fence } from './fence.ts';
+import { inQuarantine } from './slug-quarantine.ts';
 import type { TenantWish } from './tenant-request.ts';
 
 /** What the store keeps of a tenant. Times are milliseconds since 1970. */
@@ -26,6 +27,8 @@ export interface TenantRecord {
   readonly slug: string;
   /** The slug that it held; empty while it holds one. */
   readonly formerSlug: string;
+  /** Until then nobody else gets that; absent where it is free. */
+  readonly slugQuarantineEndTimeMs?: number;
   readonly company: string;
   readonly plan: string;
   readonly catalog: string;
@@ -44,6 +47,8 @@ export interface TenantRecord {
   readonly features: readonly string[];
   readonly entitlementVersion: number;
   readonly branding: Branding;
+  /** Absent: it does not move. */
+  readonly moving?: true;
   /** Why it failed; empty unless failed. */
   readonly failure: string;
   /** The operation that moved it last. */
@@ -60,10 +65,13 @@ export function tenantNotFound(idOrSlug: string): BurgageError {
 const failureCharactersMax = 1_000;
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** A tenant as it begins: requested, holding `slug`, shown at `host` as not ready yet, with what its plan allows today. */
+/**
+ * A tenant as it begins: requested, holding `slug`, shown at `host` as not ready yet, with what its plan allows today.
+ * `isolation` is the one that its plan gives here.
+ */
 export function newTenant(
   wish: TenantWish,
-  made: { id: string; fingerprint: string; slug: string; host: string; catalog: string; nowMs: number },
+  made: { id: string; fingerprint: string; slug: string; host: string; catalog: string; isolation: Isolation; nowMs: number },
 ): TenantRecord {
   const { plan } = wish;
   return {
@@ -74,7 +82,7 @@ export function newTenant(
     company: wish.company,
     plan: wish.planName,
     catalog: made.catalog,
-    isolation: plan.isolation,
+    isolation: made.isolation,
     state: 'requested',
     holds: [],
     ownerEmail: wish.ownerEmail,
@@ -101,7 +109,9 @@ export function enter(record: TenantRecord, fence: Fence): Result<TenantRecord> 
 
 /**
  * Moves a tenant to `state`; one that is there already stays as it is. A failed tenant gives its slug and its route up at
- * once, because its operation has undone everything. A trial counts from the moment the tenant is first served.
+ * once, because its operation has undone everything. A terminated one does too, and its slug is kept from others for a
+ * while. A termination can be taken back as long as the slug is held. A trial counts from the moment the tenant is first
+ * served.
  * @returns `fenced` or `transition_not_allowed`.
  */
 export function moveTenant(record: TenantRecord, state: TenantState, fence: Fence, reason: string, nowMs: number): Result<TenantRecord> {
@@ -112,20 +122,34 @@ export function moveTenant(record: TenantRecord, state: TenantState, fence: Fenc
   const next: TenantRecord = { ...entered.value, state: moved.value, operationId: fence.operationId, failure: '' };
   switch (moved.value) {
     case 'active':
+      if (record.state === 'terminating') return record.slug === '' ? err(nothingToOpen(record)) : ok(next);
       return ok(next.trialEndTimeMs === undefined ? next : { ...next, trialEndTimeMs: next.trialEndTimeMs + (nowMs - next.createTimeMs) });
     case 'failed':
       return ok({ ...next, ...unplaced, slug: '', formerSlug: next.slug, failure: reason.slice(0, failureCharactersMax) });
+    case 'terminated':
+      return ok(inQuarantine(gone(next), nowMs));
     case 'requested':
     case 'provisioning':
     case 'terminating':
-    case 'terminated':
       return ok(next);
     default:
       throw new TypeError(`unknown state ${String(moved.value satisfies never)}`);
   }
 }
 
+function nothingToOpen({ state }: TenantRecord): BurgageError {
+  return new BurgageError('transition_not_allowed', {
+    message: 'The tenant failed before it was terminated and cannot become active: only terminated may follow.',
+    metadata: { from: state, to: 'active', allowed: 'terminated' },
+  });
+}
+
 const unplaced = { hosts: [], upstream: '' } as const;
+
+function gone({ moving: _, ...record }: TenantRecord): TenantRecord {
+  return { ...record, ...unplaced };
+}
+
 const routable: ReadonlySet<TenantState> = new Set(['requested', 'provisioning', 'active']);
 
 /** The label below the base domain that a tenant may have, or `transition_not_allowed` where it can have no route any more. */
@@ -189,6 +213,7 @@ export function tenantRoute(record: TenantRecord): TenantRoute | undefined {
     entitlementVersion: record.entitlementVersion,
     branding: record.branding,
     platform: false,
+    moving: record.moving ?? false,
   };
 }
 

@@ -6,6 +6,8 @@ import { type Endpoint, err, got, normalizeHost, ok, type Result, type RouteEntr
 export interface UpstreamRecord {
   readonly name: string;
   readonly endpoints: readonly Endpoint[];
+  /** It is gone. The document stays, so that the version of its route goes on growing should the name come back. */
+  readonly removed?: boolean;
 }
 
 const endpointsMax = 1_000;
@@ -53,6 +55,7 @@ export function parseAddress(text: string): string | undefined {
 }
 
 /** The route entry of an upstream whose document has `version`. */
-export function upstreamEntry({ name, endpoints }: UpstreamRecord, version: number): RouteEntry {
-  return { version, removed: false, kind: 'upstream', key: name, entity: { kind: 'upstream', name, endpoints } };
+export function upstreamEntry({ name, endpoints, removed = false }: UpstreamRecord, version: number): RouteEntry {
+  const entry = { version, removed, kind: 'upstream', key: name } as const;
+  return removed ? entry : { ...entry, entity: { kind: 'upstream', name, endpoints } };
 }

@@ -1,4 +1,4 @@
-// A catalog for the registry's tests: one plan in the pool with a trial, one without, and two that cannot be provisioned yet.
+// A catalog for the registry's tests: plans of every isolation, two in the pool, of which one has a trial.
 import type { Catalog, Plan } from '@burgage/tenancy';
 
 const plan = (isolation: Plan['isolation'], more: Partial<Plan> = {}): Plan => ({

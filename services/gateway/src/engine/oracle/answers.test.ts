@@ -8,7 +8,7 @@ const states: Readonly<Record<string, [fields: Record<string, unknown>, status: 
   requested: [{ state: 'requested' }, 503, 'tenant_provisioning'],
   provisioning: [{ state: 'provisioning' }, 503, 'tenant_provisioning'],
   failed: [{ state: 'failed' }, 503, 'tenant_failed'],
-  terminating: [{ state: 'terminating' }, 410, 'tenant_gone'],
+  terminating: [{ state: 'terminating' }, 403, 'tenant_closing'],
   terminated: [{ state: 'terminated' }, 410, 'tenant_gone'],
   'held by an operator': [{ holds: ['unpaid', 'operator'] }, 403, 'tenant_suspended'],
   unpaid: [{ holds: ['trial_ended', 'unpaid'] }, 402, 'tenant_unpaid'],
