@@ -58,9 +58,9 @@ describe('reading', () => {
     );
     expect((await run('plans')).stdout).toBe(
       [
-        'PLAN     TITLE     PRICE  ISOLATION  REQUESTS/S  AT ONCE  TRIAL    HERE',
-        'trial    Trial     $0.00  pool               20       20  15 days  yes',
-        'starter  Starter  $99.00  bridge             20       20           not yet',
+        'PLAN     TITLE     PRICE  ISOLATION  REQUESTS/S  AT ONCE  TRIAL',
+        'trial    Trial     $0.00  pool               20       20  15 days',
+        'starter  Starter  $99.00  bridge             20       20',
         '',
       ].join('\n'),
     );

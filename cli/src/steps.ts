@@ -20,6 +20,7 @@ const marks: Readonly<Record<StepState, string>> = {
   failed: '✖',
   undoing: '↩',
   undone: '↩',
+  waiting: '◷',
 };
 
 /** A step's mark in its colour. */
