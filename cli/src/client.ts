@@ -8,6 +8,7 @@ export interface Client {
   /** The JSON that GET answers; `query` leaves out what is undefined. @throws CommandFailure with the API's problem. */
   get<T>(path: string, query?: Readonly<Record<string, string | undefined>>): Promise<T>;
   post<T>(path: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<T>;
+  delete<T>(path: string, body: unknown): Promise<T>;
   /** The events of a stream, from the one after `lastEventId` on. Ends when the stream does. */
   events(path: string, lastEventId: string, signal: AbortSignal): AsyncGenerator<ServerEvent>;
 }
@@ -60,6 +61,14 @@ export function createClient(connect: () => Connection, sleep: Terminal['sleep']
     return body as T;
   }
 
+  function send<T>(method: 'POST' | 'DELETE', path: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<T> {
+    return json(path, {
+      method,
+      headers: { ...headers, accept: 'application/json', 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  }
+
   function problemFailure(response: Response, body: unknown, { tokenFrom }: Connection): CommandFailure {
     if (!isProblem(body)) return notTheApi(response);
     if (body.code !== 'unauthenticated') return new CommandFailure(body);
@@ -78,12 +87,8 @@ export function createClient(connect: () => Connection, sleep: Terminal['sleep']
       const wanted = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
       return json(wanted.length === 0 ? path : `${path}?${new URLSearchParams(wanted)}`, { headers: { accept: 'application/json' } });
     },
-    post: (path, body, headers = {}) =>
-      json(path, {
-        method: 'POST',
-        headers: { ...headers, accept: 'application/json', 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      }),
+    post: (path, body, headers = {}) => send('POST', path, body, headers),
+    delete: (path, body) => send('DELETE', path, body),
     async *events(path, lastEventId, signal) {
       const headers: Record<string, string> = { accept: 'text/event-stream' };
       if (lastEventId !== '') headers['last-event-id'] = lastEventId;

@@ -14,7 +14,7 @@ export const exitCodes = {
   refused: { code: 4, meaning: 'refused: it conflicts with what is there' },
   notAllowed: { code: 5, meaning: 'no valid token, or not allowed' },
   unavailable: { code: 6, meaning: 'not running, or not reachable; try again later' },
-  operationFailed: { code: 7, meaning: 'the operation that was waited for failed' },
+  operationFailed: { code: 7, meaning: 'the operation that was waited for failed, was cancelled or needs attention' },
   interrupted: { code: 130, meaning: 'interrupted with Ctrl-C; an operation goes on' },
 } as const satisfies Record<string, { code: number; meaning: string }>;
 
@@ -71,6 +71,14 @@ export function asFailure(thrown: unknown): CommandFailure {
   return failure('internal', {
     message: `Something unexpected happened in the command itself: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
   });
+}
+
+/** Where nobody can say whether a change was made, the advice is to repeat the command under its key. */
+export function repeatable(thrown: unknown, key: string): unknown {
+  const unsure: readonly number[] = [exitCodes.unavailable.code, exitCodes.unexpected.code];
+  if (!(thrown instanceof CommandFailure) || thrown.problem.code === 'not_running' || !unsure.includes(thrown.exitCode)) return thrown;
+  const advice = `${thrown.problem.advice} Repeat the command with --idempotency-key ${key}: then nothing is made twice.`;
+  return new CommandFailure({ ...thrown.problem, advice }, thrown.exitCode);
 }
 
 /** Tells it on standard error: what happened and its code, why, each field, what to do. As JSON it is the problem itself. */

@@ -21,18 +21,19 @@ const waitMsFirst = 200;
 const waitMsMax = 2_000;
 
 /**
- * Calls `onProgress` with each entry once, in order, and answers with the operation as it ended. A stream that breaks is
- * opened again after the last entry. @throws Interrupted on Ctrl-C; CommandFailure where the API stays away or refuses.
+ * Calls `onProgress` with each entry after the sequence `after` once, in order, and answers with the operation as it ended.
+ * A stream that breaks is opened again after the last entry. @throws Interrupted on Ctrl-C; CommandFailure where the API stays away or refuses.
  */
 export async function followOperation(
   { client, terminal, called }: Session,
   operationId: string,
+  after: number,
   onProgress: (entry: Progress) => void,
 ): Promise<Operation> {
   const path = `/v1/operations/${encodeURIComponent(operationId)}/progress`;
   const again = `${called} operations watch ${operationId}`;
   const interrupted = terminal.interrupted();
-  let lastEventId = '';
+  let lastEventId = after === 0 ? '' : String(after);
   for (let empty = 0; ; empty++) {
     let reason: unknown;
     try {

@@ -3,7 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { endedProcess, leadTo, type Platform, startPlatform, steady } from '../test/platform.ts';
+import { endedProcess, leadTo, type Platform, startPlatform, steady, typed } from '../test/platform.ts';
 
 let platform: Platform;
 beforeEach(async () => {
@@ -32,6 +32,7 @@ describe('reading', () => {
       [['gateways', 'list'], '/v1/gateways'],
       [['explain', 'http://acme.localhost/'], '/v1/explain?url=http://acme.localhost/'],
       [['plans'], '/v1/plans'],
+      [['orphans'], '/v1/orphans'],
       [['audit', 'list'], '/v1/audit'],
     ];
     for (const [args, path] of reads) {
@@ -44,23 +45,23 @@ describe('reading', () => {
   test('tables', async () => {
     expect(steady((await run('tenants', 'list')).stdout)).toBe(
       [
-        'SLUG          COMPANY             PLAN   STATE   AGE  URL',
-        'grosse-sohne  Größe & Söhne GmbH  trial  active 0s  http://grosse-sohne.localhost:8080',
+        'SLUG          COMPANY             PLAN   ISOLATION  STATE   AGE  URL',
+        'grosse-sohne  Größe & Söhne GmbH  trial  pool       active 0s  http://grosse-sohne.localhost:8080',
         '',
       ].join('\n'),
     );
     const operations = (await run('operations', 'list')).stdout;
     expect(operations).toMatch(
-      /^OPERATION +TENANT +STATE +STEPS +TOOK +AGE\nop_provision_\w+ +grosse-sohne +succeeded +10\/10 +\d+ ms +\d+s\n$/,
+      /^OPERATION +TENANT +WHAT +STATE +STEPS +TOOK +AGE\nop_provision_\w+ +grosse-sohne +provision +succeeded +10\/10 +\d+ ms +\d+s\n$/,
     );
     expect((await run('gateways', 'list')).stdout).toMatch(
       /^GATEWAY +ADMIN +REVISION +STATE +SEEN\ngw-1 +127\.0\.0\.1:\d+ +42 +holds a snapshot back +\d+s ago\n$/,
     );
     expect((await run('plans')).stdout).toBe(
       [
-        'PLAN     TITLE     PRICE  ISOLATION  REQUESTS/S  AT ONCE  TRIAL    HERE',
-        'trial    Trial     $0.00  pool               20       20  15 days  yes',
-        'starter  Starter  $99.00  bridge             20       20           not yet',
+        'PLAN     TITLE     PRICE  ISOLATION  REQUESTS/S  AT ONCE  TRIAL',
+        'trial    Trial     $0.00  pool               20       20  15 days',
+        'starter  Starter  $99.00  bridge             20       20',
         '',
       ].join('\n'),
     );
@@ -140,6 +141,7 @@ describe('failing', () => {
     ['an unknown tenant', 3, 'tenant_not_found', ['tenants', 'get', 'nobody']],
     ['an unknown operation', 3, 'operation_not_found', ['operations', 'get', 'op_1']],
     ['an unknown operation to watch', 3, 'operation_not_found', ['operations', 'watch', 'op_1']],
+    ['an end without a confirmation', 2, 'confirmation_missing', ['tenants', 'terminate', 'acme']],
     ['an unknown gateway', 3, 'gateway_not_found', ['gateways', 'accept-snapshot', 'gw-9']],
     ['no gateway to ask', 6, 'no_gateway', ['explain', 'http://acme.localhost']],
     ['a snapshot that nobody holds', 4, 'snapshot_not_held', ['gateways', 'accept-snapshot', 'gw-1']],
@@ -174,6 +176,9 @@ describe('failing', () => {
     [['tenants', 'lst'], '(Did you mean list?)'],
     [['tenants', 'create', '--plam', 'x'], '(Did you mean --plan?)'],
     [['tenants', 'get'], "missing required argument 'tenant'"],
+    [['tenants', 'plan', 'acme'], "missing required argument 'plan'"],
+    [['tenants', 'suspend'], "missing required argument 'tenant'"],
+    [['tenants', 'move', 'acme', 'silo'], 'too many arguments'],
     [['plans', '-o', 'yaml'], 'Allowed choices are table, json'],
     [[], 'Usage: burgage'],
     [['tenants'], 'Usage: burgage tenants'],
@@ -262,10 +267,18 @@ describe('help', () => {
     ['tenants', 'create'],
     ['tenants', 'list'],
     ['tenants', 'get'],
+    ['tenants', 'suspend'],
+    ['tenants', 'resume'],
+    ['tenants', 'plan'],
+    ['tenants', 'move'],
+    ['tenants', 'terminate'],
     ['operations'],
     ['operations', 'list'],
     ['operations', 'get'],
     ['operations', 'watch'],
+    ['operations', 'cancel'],
+    ['operations', 'retry'],
+    ['orphans'],
     ['gateways'],
     ['gateways', 'list'],
     ['gateways', 'accept-snapshot'],
@@ -273,15 +286,16 @@ describe('help', () => {
     ['plans'],
     ['audit'],
     ['audit', 'list'],
-    ['gateway'],
   ];
   test('every command has one, with examples', async () => {
     for (const command of commands) {
-      const { code, stdout, stderr } = await run(...command, '--help');
-      expect([code, stderr], command.join(' ')).toEqual([0, '']);
-      expect(stdout, command.join(' ')).toMatch(/\nExamples:\n {2}\$ burgage/);
+      const { code, out, err } = await typed(platform, [...command, '--help']);
+      expect([code, err], command.join(' ')).toEqual([0, '']);
+      expect(out, command.join(' ')).toMatch(/\nExamples:\n {2}\$ burgage/);
     }
-  }, 60_000);
+    const { code, stdout } = await run('gateway', '--help');
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/\nExamples:\n {2}\$ burgage/)]);
+  });
 
   test('the options that a sign-up needs are marked', async () => {
     const { stdout } = await run('tenants', 'create', '--help');

@@ -5,6 +5,7 @@ import { addAudit } from './commands/audit.ts';
 import { addGateway } from './commands/gateway.ts';
 import { addGateways } from './commands/gateways.ts';
 import { addOperations } from './commands/operations.ts';
+import { addOrphans } from './commands/orphans.ts';
 import { addPlans } from './commands/plans.ts';
 import { addTenants } from './commands/tenants.ts';
 import { asFailure, CommandFailure, exitCodes, failure, tell } from './failure.ts';
@@ -56,6 +57,7 @@ function createProgram(terminal: Terminal, quiet: boolean): Command {
     .exitOverride();
   addTenants(program, terminal);
   addOperations(program, terminal);
+  addOrphans(program, terminal);
   addGateways(program, terminal);
   addPlans(program, terminal);
   addAudit(program, terminal);
@@ -78,12 +80,16 @@ function exitCodeHelp(): string {
   return `\nExit codes:\n${lines.join('')}`;
 }
 
-/** Fields that were given as options are called as the user typed them: `pageSize` is `--page-size`. */
+/**
+ * Fields that were given as options are called as the user typed them: `pageSize` is `--page-size`, and `isolation` is
+ * `--to <isolation>`.
+ */
 function inFlags(failed: CommandFailure, command: Command): CommandFailure {
   const { fields } = failed.problem;
   if (fields === undefined) return failed;
   const bare = (name: string) => name.replaceAll('-', '').toLowerCase();
-  const flagOf = (field: string) => command.options.find((option) => bare(option.name()) === bare(field))?.long ?? field;
+  const flagOf = (field: string) =>
+    command.options.find((option) => bare(option.name()) === bare(field) || option.flags.endsWith(`<${field}>`))?.long ?? field;
   return new CommandFailure(
     { ...failed.problem, fields: fields.map(({ field, description }) => ({ field: flagOf(field), description })) },
     failed.exitCode,

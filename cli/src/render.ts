@@ -131,12 +131,18 @@ export function ageOf(time: string, now: Date): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
-/** `12 ms`, `0.4 s`, `75 s`; empty where one end is not known. */
+/** How long until then: `in 6d`; `now` where it is past. */
+export function untilOf(time: string, now: Date): string {
+  return Date.parse(time) <= now.getTime() ? 'now' : `in ${ageOf(now.toISOString(), new Date(time))}`;
+}
+
+/** `12 ms`, `0.4 s`, `75 s`, `3h`; empty where one end is not known. */
 export function tookOf(startedAt: string | undefined, endedAt: string | undefined): string {
   if (startedAt === undefined || endedAt === undefined) return '';
   const ms = Math.max(0, Date.parse(endedAt) - Date.parse(startedAt));
   if (ms < 100) return `${ms} ms`;
-  return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`;
+  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
+  return ms < 600_000 ? `${Math.round(ms / 1000)} s` : ageOf(startedAt, new Date(endedAt));
 }
 
 /** `1 MiB`, `512 KiB`, `1000 bytes`: the largest unit that says it exactly. */

@@ -31,6 +31,8 @@ function terminal(screen: Screen, columns: number): Terminal {
     live: true,
     color: false,
     errColor: false,
+    canAsk: false,
+    ask: async () => undefined,
     columns: () => columns,
     env: {},
     cwd: '/',

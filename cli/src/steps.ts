@@ -20,25 +20,32 @@ const marks: Readonly<Record<StepState, string>> = {
   failed: '✖',
   undoing: '↩',
   undone: '↩',
+  waiting: '◷',
 };
 
 /** A step's mark in its colour. */
 export function markOf(state: StepState, wanted: boolean): string {
   const { dim, green, red, yellow } = paint(wanted);
-  const colors: Partial<Record<StepState, (text: string) => string>> = { done: green, failed: red, running: yellow, retrying: yellow };
+  const colors: Partial<Record<StepState, (text: string) => string>> = {
+    done: green,
+    failed: red,
+    running: yellow,
+    retrying: yellow,
+    waiting: yellow,
+  };
   return (colors[state] ?? dim)(marks[state]);
 }
 
 interface LiveStep {
   readonly state: StepState;
   readonly label: string;
-  /** Its last error, until it is done. */
-  readonly trouble: string | undefined;
+  /** Its last error, until it is done, or what it waits for. */
+  readonly note: string | undefined;
 }
 
 /**
- * One line (more where the terminal is narrow) with every step that has begun, and below it why steps are tried again or
- * have failed; drawn anew at each change. The step that an operation is undone for stays marked as failed.
+ * One line (more where the terminal is narrow) with every step that has begun, and below it why steps are tried again,
+ * wait or have failed; drawn anew at each change. The step that an operation is undone for stays marked as failed.
  */
 export function liveSteps(terminal: Terminal): StepsView {
   const { dim, red, yellow } = paint(terminal.color);
@@ -50,12 +57,12 @@ export function liveSteps(terminal: Terminal): StepsView {
     const parts = [...steps.values()].map(
       ({ state, label }) => `${markOf(state, terminal.color)} ${state === 'not_needed' ? dim(label) : label}`,
     );
-    const troubles = [...steps].flatMap(([step, { state, trouble }]) => {
-      if (trouble === undefined) return [];
-      const words = `${marks[state]} ${step}: ${trouble}`.split(' ').map((word) => cut(word, columns - 1));
+    const notes = [...steps].flatMap(([step, { state, note }]) => {
+      if (note === undefined) return [];
+      const words = `${marks[state]} ${step}: ${note}`.split(' ').map((word) => cut(word, columns - 1));
       return wrap(words, columns).map(state === 'failed' ? red : yellow);
     });
-    const lines = [...wrap([...parts, ...tail], columns), ...troubles];
+    const lines = [...wrap([...parts, ...tail], columns), ...notes];
     const back = drawnLines > 1 ? `\u001b[${drawnLines - 1}A` : '';
     terminal.out(`${drawnLines > 0 ? `${back}\r\u001b[J` : ''}${lines.join('\n')}`);
     drawnLines = lines.length;
@@ -71,9 +78,15 @@ export function liveSteps(terminal: Terminal): StepsView {
       steps.set(step, {
         state,
         label: named ? `${step} ${plainText(detail)}` : (before?.label ?? step),
-        trouble: undone || (error === undefined && state === 'running') ? before?.trouble : error && troubleOf(error, attempt),
+        note: noteOf(),
       });
       draw();
+
+      function noteOf(): string | undefined {
+        if (undone || (error === undefined && state === 'running' && before?.state === 'retrying')) return before?.note;
+        if (state === 'waiting') return detail && plainText(detail);
+        return error && troubleOf(error, attempt);
+      }
     },
     end: (closing) => {
       if (closing !== undefined) draw([closing]);

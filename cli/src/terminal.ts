@@ -1,4 +1,5 @@
-// What a command can see and write: the two streams, the environment, the folder it was started in.
+// What a command can see, write and ask: the streams, the environment, the folder it was started in.
+import { createInterface } from 'node:readline';
 import { setTimeout as systemSleep } from 'node:timers/promises';
 
 export interface Terminal {
@@ -9,6 +10,10 @@ export interface Terminal {
   /** Colours are wanted on standard output, and on standard error. */
   readonly color: boolean;
   readonly errColor: boolean;
+  /** Somebody is there who can be asked: standard input and standard error are a terminal. */
+  readonly canAsk: boolean;
+  /** What the user types after `question`, on standard error; undefined where they leave without an answer. */
+  ask(question: string): Promise<string | undefined>;
   /** Characters in a line of the terminal; undefined where output is not one, or one that does not say. */
   columns(): number | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -36,6 +41,20 @@ export function processTerminal(): Terminal {
     live: stdout.isTTY === true && env.TERM !== 'dumb',
     color: colorful(stdout),
     errColor: colorful(stderr),
+    canAsk: process.stdin.isTTY === true && stderr.isTTY === true,
+    ask: (question) =>
+      new Promise((resolve) => {
+        const lines = createInterface({ input: process.stdin, output: stderr });
+        // Ctrl-C and Ctrl-D close it too; the line that was being typed is left then.
+        lines.on('close', () => {
+          stderr.write('\n');
+          resolve(undefined);
+        });
+        lines.question(question, (answer) => {
+          lines.removeAllListeners('close').close();
+          resolve(answer);
+        });
+      }),
     columns: () => columnsOf(stdout),
     env,
     cwd: process.cwd(),

@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adminToken, type Rig, startRig } from '@burgage/api/testing';
+import { run } from '../src/program.ts';
+import type { Terminal } from '../src/terminal.ts';
 
 const bin = join(import.meta.dirname, '..', 'bin', 'burgage.js');
 
@@ -26,6 +28,49 @@ export interface Platform extends Rig {
 }
 
 export { adminToken };
+
+/** What a command did that ran in this process: everything it showed, in order, and how it ended. */
+export interface Typed {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  readonly screen: string;
+}
+
+/** Runs the command in this process; with `answers` on a terminal whose user types them, and then leaves. */
+export async function typed({ dataFolder }: Platform, args: readonly string[], answers?: Iterable<string>): Promise<Typed> {
+  const shown: { stream: 'out' | 'err'; text: string }[] = [];
+  const write = (stream: 'out' | 'err') => (text: string) => {
+    shown.push({ stream, text: text.replaceAll(` --data ${dataFolder}`, '') });
+  };
+  const left = answers?.[Symbol.iterator]();
+  const terminal: Terminal = {
+    out: write('out'),
+    err: write('err'),
+    live: false,
+    color: false,
+    errColor: false,
+    canAsk: answers !== undefined,
+    ask: async (question) => {
+      const answer: string | undefined = left?.next().value;
+      write('err')(`${question}${answer ?? '^D'}\n`);
+      return answer;
+    },
+    columns: () => undefined,
+    env: {},
+    cwd: dataFolder,
+    now: () => new Date(),
+    sleep: async () => {},
+    interrupted: () => new AbortController().signal,
+  };
+  const code = await run([...args, '--data', dataFolder], terminal);
+  const textOf = (...streams: string[]) =>
+    shown
+      .filter(({ stream }) => streams.includes(stream))
+      .map(({ text }) => text)
+      .join('');
+  return { code, out: textOf('out'), err: textOf('err'), screen: textOf('out', 'err') };
+}
 
 export async function startPlatform(): Promise<Platform> {
   const rig = await startRig();
@@ -74,9 +119,11 @@ export function runCommand(args: readonly string[], { env = {}, cwd, onOutput }:
 /** Output without what differs from run to run. */
 export const steady = (text: string) =>
   text
-    .replace(/(op_provision|ten)_[0-9A-Z]{26}/g, '$1_ID')
+    .replace(/(op_[a-z_]+|ten)_[0-9A-Z]{26}/g, '$1_ID')
     .replace(/\b[0-9A-Z]{26}\b/g, 'REQUEST_ID___')
     .replace(/\d+(\.\d)? m?s\b/g, 'SOME TIME')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replace(/ +\d+s\b/g, ' 0s')
-    .replace(/\(\d+s ago\)/g, '(0s ago)');
+    .replace(/\(\d+s ago\)/g, '(0s ago)')
+    .replace(/\(in (\d+d)\)/g, '(in DAYS)')
+    .replace(/^ *request REQUEST_ID___\n/gm, '');

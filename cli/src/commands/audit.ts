@@ -21,7 +21,7 @@ export function addAudit(program: Command, terminal: Terminal): void {
             { title: '#', value: ({ revision }) => String(revision), right: true },
             { title: 'AGE', value: ({ time }) => ageOf(time, terminal.now()), right: true },
             { title: 'WHO', value: ({ actor }) => actor },
-            { title: 'WHAT', value: ({ action }) => action },
+            { title: 'WHAT', value: ({ action, detail }) => (detail === undefined ? action : `${action} ${detail}`), elastic: 24 },
             { title: 'TARGET', value: ({ target, targetName }) => targetName ?? target ?? '', elastic: 12 },
             {
               title: 'OUTCOME',

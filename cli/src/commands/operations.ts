@@ -1,8 +1,8 @@
-// burgage operations: listing them, reading one, following one.
-import type { Operation, Step } from '@burgage/api';
+// burgage operations: listing them, reading one, following one, cancelling one, having one try again.
+import type { Operation, OperationAnswer, Step } from '@burgage/api';
 import type { Command } from 'commander';
 import { watchToEnd } from '../outcome.ts';
-import { ageOf, facts, tookOf } from '../render.ts';
+import { ageOf, facts, tookOf, untilOf } from '../render.ts';
 import { examples, openSession, outputOption, type PageOptions, type Session, sayMore, withPages } from '../session.ts';
 import { markOf, stepsDone } from '../steps.ts';
 import type { Terminal } from '../terminal.ts';
@@ -12,7 +12,7 @@ const example = 'op_provision_01JD3Q8Z6V7K4M2N9P0R5S1T3W';
 export function addOperations(program: Command, terminal: Terminal): void {
   const operations = program
     .command('operations')
-    .description('durable changes to tenants: list, look at, follow')
+    .description('durable changes to tenants: list, look at, follow, cancel, retry')
     .addHelpText('after', examples(terminal, 'operations list', `operations watch ${example}`));
 
   withPages(operations.command('list').description('list operations, newest first'))
@@ -39,7 +39,7 @@ export function addOperations(program: Command, terminal: Terminal): void {
 
   operations
     .command('watch')
-    .description('follow one operation to its end; exit code 7 where it fails')
+    .description('follow one operation to its end; exit code 7 where it fails, is cancelled or needs attention')
     .argument('<operation>', 'its id')
     .addOption(outputOption())
     .addHelpText('after', examples(terminal, `operations watch ${example}`))
@@ -48,10 +48,62 @@ export function addOperations(program: Command, terminal: Terminal): void {
       const { operation } = await watchToEnd(session, id);
       if (session.asJson) session.print(operation, () => '');
     });
+
+  operations
+    .command('cancel')
+    .description('undo an operation that has not reached its point of no return')
+    .argument('<operation>', 'its id')
+    .option('--wait', 'wait until everything is undone, showing each step')
+    .addOption(outputOption())
+    .addHelpText('after', examples(terminal, `operations cancel ${example} --wait`))
+    .action(async (id: string, { wait }: { wait?: boolean }, command: Command) => {
+      const session = openSession(command, terminal);
+      const answer = await session.client.post<OperationAnswer>(`/v1/operations/${encodeURIComponent(id)}/cancel`, {});
+      if (wait) return showEnd(session, answer, 'cancelled');
+      session.print(answer, ({ operation: { state } }) =>
+        state === 'cancelled'
+          ? `${id} is cancelled; everything that it had done is undone\n`
+          : `${id} is being undone\n${followText(session, id)}`,
+      );
+    });
+
+  operations
+    .command('retry')
+    .description('have an operation go on that needs attention, or that waits for its next attempt')
+    .argument('<operation>', 'its id')
+    .option('--wait', 'wait until it has ended, showing each step')
+    .addOption(outputOption())
+    .addHelpText('after', examples(terminal, `operations retry ${example} --wait`))
+    .action(async (id: string, { wait }: { wait?: boolean }, command: Command) => {
+      const session = openSession(command, terminal);
+      const answer = await session.client.post<OperationAnswer>(`/v1/operations/${encodeURIComponent(id)}/retry`, {});
+      if (wait) return showEnd(session, answer, 'succeeded');
+      session.print(answer, () => `${id} goes on\n${followText(session, id)}`);
+    });
+}
+
+/** Follows what was asked of an operation to its end; what had happened before is not shown again. */
+async function showEnd(
+  session: Session,
+  { operation: { id, sequence } }: OperationAnswer,
+  wanted: 'succeeded' | 'cancelled',
+): Promise<void> {
+  const ended = await watchToEnd(session, id, { after: sequence, wanted });
+  if (session.asJson) session.print(ended, () => '');
+}
+
+function followText({ style, called }: Session, id: string): string {
+  return `${style.dim('follow it with:')} ${called} operations watch ${id}\n`;
+}
+
+/** `move to silo` */
+function whatOf({ kind, summary }: Operation): string {
+  return [kind.replaceAll('_', ' '), summary].filter((word) => word !== undefined).join(' ');
 }
 
 function colorOf({ style }: Session, { state }: Operation): (text: string) => string {
   if (state === 'succeeded') return style.green;
+  if (state === 'cancelled') return style.dim;
   return state === 'failed' || state === 'needs_attention' ? style.red : style.yellow;
 }
 
@@ -60,6 +112,7 @@ function operationTable(session: Session, operations: readonly Operation[]): str
     [
       { title: 'OPERATION', value: ({ id }) => id },
       { title: 'TENANT', value: ({ tenant }) => tenant.slug ?? tenant.id, elastic: 16 },
+      { title: 'WHAT', value: whatOf, optional: true },
       { title: 'STATE', value: ({ state }) => state.replaceAll('_', ' '), style: (text, operation) => colorOf(session, operation)(text) },
       { title: 'STEPS', value: stepsDone, right: true },
       { title: 'TOOK', value: ({ createdAt, endedAt }) => tookOf(createdAt, endedAt), right: true, optional: true },
@@ -70,20 +123,30 @@ function operationTable(session: Session, operations: readonly Operation[]): str
 }
 
 function operationFacts(session: Session, operation: Operation): string {
-  const { tenant, state, error } = operation;
+  const { tenant, state, error, pointOfNoReturn, pastReturn, dueAt, deadlineAt, endedAt } = operation;
+  const now = session.terminal.now();
+  const open = state === 'needs_attention' || endedAt === undefined;
   return facts(
     [
       ['operation', operation.id],
-      ['kind', operation.kind],
+      ['kind', whatOf(operation)],
       ['tenant', tenant.slug === undefined ? tenant.id : `${tenant.slug} (${tenant.id})`],
       ['state', state.replaceAll('_', ' ')],
       ['error', error && `${error.message} [${error.code}]`],
       ['what to do', operation.attention],
-      ['created', `${operation.createdAt} (${ageOf(operation.createdAt, session.terminal.now())} ago)`],
-      ['took', tookOf(operation.createdAt, operation.endedAt) || undefined],
+      ['go on with', state === 'needs_attention' ? `${session.called} operations retry ${operation.id}` : undefined],
+      ['no return', open && pointOfNoReturn ? noReturnText(pointOfNoReturn, pastReturn) : undefined],
+      ['due', dueAt && `${dueAt} (${untilOf(dueAt, now)})`],
+      ['ends by', open && deadlineAt ? `${deadlineAt} (${untilOf(deadlineAt, now)})` : undefined],
+      ['created', `${operation.createdAt} (${ageOf(operation.createdAt, now)} ago)`],
+      ['took', tookOf(operation.createdAt, endedAt) || undefined],
     ],
     session.style.dim,
   );
+}
+
+function noReturnText(step: string, past: boolean): string {
+  return past ? `passed with ${step}: it only goes forward` : `from ${step} on; until then it can be cancelled`;
 }
 
 function stepTable(session: Session, { steps, error: reason }: Operation): string {

@@ -23,11 +23,6 @@ export function addPlans(program: Command, terminal: Terminal): void {
             { title: 'REQUESTS/S', value: ({ limits }) => String(limits.requestsPerSecond), right: true },
             { title: 'AT ONCE', value: ({ limits }) => String(limits.concurrency), right: true },
             { title: 'TRIAL', value: ({ trialDays }) => (trialDays === undefined ? '' : `${trialDays} days`) },
-            {
-              title: 'HERE',
-              value: ({ available }) => (available ? 'yes' : 'not yet'),
-              style: (text, { available }) => (available ? session.style.green(text) : session.style.dim(text)),
-            },
           ],
           items,
         ),

@@ -1,13 +1,15 @@
-// burgage tenants: signing a company up, listing tenants, reading one.
+// burgage tenants: signing a company up, listing tenants, reading one; what changes one is in tenant-changes.ts.
 import { randomUUID } from 'node:crypto';
-import type { SignUpAnswer, Tenant } from '@burgage/api';
+import type { Operation, SignUpAnswer, Tenant } from '@burgage/api';
 import type { Command } from 'commander';
 import { calledAs } from '../called.ts';
-import { CommandFailure, exitCodes } from '../failure.ts';
+import { repeatable } from '../failure.ts';
 import { watchToEnd } from '../outcome.ts';
-import { ageOf, facts, plainText, sizeOf } from '../render.ts';
+import { plainText } from '../render.ts';
 import { examples, openSession, outputOption, type PageOptions, type Session, sayMore, withPages } from '../session.ts';
+import { tenantFacts, tenantTable } from '../tenant-text.ts';
 import type { Terminal } from '../terminal.ts';
+import { addTenantChanges } from './tenant-changes.ts';
 
 interface CreateOptions {
   readonly company?: string;
@@ -21,8 +23,8 @@ interface CreateOptions {
 export function addTenants(program: Command, terminal: Terminal): void {
   const tenants = program
     .command('tenants')
-    .description('customer organisations: sign up, list, look at')
-    .addHelpText('after', examples(terminal, 'tenants list', 'tenants get grosse-sohne'));
+    .description('customer organisations: sign up, list, look at, change, end')
+    .addHelpText('after', examples(terminal, 'tenants list', 'tenants get grosse-sohne', 'tenants move grosse-sohne --to silo --wait'));
 
   tenants
     .command('create')
@@ -65,8 +67,17 @@ export function addTenants(program: Command, terminal: Terminal): void {
     .action(async (tenant: string, _options: unknown, command: Command) => {
       const session = openSession(command, terminal);
       const found = await session.client.get<Tenant>(`/v1/tenants/${encodeURIComponent(tenant)}`);
-      session.print(found, () => tenantFacts(session, found));
+      const closing = session.asJson ? undefined : await closingOf(session, found);
+      session.print(found, () => tenantFacts(session, found, closing));
     });
+
+  addTenantChanges(tenants, terminal);
+}
+
+/** The operation that closes the tenant, where one does; what it says is worth showing, never worth failing for. */
+async function closingOf({ client }: Session, { state, operationId }: Tenant): Promise<Operation | undefined> {
+  if (state !== 'terminating' || operationId === undefined) return undefined;
+  return client.get<Operation>(`/v1/operations/${encodeURIComponent(operationId)}`).catch(() => undefined);
 }
 
 async function createTenant(session: Session, { idempotencyKey, wait, company, plan, owner, slug }: CreateOptions): Promise<void> {
@@ -87,63 +98,4 @@ async function createTenant(session: Session, { idempotencyKey, wait, company, p
     const usually = `usually within ${Math.ceil(estimateMs / 1000)} s`;
     return `${style.bold(name)} is being made, ${usually}:  ${plainText(url)}\n${style.dim('follow it with:')} ${called} operations watch ${operation.id}\n`;
   });
-}
-
-/** Where nobody can say whether the tenant was made, the advice is to repeat the command under its key. */
-function repeatable(thrown: unknown, key: string): unknown {
-  const unsure: readonly number[] = [exitCodes.unavailable.code, exitCodes.unexpected.code];
-  if (!(thrown instanceof CommandFailure) || thrown.problem.code === 'not_running' || !unsure.includes(thrown.exitCode)) return thrown;
-  const advice = `${thrown.problem.advice} Repeat the command with --idempotency-key ${key}: then nothing is made twice.`;
-  return new CommandFailure({ ...thrown.problem, advice }, thrown.exitCode);
-}
-
-function stateOf({ state, holds }: Tenant): string {
-  return holds.length === 0 ? state : `${state} (${holds.join(', ')})`;
-}
-
-function tenantTable(session: Session, tenants: readonly Tenant[]): string {
-  const { style, terminal } = session;
-  const color = (text: string, { state, holds }: Tenant) =>
-    state === 'failed' || holds.length > 0 ? style.red(text) : state === 'active' ? style.green(text) : style.yellow(text);
-  return session.table(
-    [
-      { title: 'SLUG', value: ({ slug, formerSlug }) => slug ?? (formerSlug ? `(${formerSlug})` : ''), elastic: 20 },
-      { title: 'COMPANY', value: ({ company }) => company, elastic: 8 },
-      { title: 'PLAN', value: ({ plan }) => plan },
-      { title: 'STATE', value: stateOf, style: color },
-      { title: 'AGE', value: ({ createdAt }) => ageOf(createdAt, terminal.now()), right: true },
-      { title: 'URL', value: ({ url }) => url ?? '', optional: true },
-    ],
-    tenants,
-  );
-}
-
-function tenantFacts({ style, terminal }: Session, tenant: Tenant): string {
-  const { limits } = tenant;
-  return facts(
-    [
-      ['tenant', tenant.id],
-      ['slug', tenant.slug ?? (tenant.formerSlug === undefined ? undefined : `none (was ${tenant.formerSlug})`)],
-      ['url', tenant.url],
-      ['company', tenant.company],
-      ['owner', tenant.owner],
-      ['state', stateOf(tenant)],
-      ['failure', tenant.failure],
-      ['plan', `${tenant.plan} (catalog ${tenant.catalog})`],
-      ['isolation', tenant.isolation],
-      [
-        'limits',
-        limits &&
-          `${limits.requestsPerSecond} requests a second, ${limits.concurrency} at once${limits.bodyBytesMax === 0 ? '' : `, bodies up to ${sizeOf(limits.bodyBytesMax)}`}`,
-      ],
-      ['features', tenant.features.join(', ') || 'none'],
-      ['hosts', tenant.hosts.join(', ') || 'none'],
-      ['upstream', tenant.upstream],
-      ['created', `${tenant.createdAt} (${ageOf(tenant.createdAt, terminal.now())} ago)`],
-      ['trial ends', tenant.trialEndsAt],
-      ['operation', tenant.operationId],
-      ['version', String(tenant.version)],
-    ],
-    style.dim,
-  );
 }

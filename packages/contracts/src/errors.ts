@@ -63,6 +63,7 @@ export const errorCatalogue = {
   no_gateway: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'No gateway is connected to the registry.', advice: 'Start one, or wait until it has connected; burgage gateways list shows those that are.' },
   transition_not_allowed: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'The tenant is not in a state that allows this.', advice: 'The error names the state and what it allows.' },
   cancel_too_late: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'The operation can no longer be cancelled.', advice: 'Wait for its end; burgage operations get shows the step from which on it only goes forward.' },
+  operation_cancelled: { ...caller, grpc: 'ABORTED', http: 409, sentence: 'The operation was cancelled.', advice: 'Everything that it had done has been undone; ask again if it should be done after all.' },
   retry_not_possible: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'The operation has nothing to try again.', advice: 'burgage operations get shows where it is; ask for a new operation once it has ended.' },
   confirmation_missing: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'What cannot be taken back needs a confirmation.', advice: 'Repeat the call with the confirmation that the error names.' },
   dedicated_off: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'Dedicated instances are switched off on this platform.', advice: 'Every tenant is served by the shared app and database until they are switched on.' },

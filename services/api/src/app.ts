@@ -7,7 +7,9 @@ import { mountAudit } from './handlers/audit.ts';
 import { mountDocs } from './handlers/docs.ts';
 import { mountGateways } from './handlers/gateways.ts';
 import { mountOperations } from './handlers/operations.ts';
+import { mountOrphans } from './handlers/orphans.ts';
 import { mountPlans } from './handlers/plans.ts';
+import { mountTenantChanges } from './handlers/tenant-changes.ts';
 import { mountTenants } from './handlers/tenants.ts';
 import { authenticate } from './http/auth.ts';
 import type { ApiEnv, ApiPorts } from './http/env.ts';
@@ -40,8 +42,10 @@ export function createApiApp(ports: ApiPorts, adminToken: string): OpenAPIHono<A
   mountDocs(app, () => documentOf(app));
   app.use('/v1/*', authenticate(adminToken));
   mountTenants(app, ports);
+  mountTenantChanges(app, ports);
   mountPlans(app, ports);
   mountOperations(app, ports);
+  mountOrphans(app, ports);
   mountGateways(app, ports);
   mountAudit(app, ports);
   return app;
@@ -60,7 +64,7 @@ function documentOf(app: OpenAPIHono<ApiEnv>): object {
       title: 'Burgage API',
       version: '1',
       description:
-        'Signs tenants up and shows what becomes of them. Errors are problem+json (RFC 9457): `type` is `urn:burgage:error:` and the code, `help` leads to its description at [/v1/docs/errors](/v1/docs/errors).',
+        'Signs tenants up, changes them, and shows what becomes of them. Errors are problem+json (RFC 9457): `type` is `urn:burgage:error:` and the code, `help` leads to its description at [/v1/docs/errors](/v1/docs/errors).',
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
     servers: [{ url: '/' }],
@@ -68,6 +72,7 @@ function documentOf(app: OpenAPIHono<ApiEnv>): object {
     tags: [
       { name: 'tenants', description: 'Customer organisations and the plans they can be on.' },
       { name: 'operations', description: 'Durable changes to tenants.' },
+      { name: 'orphans', description: 'What was made for tenants and nobody owns any more.' },
       { name: 'gateways', description: 'What stands between tenants and their users.' },
       { name: 'audit', description: 'Who asked for which change.' },
       { name: 'api', description: 'The api itself.' },

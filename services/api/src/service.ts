@@ -16,6 +16,8 @@ export type { Problem } from './schemas/common.ts';
 export type { ExplainAnswer, Gateway, GatewayList } from './schemas/gateways.ts';
 export type { Operation, Progress, Step } from './schemas/operations.ts';
 export type { PlanList } from './schemas/plans.ts';
+export type { DeletedOrphans, Orphan, OrphanList } from './schemas/possessions.ts';
+export type { OperationAnswer } from './schemas/tenant-changes.ts';
 export type { SignUpAnswer, Tenant } from './schemas/tenants.ts';
 
 export interface ApiServiceOptions {

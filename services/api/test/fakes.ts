@@ -1,5 +1,5 @@
 // A registry and a provisioner that live in memory and answer real gRPC: what the api's and the CLI's tests run against.
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import {
   BurgageError,
@@ -8,6 +8,8 @@ import {
   type Operation,
   OperationSchema,
   OperationState,
+  type Possession,
+  PossessionSchema,
   type Progress,
   ProgressSchema,
   ProvisionerService,
@@ -21,8 +23,28 @@ import { implement, type RpcImplementation } from '@burgage/rpc';
 import { Doorbell } from '@burgage/runtime';
 import { operationIdFor, slugFromCompany, tenantIdFromKey } from '@burgage/tenancy';
 
-const stepNames = ['slug', 'database', 'files', 'certificate', 'dns', 'route', 'owner', 'health', 'activate', 'mail'];
+/** The steps of each kind, and the one from which on it only goes forward. */
+const kinds: Readonly<Record<string, { readonly steps: readonly string[]; readonly noReturn: string }>> = {
+  provision: {
+    steps: ['slug', 'database', 'files', 'certificate', 'dns', 'route', 'owner', 'health', 'activate', 'mail'],
+    noReturn: 'activate',
+  },
+  suspend: { steps: ['hold'], noReturn: 'hold' },
+  resume: { steps: ['release'], noReturn: 'release' },
+  change_plan: { steps: ['plan'], noReturn: 'plan' },
+  move: {
+    steps: ['hold', 'freeze', 'compute', 'database', 'copy', 'compare', 'switch', 'open', 'release', 'source', 'port'],
+    noReturn: 'open',
+  },
+  terminate: {
+    steps: ['begin', 'grace', 'freeze', 'backup', 'verify', 'route', 'compute', 'port', 'database', 'files', 'slug'],
+    noReturn: 'route',
+  },
+};
 const notNeeded = new Set(['certificate', 'dns']);
+/** How long a terminated tenant may still come back. */
+const graceMs = 7 * 86_400_000;
+const quarantineMs = 90 * 86_400_000;
 const unused = async (): Promise<never> => {
   throw new BurgageError('internal', { message: 'the api does not call this' });
 };
@@ -101,6 +123,12 @@ export class FakeRegistry {
       getUpstream: unused,
       putPlatformRoute: unused,
       resolveHost: unused,
+      addTenantHold: unused,
+      liftTenantHold: unused,
+      changeTenantPlan: unused,
+      setTenantMoving: unused,
+      removeUpstream: unused,
+      listUpstreams: unused,
       watchRoutes: async function* () {
         yield await unused();
       },
@@ -135,9 +163,14 @@ export class FakeProvisioner {
   mode: Mode = 'at_once';
   /** The step that fails for good, where one should. */
   failingStep: string | undefined;
+  /** The step that a person must look at, where one should be; `retry` goes on after it. */
+  attentionStep: string | undefined;
+  /** Grace periods are over. */
+  graceOver = false;
   /** Streams break off after this many entries, as long as it is set. */
   entriesPerStream: number | undefined;
   readonly operations: { readonly operation: Operation; readonly log: Progress[] }[] = [];
+  readonly possessions: Possession[] = [];
   readonly #registry: FakeRegistry;
   readonly #written = new Doorbell();
 
@@ -148,8 +181,46 @@ export class FakeProvisioner {
   service(): RpcImplementation {
     return implement(ProvisionerService, {
       provisionTenant: async ({ tenantId }) => {
-        if (this.mode === 'down') throw new BurgageError('unavailable');
-        return { operation: this.provision(tenantId) };
+        this.#requireUp();
+        return { operation: this.#start('provision', operationIdFor('provision', tenantId), tenantId, '') };
+      },
+      suspendTenant: async ({ tenantId, idempotencyKey, hold }) => ({
+        operation: this.#ask('suspend', tenantId, idempotencyKey, `hold ${hold}`),
+      }),
+      resumeTenant: async ({ tenantId, idempotencyKey, hold }) => ({
+        operation: this.#ask('resume', tenantId, idempotencyKey, `hold ${hold}`),
+      }),
+      changeTenantPlan: async ({ tenantId, idempotencyKey, plan }) => ({
+        operation: this.#ask('change_plan', tenantId, idempotencyKey, `to ${plan}`),
+      }),
+      moveTenant: async ({ tenantId, idempotencyKey, isolation }) => ({
+        operation: this.#ask('move', tenantId, idempotencyKey, `to ${isolation}`),
+      }),
+      terminateTenant: async ({ tenantId, idempotencyKey, now, confirm }) => {
+        const { slug, formerSlug } = this.#registry.find(tenantId);
+        if (confirm !== (slug || formerSlug)) throw new BurgageError('internal', { message: 'the api let a wrong confirmation through' });
+        return { operation: this.#ask('terminate', tenantId, idempotencyKey, now ? 'now' : 'after the grace period') };
+      },
+      cancelOperation: async ({ operationId }) => ({ operation: this.#cancel(operationId) }),
+      retryOperation: async ({ operationId }) => ({ operation: this.#retry(operationId) }),
+      listPossessions: async ({ tenantId, orphans }) => {
+        this.#requireUp();
+        return {
+          possessions: this.possessions.filter(
+            (possession) => (tenantId === '' || possession.tenantId === tenantId) && (!orphans || possession.orphan),
+          ),
+        };
+      },
+      deleteOrphans: async ({ ids }) => {
+        const isOrphan = (id: string) => this.possessions.some((possession) => possession.id === id && possession.orphan);
+        const deleted = ids.filter(isOrphan);
+        const skipped = ids.filter((id) => !isOrphan(id));
+        for (const id of deleted)
+          this.possessions.splice(
+            this.possessions.findIndex((possession) => possession.id === id),
+            1,
+          );
+        return { deleted, skipped };
       },
       getOperation: async ({ operationId }) => ({ operation: this.#find(operationId).operation }),
       listOperations: async ({ pageSize, pageToken, tenantId }) => {
@@ -163,27 +234,89 @@ export class FakeProvisioner {
     });
   }
 
+  addPossession(possession: MessageInitShape<typeof PossessionSchema>): void {
+    this.possessions.push(create(PossessionSchema, possession));
+  }
+
+  #requireUp(): void {
+    if (this.mode === 'down') throw new BurgageError('unavailable');
+  }
+
+  /** Starts an operation on a tenant that is served, or finds the one that was asked for under the same key. */
+  #ask(kind: string, tenantId: string, key: string, summary: string): Operation {
+    this.#requireUp();
+    const id = tenantIdFromKey(key).replace('ten_', `op_${kind}_`);
+    const tenant = this.#registry.find(tenantId);
+    const before = this.operations.find(({ operation }) => operation.id.endsWith(id.slice(-26)))?.operation;
+    if (before !== undefined && (before.id !== id || before.summary !== summary || before.tenantId !== tenantId)) {
+      throw new BurgageError('idempotency_key_reused', {
+        fields: [{ field: 'idempotency_key', description: 'was used before for another change' }],
+      });
+    }
+    if (before === undefined && tenant.state !== TenantState.ACTIVE) {
+      throw new BurgageError('transition_not_allowed', {
+        message: `The tenant is ${TenantState[tenant.state].toLowerCase()} and allows no ${kind}.`,
+      });
+    }
+    if (before === undefined && kind === 'move' && summary === `to ${tenant.isolation}`) {
+      throw new BurgageError('transition_not_allowed', {
+        message: `isolation: got "${tenant.isolation}", where the tenant lives already, expected another one`,
+        fields: [{ field: 'isolation', description: `got "${tenant.isolation}", where the tenant lives already, expected another one` }],
+      });
+    }
+    return this.#start(kind, id, tenantId, summary);
+  }
+
   /** Starts the operation, or finds it again. */
-  provision(tenantId: string): Operation {
-    const id = operationIdFor('provision', tenantId);
+  #start(kind: string, id: string, tenantId: string, summary: string): Operation {
     const existing = this.operations.find(({ operation }) => operation.id === id);
     if (existing !== undefined) return existing.operation;
+    const { steps = [], noReturn = '' } = kinds[kind] ?? {};
     const operation = create(OperationSchema, {
       id,
-      kind: 'provision',
+      kind,
+      summary,
       tenantId,
       tenantSlug: this.#registry.find(tenantId).slug,
       state: OperationState.QUEUED,
-      steps: stepNames.map((name) => ({ name, state: StepState.PENDING })),
+      steps: steps.map((name) => ({ name, state: StepState.PENDING })),
       createTime: timestampFromDate(new Date()),
       definitionVersion: 1,
+      pointOfNoReturn: noReturn,
     });
     this.operations.unshift({ operation, log: [] });
     if (this.mode === 'at_once') while (this.advance(id));
     return operation;
   }
 
-  /** Carries the next step out; false when there is none left. */
+  #cancel(id: string): Operation {
+    const { operation } = this.#find(id);
+    if (operation.pastReturn || operation.endTime !== undefined) {
+      throw new BurgageError('cancel_too_late', { message: `The operation ${id} has passed its step ${operation.pointOfNoReturn}.` });
+    }
+    operation.state = OperationState.UNDOING;
+    this.#write(id, {});
+    this.#undo(id);
+    this.#end(id, OperationState.CANCELLED);
+    return operation;
+  }
+
+  #retry(id: string): Operation {
+    const { operation } = this.#find(id);
+    if (operation.state !== OperationState.NEEDS_ATTENTION) {
+      throw new BurgageError('retry_not_possible', { message: `The operation ${id} waits for nothing.` });
+    }
+    operation.state = OperationState.RUNNING;
+    operation.attention = '';
+    for (const step of operation.steps) if (step.state === StepState.FAILED) step.state = StepState.PENDING;
+    delete operation.endTime;
+    this.attentionStep = undefined;
+    this.#write(id, {});
+    if (this.mode === 'at_once') while (this.advance(id));
+    return operation;
+  }
+
+  /** Carries the next step out; false when there is none left, or one waits. */
   advance(id: string): boolean {
     const { operation } = this.#find(id);
     if (operation.endTime !== undefined) return false;
@@ -193,35 +326,56 @@ export class FakeProvisioner {
       operation.state = OperationState.RUNNING;
       this.#write(id, {});
     }
-    const step = operation.steps.find(({ state }) => state === StepState.PENDING);
+    const step = operation.steps.find(({ state }) => state === StepState.PENDING || state === StepState.WAITING);
     if (step === undefined) {
       this.#end(id, OperationState.SUCCEEDED);
       return false;
     }
+    operation.pastReturn ||= step.name === operation.pointOfNoReturn;
+    step.startTime ??= now;
+    if (step.name === 'grace' && operation.summary !== 'now' && !this.graceOver) {
+      if (step.state === StepState.WAITING) return false;
+      const due = new Date(Date.now() + graceMs);
+      operation.dueTime = timestampFromDate(due);
+      step.state = StepState.WAITING;
+      step.detail = `until ${due.toISOString()}`;
+      this.#registry.find(operation.tenantId).state = TenantState.TERMINATING;
+      this.#registry.find(operation.tenantId).operationId = id;
+      this.#write(id, { step: step.name, attempt: 1, stepState: step.state, detail: step.detail });
+      return false;
+    }
     step.attempts = 1;
-    step.startTime = now;
     step.state = StepState.RUNNING;
     this.#write(id, { step: step.name, attempt: 1, stepState: step.state });
     step.endTime = now;
-    step.state = step.name === this.failingStep ? StepState.FAILED : notNeeded.has(step.name) ? StepState.NOT_NEEDED : StepState.DONE;
-    step.detail = step.name === 'slug' ? operation.tenantSlug : '';
-    const error =
-      step.state === StepState.FAILED
-        ? { code: 'app_unhealthy', message: 'The application did not become healthy for this tenant.' }
-        : undefined;
+    const failing = step.name === this.failingStep || step.name === this.attentionStep;
+    step.state = failing ? StepState.FAILED : notNeeded.has(step.name) ? StepState.NOT_NEEDED : StepState.DONE;
+    step.detail = step.name === 'slug' && operation.kind === 'provision' ? operation.tenantSlug : '';
+    const error = failing ? { code: 'app_unhealthy', message: 'The application did not become healthy for this tenant.' } : undefined;
     this.#write(id, { step: step.name, attempt: 1, stepState: step.state, detail: step.detail, ...(error === undefined ? {} : { error }) });
     if (error === undefined) return true;
     const failed = create(OperationSchema, { error, steps: [{ error }] });
     operation.error = failed.error;
     step.error = failed.steps[0]?.error;
-    operation.state = OperationState.UNDOING;
-    for (const done of operation.steps.toReversed()) {
-      if (done.state !== StepState.DONE && done.state !== StepState.FAILED) continue;
-      done.state = StepState.UNDONE;
-      this.#write(id, { step: done.name, attempt: 1, stepState: done.state, ...(done === step ? { error } : {}) });
+    if (step.name === this.attentionStep) {
+      operation.attention = 'Look at the log of the application, then have it tried again.';
+      operation.state = OperationState.NEEDS_ATTENTION;
+      operation.endTime = now;
+      this.#write(id, {});
+      return false;
     }
+    operation.state = OperationState.UNDOING;
+    this.#undo(id);
     this.#end(id, OperationState.FAILED);
     return false;
+  }
+
+  #undo(id: string): void {
+    for (const step of this.#find(id).operation.steps.toReversed()) {
+      if (step.state !== StepState.DONE && step.state !== StepState.FAILED && step.state !== StepState.WAITING) continue;
+      step.state = StepState.UNDONE;
+      this.#write(id, { step: step.name, attempt: 1, stepState: step.state, ...(step.error === undefined ? {} : { error: step.error }) });
+    }
   }
 
   #end(id: string, state: OperationState): void {
@@ -229,12 +383,9 @@ export class FakeProvisioner {
     const tenant = this.#registry.find(operation.tenantId);
     tenant.version += 1n;
     tenant.operationId = id;
-    if (state === OperationState.SUCCEEDED) {
-      tenant.state = TenantState.ACTIVE;
-      tenant.isolation = 'pool';
-      tenant.hosts = [`${tenant.slug}.localhost`];
-      tenant.upstream = 'desk-shared';
-    } else {
+    if (state === OperationState.SUCCEEDED) this.#carryOut(operation, tenant);
+    else if (operation.kind !== 'provision') tenant.state = TenantState.ACTIVE;
+    else {
       tenant.state = TenantState.FAILED;
       tenant.failure = operation.error?.message ?? '';
       tenant.formerSlug = tenant.slug;
@@ -242,7 +393,32 @@ export class FakeProvisioner {
     }
     operation.state = state;
     operation.endTime = timestampFromDate(new Date());
+    delete operation.dueTime;
     this.#write(id, {});
+  }
+
+  #carryOut({ kind, summary }: Operation, tenant: Tenant): void {
+    const wanted = summary.split(' ').at(-1) ?? '';
+    if (kind === 'provision') {
+      tenant.state = TenantState.ACTIVE;
+      tenant.isolation = 'pool';
+      tenant.hosts = [`${tenant.slug}.localhost`];
+      tenant.upstream = 'desk-shared';
+    } else if (kind === 'suspend') tenant.holds = [...new Set([...tenant.holds, wanted])];
+    else if (kind === 'resume') tenant.holds = tenant.holds.filter((hold) => hold !== wanted);
+    else if (kind === 'change_plan') {
+      tenant.plan = wanted;
+      tenant.pendingIsolation = wanted === 'starter' ? 'bridge' : '';
+    } else if (kind === 'move') {
+      tenant.isolation = wanted;
+      tenant.pendingIsolation = '';
+    } else {
+      tenant.state = TenantState.TERMINATED;
+      tenant.formerSlug = tenant.slug;
+      tenant.slug = '';
+      tenant.hosts = [];
+      tenant.slugQuarantineEndTime = timestampFromDate(new Date(Date.now() + quarantineMs));
+    }
   }
 
   #write(

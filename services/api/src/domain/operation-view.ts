@@ -23,6 +23,7 @@ const operationStateNames: Readonly<Partial<Record<OperationState, OperationStat
   [OperationState.SUCCEEDED]: 'succeeded',
   [OperationState.FAILED]: 'failed',
   [OperationState.NEEDS_ATTENTION]: 'needs_attention',
+  [OperationState.CANCELLED]: 'cancelled',
 };
 
 const stepStateNames: Readonly<Partial<Record<StepState, StepStateName>>> = {
@@ -34,19 +35,23 @@ const stepStateNames: Readonly<Partial<Record<StepState, StepStateName>>> = {
   [StepState.FAILED]: 'failed',
   [StepState.UNDOING]: 'undoing',
   [StepState.UNDONE]: 'undone',
+  [StepState.WAITING]: 'waiting',
 };
 
 /** True once nothing more happens to the operation by itself. */
 export function hasEnded(operation: Operation): boolean {
-  return operation.state === 'succeeded' || operation.state === 'failed' || operation.state === 'needs_attention';
+  return !['queued', 'running', 'undoing'].includes(operation.state);
 }
 
 /** The operation as the API shows it. */
 export function operationView(operation: ProvisionerOperation): Operation {
   const createdAt = known(isoTime(operation.createTime), operation.id, 'creation time');
+  const deadlineAt = isoTime(operation.deadlineTime);
+  const dueAt = isoTime(operation.dueTime);
   return {
     id: operation.id,
     kind: operation.kind,
+    ...(operation.summary === '' ? {} : { summary: operation.summary }),
     tenant: { id: operation.tenantId, ...(operation.tenantSlug === '' ? {} : { slug: operation.tenantSlug }) },
     state: known(operationStateNames[operation.state], operation.id, 'state'),
     steps: operation.steps.map((step) => stepView(step, operation.id)),
@@ -54,6 +59,10 @@ export function operationView(operation: ProvisionerOperation): Operation {
     ...times(operation),
     ...failure(operation.error),
     ...(operation.attention === '' ? {} : { attention: operation.attention }),
+    ...(operation.pointOfNoReturn === '' ? {} : { pointOfNoReturn: operation.pointOfNoReturn }),
+    pastReturn: operation.pastReturn,
+    ...(deadlineAt === undefined ? {} : { deadlineAt }),
+    ...(dueAt === undefined ? {} : { dueAt }),
     sequence: Number(operation.sequence),
   };
 }
@@ -70,6 +79,7 @@ export function awaitedProvision(tenant: Tenant): Operation {
     state: 'queued',
     steps: [],
     createdAt: tenant.createdAt,
+    pastReturn: false,
     sequence: 0,
   };
 }

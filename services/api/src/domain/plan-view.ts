@@ -15,7 +15,6 @@ export function planListView(catalog: Catalog): PlanList {
         title: plan.title,
         priceMinor: plan.priceMinor,
         isolation: plan.isolation,
-        available: true,
         ...(trialDays === undefined ? {} : { trialDays }),
         limits: plan.limits,
         features: [...plan.features],

@@ -21,7 +21,7 @@ export function tenantStateFromName(name: TenantStateName): TenantState {
   return found === undefined ? TenantState.UNSPECIFIED : Number(found[0]);
 }
 
-/** The tenant as the API shows it; `publicUrlOf` says where a slug is reached. */
+/** The tenant as the API shows it, without its instance; `publicUrlOf` says where a slug is reached. */
 export function tenantView(tenant: RegistryTenant, publicUrlOf: (slug: string) => string): Tenant {
   const state = stateNames[tenant.state];
   const createdAt = isoTime(tenant.createTime);
@@ -31,7 +31,9 @@ export function tenantView(tenant: RegistryTenant, publicUrlOf: (slug: string) =
     });
   }
   const isolation = isolations.find((known) => known === tenant.isolation);
+  const pendingIsolation = isolations.find((known) => known === tenant.pendingIsolation);
   const trialEndsAt = isoTime(tenant.trialEndTime);
+  const slugQuarantineEndsAt = isoTime(tenant.slugQuarantineEndTime);
   return {
     id: tenant.id,
     ...(tenant.slug === '' ? {} : { slug: tenant.slug, url: publicUrlOf(tenant.slug) }),
@@ -40,6 +42,9 @@ export function tenantView(tenant: RegistryTenant, publicUrlOf: (slug: string) =
     plan: tenant.plan,
     catalog: tenant.catalog,
     ...(isolation === undefined ? {} : { isolation }),
+    ...(pendingIsolation === undefined ? {} : { pendingIsolation }),
+    ...(tenant.isolationNote === '' ? {} : { isolationNote: tenant.isolationNote }),
+    moving: tenant.moving,
     state,
     holds: holds.filter((hold) => tenant.holds.includes(hold)),
     owner: tenant.ownerEmail,
@@ -57,6 +62,7 @@ export function tenantView(tenant: RegistryTenant, publicUrlOf: (slug: string) =
     ...(tenant.upstream === '' ? {} : { upstream: tenant.upstream }),
     createdAt,
     ...(trialEndsAt === undefined ? {} : { trialEndsAt }),
+    ...(slugQuarantineEndsAt === undefined ? {} : { slugQuarantineEndsAt }),
     version: Number(tenant.version),
     ...(tenant.failure === '' ? {} : { failure: tenant.failure }),
     ...(tenant.operationId === '' ? {} : { operationId: tenant.operationId }),

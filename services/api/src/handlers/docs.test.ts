@@ -94,6 +94,7 @@ test('every example fits its schema', () => {
 test('every path below /v1 that is served is in the document', async () => {
   const listed = operations.map(([method, path]) => `${method.toUpperCase()} ${path}`);
   expect(listed.toSorted()).toEqual([
+    'DELETE /v1/orphans',
     'GET /healthz',
     'GET /v1/audit',
     'GET /v1/explain',
@@ -101,17 +102,26 @@ test('every path below /v1 that is served is in the document', async () => {
     'GET /v1/operations',
     'GET /v1/operations/{operation}',
     'GET /v1/operations/{operation}/progress',
+    'GET /v1/orphans',
     'GET /v1/plans',
     'GET /v1/tenants',
     'GET /v1/tenants/{tenant}',
     'POST /v1/gateways/{gateway}/accept-snapshot',
+    'POST /v1/operations/{operation}/cancel',
+    'POST /v1/operations/{operation}/retry',
     'POST /v1/tenants',
+    'POST /v1/tenants/{tenant}/move',
+    'POST /v1/tenants/{tenant}/plan',
+    'POST /v1/tenants/{tenant}/resume',
+    'POST /v1/tenants/{tenant}/suspend',
+    'POST /v1/tenants/{tenant}/terminate',
   ]);
 });
 
 test('what the api answers, well or not, is what the document says', async () => {
   rig.registry.addGateway('gw-1', await rig.gatewayAdmin(), { snapshotHeld: true });
   rig.registry.addGateway('gw-2', '');
+  rig.provisioner.addPossession({ id: 'instance/ten_1', kind: 'instance', tenantId: 'ten_1', detail: 'running', orphan: true });
   const json = { 'content-type': 'application/json' };
   const post = (body: object, headers = {}) => ({ method: 'POST', headers: { ...json, ...headers }, body: JSON.stringify(body) });
   const acme = { company: 'Acme', plan: 'trial', owner: 'owner@acme.test', slug: 'acme' };
@@ -147,7 +157,31 @@ test('what the api answers, well or not, is what the document says', async () =>
     ['get', '/v1/audit', rig.ask('/v1/audit?pageSize=3')],
     ['get', '/v1/plans', rig.ask('/v1/plans')],
     ['get', '/healthz', rig.ask('/healthz')],
+    ['get', '/v1/orphans', rig.ask('/v1/orphans')],
+    ['delete', '/v1/orphans', rig.ask('/v1/orphans', { ...post({ ids: ['instance/ten_1', 'instance/ten_2'] }), method: 'DELETE' })],
+    ['delete', '/v1/orphans', rig.ask('/v1/orphans', { ...post({ ids: [] }), method: 'DELETE' })],
   );
+  for (const [verb, body] of [
+    ['suspend', { hold: 'unpaid' }],
+    ['resume', { hold: 'unpaid' }],
+    ['plan', { plan: 'starter' }],
+    ['move', { isolation: 'silo' }],
+    ['move', { isolation: 'gold' }],
+    ['terminate', { confirm: 'other' }],
+    ['terminate', { confirm: 'acme' }],
+    ['terminate', { confirm: 'acme', now: true }],
+  ] as const) {
+    const answered = rig.ask(`/v1/tenants/${id}/${verb}`, post(body));
+    asked.push(['post', `/v1/tenants/{tenant}/${verb}`, answered]);
+    await answered;
+  }
+  const closing = rig.provisioner.operations[0]?.operation.id;
+  for (const verb of ['retry', 'cancel', 'cancel'] as const) {
+    const answered = rig.ask(`/v1/operations/${closing}/${verb}`, { method: 'POST' });
+    asked.push(['post', `/v1/operations/{operation}/${verb}`, answered]);
+    await answered;
+  }
+  asked.push(['get', '/v1/tenants/{tenant}', rig.ask('/v1/tenants/acme')]);
   for (const [method, path, pending] of asked) {
     const response = await pending;
     const where = `${method} ${path} -> ${response.status}`;

@@ -1,7 +1,9 @@
 // Listing, reading and following operations, through real HTTP and real gRPC.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Rig, startRig } from '../../test/rig.ts';
+import { AuditPageSchema } from '../schemas/audit.ts';
 import { OperationPageSchema, OperationSchema, ProgressSchema } from '../schemas/operations.ts';
+import { OperationAnswerSchema } from '../schemas/tenant-changes.ts';
 import type { SignUpAnswer } from '../schemas/tenants.ts';
 
 let rig: Rig;
@@ -168,4 +170,69 @@ test('asking for the head of a stream opens none', async () => {
   await expect
     .poll(async () => (await rig.metrics.registry.getSingleMetric('burgage_api_progress_streams')?.get())?.values[0]?.value)
     .toBe(0);
+});
+
+test('an operation says from which step on it only goes forward, and what it waits for', async () => {
+  const { tenant } = await signUp('Acme');
+  const asked = await rig.ask('/v1/tenants/acme/terminate', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ confirm: 'acme' }),
+  });
+  const { operation } = OperationAnswerSchema.strict().parse(await asked.json());
+  expect(operation).toMatchObject({ kind: 'terminate', summary: 'after the grace period', pointOfNoReturn: 'route', pastReturn: false });
+  const grace = operation.steps.find(({ name }) => name === 'grace');
+  expect(grace).toMatchObject({ state: 'waiting', detail: `until ${operation.dueAt}` });
+  expect(await (await rig.ask(`/v1/tenants/${tenant.id}`)).json()).toMatchObject({ state: 'terminating', operationId: operation.id });
+});
+
+const intervene = (id: string, verb: 'cancel' | 'retry') => rig.ask(`/v1/operations/${id}/${verb}`, { method: 'POST' });
+const audit = async () => AuditPageSchema.parse(await (await rig.ask('/v1/audit')).json()).items;
+
+test('an operation is cancelled before its point of no return: its stream ends, and the audit says whose it was', async () => {
+  rig.provisioner.mode = 'by_hand';
+  const { operation } = await signUp('Acme');
+  rig.provisioner.advance(operation.id);
+  const stream = progressOf(operation.id);
+  const response = await intervene(operation.id, 'cancel');
+  expect([response.status, response.headers.get('location')]).toEqual([202, `/v1/operations/${operation.id}`]);
+  expect(OperationAnswerSchema.strict().parse(await response.json()).operation).toMatchObject({ id: operation.id, state: 'cancelled' });
+  const end = eventsIn(await (await stream).text()).at(-1);
+  expect([end?.event, JSON.parse(end?.data ?? '').state]).toEqual(['end', 'cancelled']);
+  expect((await audit())[0]).toMatchObject({
+    action: 'operation.cancel',
+    target: operation.id,
+    targetName: 'acme',
+    detail: 'provision',
+    outcome: 'succeeded',
+  });
+});
+
+test('after it, cancelling is refused; what has nothing to try again is not retried; the audit has both', async () => {
+  const { operation } = await signUp('Acme');
+  expect(await (await intervene(operation.id, 'cancel')).json()).toMatchObject({ status: 409, code: 'cancel_too_late' });
+  expect(await (await intervene(operation.id, 'retry')).json()).toMatchObject({ status: 409, code: 'retry_not_possible' });
+  expect((await audit()).slice(0, 2).map(({ action, target, code }) => [action, target, code])).toEqual([
+    ['operation.retry', operation.id, 'retry_not_possible'],
+    ['operation.cancel', operation.id, 'cancel_too_late'],
+  ]);
+});
+
+test('an operation that needs attention goes on when it is told to', async () => {
+  rig.provisioner.attentionStep = 'health';
+  const { operation } = await signUp('Acme');
+  expect(OperationSchema.parse(await (await rig.ask(`/v1/operations/${operation.id}`)).json())).toMatchObject({
+    state: 'needs_attention',
+    attention: 'Look at the log of the application, then have it tried again.',
+  });
+  const response = await intervene(operation.id, 'retry');
+  expect(response.status).toBe(202);
+  expect(OperationAnswerSchema.strict().parse(await response.json()).operation.state).toBe('succeeded');
+});
+
+test('nothing can be asked of an operation that there is not', async () => {
+  for (const verb of ['cancel', 'retry'] as const) {
+    expect(await (await intervene('op_nothing', verb)).json()).toMatchObject({ status: 404, code: 'operation_not_found' });
+    expect((await audit())[0]).toMatchObject({ action: `operation.${verb}`, outcome: 'failed', code: 'operation_not_found' });
+  }
 });

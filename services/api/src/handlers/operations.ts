@@ -1,14 +1,17 @@
-// Operations: listing them, reading one, following one as it happens.
+// Operations: listing them, reading one, following one as it happens, cancelling one, having one try again.
 
-import { BurgageError } from '@burgage/contracts';
+import type { ErrorCode, Operation } from '@burgage/contracts';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { hasEnded, operationView } from '../domain/operation-view.ts';
+import { audited } from '../http/audit.ts';
 import type { ApiEnv, ApiPorts } from '../http/env.ts';
+import { present } from '../http/present.ts';
 import { streamProgress } from '../http/progress.ts';
 import { inCallersTerms } from '../http/terms.ts';
 import { pageQuery } from '../schemas/common.ts';
 import { OperationPageSchema, OperationSchema, operationExample, progressExample } from '../schemas/operations.ts';
 import { json, problems } from '../schemas/responses.ts';
+import { moveExample, OperationAnswerSchema } from '../schemas/tenant-changes.ts';
 import { linkNext } from './pages.ts';
 
 const operationParam = z.object({
@@ -73,6 +76,16 @@ const watchOperation = createRoute({
   },
 });
 
+/** What can be asked of an operation. */
+interface Intervention {
+  readonly verb: 'cancel' | 'retry';
+  readonly summary: string;
+  readonly description: string;
+  /** Where it is not possible. */
+  readonly error: ErrorCode;
+  ask(operationId: string): Promise<{ readonly operation?: Operation | undefined }>;
+}
+
 /** Mounts them on `app`. */
 export function mountOperations(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
   const { registry, provisioner } = ports;
@@ -100,9 +113,57 @@ export function mountOperations(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void
     });
   });
 
+  intervene({
+    verb: 'cancel',
+    summary: 'Cancel an operation',
+    description: 'Undoes what it has done, as long as it has not reached its point of no return.',
+    error: 'cancel_too_late',
+    ask: (operationId) => provisioner.cancelOperation({ operationId }),
+  });
+
+  intervene({
+    verb: 'retry',
+    summary: 'Have an operation try again',
+    description: 'One that needs attention goes on; one that waits for its next attempt makes it at once.',
+    error: 'retry_not_possible',
+    ask: (operationId) => provisioner.retryOperation({ operationId }),
+  });
+
+  function intervene({ verb, summary, description, error, ask }: Intervention): void {
+    const route = createRoute({
+      method: 'post',
+      path: `/v1/operations/{operation}/${verb}`,
+      operationId: `${verb}Operation`,
+      tags: ['operations'],
+      summary,
+      description,
+      middleware: audited(`operation.${verb}`, ports),
+      request: { params: operationParam },
+      responses: {
+        202: json(
+          'The operation.',
+          OperationAnswerSchema,
+          moveExample,
+          z.object({
+            Location: z.string().openapi({ description: 'The operation.', example: `/v1/operations/${moveExample.operation.id}` }),
+          }),
+        ),
+        ...problems('operation_not_found', error),
+      },
+    });
+    app.openapi<typeof route>(route, async (c) => {
+      const change = c.get('change');
+      const { id, kind, summary: what, tenant } = await read(c.req.valid('param').operation);
+      change.target = id;
+      change.targetName = tenant.slug;
+      change.detail = what === undefined ? kind : `${kind} ${what}`;
+      const operation = operationView(present((await inCallersTerms(ask(id))).operation));
+      c.header('Location', `/v1/operations/${id}`);
+      return c.json({ operation }, 202);
+    });
+  }
+
   async function read(operationId: string) {
-    const { operation } = await provisioner.getOperation({ operationId });
-    if (operation === undefined) throw new BurgageError('operation_not_found');
-    return operationView(operation);
+    return operationView(present((await provisioner.getOperation({ operationId })).operation));
   }
 }

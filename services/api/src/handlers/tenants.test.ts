@@ -1,5 +1,8 @@
 // Signing up, listing and reading tenants, through real HTTP and real gRPC.
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { create } from '@bufbuild/protobuf';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { PossessionSchema } from '@burgage/contracts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Rig, startRig } from '../../test/rig.ts';
 import { type SignUpAnswer, SignUpAnswerSchema, TenantPageSchema, TenantSchema } from '../schemas/tenants.ts';
 
@@ -165,6 +168,66 @@ test('a tenant is read by id and by slug; its ETag answers 304 while it does not
   expect((await rig.ask('/v1/tenants/grosse-sohne', { headers: { 'if-none-match': '"1"' } })).status).toBe(200);
 });
 
+test('a tenant says where its plan would have it, why it is not there, and how long its slug is kept', async () => {
+  const { tenant } = (await (await signUp()).json()) as SignUpAnswer;
+  const found = rig.registry.find(tenant.id);
+  found.moving = true;
+  found.pendingIsolation = 'silo';
+  found.isolationNote = 'Dedicated instances are switched off here.';
+  found.slugQuarantineEndTime = timestampFromDate(new Date('2026-06-01T00:00:00Z'));
+  expect(TenantSchema.strict().parse(await (await rig.ask(`/v1/tenants/${tenant.id}`)).json())).toMatchObject({
+    isolation: 'pool',
+    moving: true,
+    pendingIsolation: 'silo',
+    isolationNote: 'Dedicated instances are switched off here.',
+    slugQuarantineEndsAt: '2026-06-01T00:00:00.000Z',
+  });
+});
+
+describe('a tenant with a process of its own', () => {
+  let id: string;
+  beforeEach(async () => {
+    id = ((await (await signUp()).json()) as SignUpAnswer).tenant.id;
+    rig.registry.find(id).isolation = 'silo';
+    rig.provisioner.addPossession({ id: `database/own/${id}`, kind: 'database', tenantId: id });
+    rig.provisioner.addPossession({ id: 'instance/ten_other', kind: 'instance', tenantId: 'ten_other', state: 'running' });
+  });
+  const read = async () => TenantSchema.strict().parse(await (await rig.ask(`/v1/tenants/${id}`)).json());
+
+  test('is shown with it, alone and in a list', async () => {
+    expect(await read()).not.toHaveProperty('instance');
+    rig.provisioner.addPossession({
+      id: `instance/${id}`,
+      kind: 'instance',
+      tenantId: id,
+      state: 'backing_off',
+      restarts: 7,
+      lastExit: 'exit code 1',
+    });
+    const instance = { state: 'backing_off', restarts: 7, lastExit: 'exit code 1' };
+    expect((await read()).instance).toEqual(instance);
+    expect(TenantPageSchema.strict().parse(await (await rig.ask('/v1/tenants')).json()).items).toMatchObject([{ instance }]);
+  });
+
+  test('is another one for its readers once the process does something else', async () => {
+    const instance = create(PossessionSchema, { id: `instance/${id}`, kind: 'instance', tenantId: id, state: 'running' });
+    rig.provisioner.possessions.push(instance);
+    const etag = (await rig.ask(`/v1/tenants/${id}`)).headers.get('etag') ?? '';
+    const again = () => rig.ask(`/v1/tenants/${id}`, { headers: { 'if-none-match': etag } });
+    expect((await again()).status).toBe(304);
+    instance.state = 'backing_off';
+    expect((await again()).status).toBe(200);
+  });
+
+  test('is read without it while the provisioner does not answer', async () => {
+    rig.provisioner.mode = 'down';
+    const tenant = await read();
+    expect(tenant).toMatchObject({ id, isolation: 'silo' });
+    expect(tenant).not.toHaveProperty('instance');
+    expect((await rig.ask('/v1/tenants')).status).toBe(200);
+  });
+});
+
 test('an unknown tenant is a 404 that names it', async () => {
   const response = await rig.ask('/v1/tenants/nobody');
   expect(await response.json()).toMatchObject({ status: 404, code: 'tenant_not_found', detail: 'There is no tenant "nobody".' });
@@ -183,13 +246,13 @@ test('a tenant that failed has no slug and no address, and says why', async () =
   expect(read).not.toHaveProperty('url');
 });
 
-test('plans are those of the catalog, with what can be provisioned here', async () => {
+test('plans are those of the catalog', async () => {
   expect(await (await rig.ask('/v1/plans')).json()).toMatchObject({
     catalog: 'litedesk',
     currency: 'USD',
     items: [
-      { name: 'trial', isolation: 'pool', available: true, trialDays: 15 },
-      { name: 'starter', isolation: 'bridge', available: true, priceMinor: 9900 },
+      { name: 'trial', isolation: 'pool', trialDays: 15 },
+      { name: 'starter', isolation: 'bridge', priceMinor: 9900 },
     ],
   });
 });

@@ -1,18 +1,22 @@
 // Tenants: signing one up, listing them, reading one.
 
+import { createHash } from 'node:crypto';
 import { BurgageError } from '@burgage/contracts';
 import { type Catalog, ulid } from '@burgage/tenancy';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { awaitedProvision, operationView } from '../domain/operation-view.ts';
+import { instanceView } from '../domain/possession-view.ts';
 import { tenantStateFromName, tenantView } from '../domain/tenant-view.ts';
 import { audited } from '../http/audit.ts';
 import { jsonBody } from '../http/body.ts';
 import type { ApiEnv, ApiPorts } from '../http/env.ts';
+import { present } from '../http/present.ts';
 import { inCallersTerms } from '../http/terms.ts';
 import { refuseInvalid } from '../http/validate.ts';
 import type { Operation } from '../schemas/operations.ts';
-import { json, problems } from '../schemas/responses.ts';
+import { bodyProblems, json, problems } from '../schemas/responses.ts';
 import {
+  idempotencyKey,
   SignUpAnswerSchema,
   signUpExample,
   signUpSchema,
@@ -20,27 +24,16 @@ import {
   TenantPageSchema,
   TenantSchema,
   tenantExample,
+  tenantParam,
   tenantQuery,
   unknownPlan,
 } from '../schemas/tenants.ts';
 import { linkNext } from './pages.ts';
 
-/** How long a provision operation usually takes: the design's promise for pool. */
-const provisionEstimateMs = 1_000;
-
-const idempotencyKey = z
-  .string()
-  .regex(/^[\x21-\x7e]{1,255}$/, { error: 'expected 1 to 255 visible ASCII characters' })
-  .optional()
-  .openapi({
-    description:
-      'Repeating a request with the same key and body makes nothing twice and gives the same answer. Made up when absent, and given back.',
-    example: '9b0f6e0e-5a3c-4ad0-8a53-6f3a1f0c2b11',
-  });
-
-const tenantParam = z.object({
-  tenant: z.string().openapi({ description: 'Its id or its slug.', example: 'grosse-sohne' }),
-});
+/** How long a provision operation usually takes, by the isolation of the plan: the design's promise. */
+const provisionEstimatesMs = { pool: 1_000, bridge: 1_000, silo: 3_000 } as const;
+/** Beyond it a tenant is read without its instance: what the provisioner knows is never worth more waiting. */
+const instanceTimeoutMs = 1_000;
 
 const listTenants = createRoute({
   method: 'get',
@@ -62,7 +55,7 @@ const getTenant = createRoute({
   operationId: 'getTenant',
   tags: ['tenants'],
   summary: 'Read one tenant',
-  description: 'The ETag is its version; with If-None-Match an unchanged tenant is answered with 304.',
+  description: 'With its ETag in If-None-Match an unchanged tenant is answered with 304.',
   request: { params: tenantParam, headers: z.object({ 'If-None-Match': z.string().optional().openapi({ example: '"5"' }) }) },
   responses: {
     200: json('The tenant.', TenantSchema, tenantExample, z.object({ ETag: z.string().openapi({ example: '"5"' }) })),
@@ -107,17 +100,7 @@ export function mountTenants(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
           'Idempotency-Key': z.string().openapi({ description: 'The key that the tenant was made under.' }),
         }),
       ),
-      ...problems(
-        'malformed_body',
-        'unsupported_media_type',
-        'body_too_large',
-        'invalid_argument',
-        'unknown_plan',
-        'slug_invalid',
-        'slug_reserved',
-        'slug_taken',
-        'idempotency_key_reused',
-      ),
+      ...problems(...bodyProblems, 'unknown_plan', 'slug_invalid', 'slug_reserved', 'slug_taken', 'idempotency_key_reused'),
     },
   });
 
@@ -136,9 +119,10 @@ export function mountTenants(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
       change.repeated = !created.created;
       const operation = await provision(tenant);
       c.header('Location', `/v1/operations/${operation.id}`);
-      c.header('Retry-After', String(Math.ceil(provisionEstimateMs / 1000)));
+      const estimateMs = provisionEstimatesMs[catalog.plans[plan]?.isolation ?? 'pool'];
+      c.header('Retry-After', String(Math.ceil(estimateMs / 1000)));
       const url = publicUrlOf(tenant.slug ?? tenant.formerSlug ?? '');
-      return c.json({ tenant, operation, url, estimateMs: provisionEstimateMs }, 202);
+      return c.json({ tenant, operation, url, estimateMs }, 202);
     },
     refuseInvalid(signUp),
   );
@@ -167,17 +151,40 @@ export function mountTenants(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
     if (plan !== '' && pageToken === '' && page.tenants.length === 0) requireKnownPlan(plan, catalog);
     const next = page.nextPageToken === '' ? undefined : page.nextPageToken;
     linkNext(c, next);
-    return c.json({ items: page.tenants.map((tenant) => tenantView(tenant, publicUrlOf)), ...(next === undefined ? {} : { next }) }, 200);
+    const items = await Promise.all(page.tenants.map((tenant) => withInstance(tenantView(tenant, publicUrlOf))));
+    return c.json({ items, ...(next === undefined ? {} : { next }) }, 200);
   });
 
   app.openapi(getTenant, async (c) => {
     const { tenant: found } = await registry.getTenant({ tenant: c.req.valid('param').tenant });
-    const tenant = tenantView(present(found), publicUrlOf);
-    const etag = `"${tenant.version}"`;
+    const tenant = await withInstance(tenantView(present(found), publicUrlOf));
+    const etag = etagOf(tenant);
     c.header('ETag', etag);
     if (matches(c.req.valid('header')['If-None-Match'], etag)) return c.body(null, 304);
     return c.json(tenant, 200);
   });
+
+  /**
+   * The tenant with the process of its own, where it may have one: it lives in a silo, or comes from one or into one.
+   * The provisioner alone knows it; where that does not answer the tenant is shown without.
+   */
+  async function withInstance(tenant: Tenant): Promise<Tenant> {
+    if (tenant.isolation !== 'silo' && !tenant.moving && tenant.state !== 'provisioning') return tenant;
+    try {
+      const { possessions } = await provisioner.listPossessions({ tenantId: tenant.id }, { timeoutMs: instanceTimeoutMs });
+      const instance = instanceView(possessions);
+      return instance === undefined ? tenant : { ...tenant, instance };
+    } catch (error) {
+      logger.warn({ err: error, tenant: tenant.id }, 'the provisioner did not say whether the tenant has an instance');
+      return tenant;
+    }
+  }
+}
+
+/** Its version; with an instance also what that does, which moves no version. */
+function etagOf({ version, instance }: Tenant): string {
+  if (instance === undefined) return `"${version}"`;
+  return `"${version}-${createHash('sha256').update(JSON.stringify(instance)).digest('base64url').slice(0, 12)}"`;
 }
 
 /** A plan that tenants are on may have left the catalog; one that nobody is on either is a typing error. */
@@ -191,10 +198,4 @@ function requireKnownPlan(plan: string, { name, plans }: Catalog): void {
 function matches(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false;
   return ifNoneMatch.split(',').some((candidate) => ['*', etag].includes(candidate.trim().replace(/^W\//, '')));
-}
-
-/** A message that the other service always sets. */
-function present<T>(message: T | undefined): T {
-  if (message === undefined) throw new BurgageError('internal', { cause: new Error('a service left its answer empty') });
-  return message;
 }

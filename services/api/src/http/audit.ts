@@ -13,7 +13,7 @@ export function audited(action: string, { audit, clock }: Pick<ApiPorts, 'audit'
   return async (c, next) => {
     c.set('change', { action });
     await next();
-    const { target, targetName, idempotencyKey, repeated } = c.get('change');
+    const { target, targetName, detail, idempotencyKey, repeated } = c.get('change');
     const failure = c.error === undefined ? undefined : asBurgageError(c.error);
     await audit.append({
       time: clock.now().toISOString(),
@@ -21,6 +21,7 @@ export function audited(action: string, { audit, clock }: Pick<ApiPorts, 'audit'
       action,
       target,
       targetName,
+      detail,
       idempotencyKeyHash: idempotencyKey === undefined ? undefined : createHash('sha256').update(idempotencyKey).digest('hex'),
       outcome: failure !== undefined ? 'failed' : repeated ? 'repeated' : 'succeeded',
       code: failure?.code,

@@ -38,8 +38,17 @@ const requireJson: MiddlewareHandler<ApiEnv> = async (c, next) => {
   await next();
 };
 
+/** A request without a body says nothing, and so nothing wrong. */
+const allowNoBody: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  if (c.req.header('content-type') === undefined && (await c.req.arrayBuffer()).byteLength === 0) await next();
+  else await requireJson(c, next);
+};
+
 /** What a route with a JSON body goes through before its schema. */
 export const jsonBody = [limitBody, requireJson];
+
+/** As `jsonBody`, for a route whose body may be left out: it is `{}` then. */
+export const optionalJsonBody = [limitBody, allowNoBody];
 
 function requireJsonType(contentType: string | undefined): void {
   if (contentType === undefined) throw refused('unsupported_media_type', 'Content-Type', 'is missing; expected application/json');

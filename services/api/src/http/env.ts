@@ -14,6 +14,8 @@ export interface Change {
   target?: string;
   /** What people call the target. */
   targetName?: string | undefined;
+  /** What exactly is asked for, in a few words. */
+  detail?: string | undefined;
   /** An earlier request under the same idempotency key has made the change. */
   repeated?: boolean;
   idempotencyKey?: string;

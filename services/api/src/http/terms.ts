@@ -2,7 +2,12 @@
 import { BurgageError, isBurgageError } from '@burgage/contracts';
 
 /** Those whose name here is another; the rest only change from snake_case to camelCase. */
-const renamed: Readonly<Record<string, string>> = { owner_email: 'owner', idempotency_key: 'Idempotency-Key' };
+const renamed: Readonly<Record<string, string>> = {
+  owner_email: 'owner',
+  idempotency_key: 'Idempotency-Key',
+  tenant_id: 'tenant',
+  operation_id: 'operation',
+};
 
 function callersName(field: string): string {
   return renamed[field] ?? field.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());

@@ -16,6 +16,7 @@ export const AuditEntrySchema = z
       .string()
       .optional()
       .openapi({ description: 'What people called it then: the slug of a tenant.', example: 'grosse-sohne' }),
+    detail: z.string().optional().openapi({ description: 'What exactly, in a few words.', example: 'to silo' }),
     idempotencyKeyHash: z.string().optional().openapi({ description: 'SHA-256 of the idempotency key, in hex.' }),
     outcome: z.enum(['succeeded', 'repeated', 'failed']).openapi({
       description: 'repeated: an earlier request with the same idempotency key and body had made the change; nothing was made twice.',

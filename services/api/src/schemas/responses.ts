@@ -37,3 +37,11 @@ export function problemsOf(codes: readonly ErrorCode[]): Record<never, ProblemRe
 export function json<T extends z.ZodType>(description: string, schema: T, example: z.input<T>, headers?: z.ZodObject) {
   return { description, content: { 'application/json': { schema, example } }, ...(headers === undefined ? {} : { headers }) };
 }
+
+/** What a route that reads a JSON body can refuse it with. */
+export const bodyProblems = [
+  'malformed_body',
+  'unsupported_media_type',
+  'body_too_large',
+  'invalid_argument',
+] as const satisfies ErrorCode[];

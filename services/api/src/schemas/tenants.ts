@@ -5,6 +5,7 @@ import { type Catalog, holds, isolations, parseSlug } from '@burgage/tenancy';
 import { z } from '@hono/zod-openapi';
 import { pageOf, pageQuery, quoted, timeSchema } from './common.ts';
 import { OperationSchema, operationExample } from './operations.ts';
+import { InstanceSchema } from './possessions.ts';
 
 export const tenantStates = ['requested', 'provisioning', 'active', 'failed', 'terminating', 'terminated'] as const;
 
@@ -41,6 +42,12 @@ export const TenantSchema = z
       .enum(isolations)
       .optional()
       .openapi({ description: 'Where it lives now; absent while it lives nowhere.', example: 'pool' }),
+    pendingIsolation: z.enum(isolations).optional().openapi({
+      description: 'What its plan gives, where that is another isolation than it has: a move is pending.',
+      example: 'silo',
+    }),
+    isolationNote: z.string().optional().openapi({ description: 'Why it does not get the isolation of its plan, for a person.' }),
+    moving: z.boolean().openapi({ description: 'It is being moved: its new requests wait.', example: false }),
     state: z.enum(tenantStates).openapi({ example: 'active' }),
     holds: z.array(z.enum(holds)).openapi({ description: 'Why it is not served; empty means nothing holds it.', example: [] }),
     owner: z.string().openapi({ description: 'The e-mail address of its owner.', example: 'owner@acme.test' }),
@@ -51,9 +58,15 @@ export const TenantSchema = z
       example: ['grosse-sohne.localhost'],
     }),
     upstream: z.string().optional().openapi({ description: 'What serves it; absent while it has no route.', example: 'desk-shared' }),
+    instance: InstanceSchema.optional().openapi({
+      description: 'The process of its own that serves it; absent without one, and where the provisioner does not answer.',
+    }),
     createdAt: timeSchema,
     trialEndsAt: timeSchema.optional(),
-    version: z.int().positive().openapi({ description: 'Grows with every change; also the ETag.', example: 5 }),
+    slugQuarantineEndsAt: timeSchema
+      .optional()
+      .openapi({ description: 'Until when nobody else gets its former slug; absent while it holds one.' }),
+    version: z.int().positive().openapi({ description: 'Grows with every change.', example: 5 }),
     failure: z.string().optional().openapi({ description: 'Why it failed, for a person.' }),
     operationId: z.string().optional().openapi({ description: 'The operation that moved it last.' }),
   })
@@ -85,9 +98,19 @@ export const unknownPlan = (plan: string, catalog: string, plans: readonly strin
 const company = 'expected 1 to 200 characters on one line';
 const owner = 'expected an e-mail address';
 
+/** The name of a plan of `catalog`. */
+export function planOf(catalog: Catalog) {
+  const plans = Object.keys(catalog.plans);
+  return z
+    .string({ error: `expected one of ${plans.join(', ')}` })
+    .superRefine((name, context) => {
+      if (!Object.hasOwn(catalog.plans, name)) refuse(context, 'unknown_plan', unknownPlan(name, catalog.name, plans));
+    })
+    .openapi({ description: 'A plan of the catalog.', enum: plans, example: plans[0] ?? 'trial' });
+}
+
 /** The body of a sign-up: every field that is not valid is reported at once. */
 export function signUpSchema(catalog: Catalog) {
-  const plans = Object.keys(catalog.plans);
   return z
     .strictObject(
       {
@@ -100,12 +123,7 @@ export function signUpSchema(catalog: Catalog) {
             maxLength: 200,
             example: 'Größe & Söhne GmbH',
           }),
-        plan: z
-          .string({ error: `expected one of ${plans.join(', ')}` })
-          .superRefine((name, context) => {
-            if (!Object.hasOwn(catalog.plans, name)) refuse(context, 'unknown_plan', unknownPlan(name, catalog.name, plans));
-          })
-          .openapi({ description: 'A plan of the catalog.', enum: plans, example: plans[0] ?? 'trial' }),
+        plan: planOf(catalog),
         owner: z
           .email({ error: owner })
           .max(254, { error: 'expected at most 254 characters' })
@@ -124,6 +142,20 @@ export function signUpSchema(catalog: Catalog) {
     .openapi('SignUp');
 }
 
+export const tenantParam = z.object({
+  tenant: z.string().openapi({ description: 'Its id or its slug.', example: 'grosse-sohne' }),
+});
+
+export const idempotencyKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, { error: 'expected 1 to 255 visible ASCII characters' })
+  .optional()
+  .openapi({
+    description:
+      'Repeating a request with the same key and body makes nothing twice and gives the same answer. Made up when absent, and given back.',
+    example: '9b0f6e0e-5a3c-4ad0-8a53-6f3a1f0c2b11',
+  });
+
 export const tenantQuery = z.strictObject({
   ...pageQuery,
   state: z.enum(tenantStates, { error: `expected one of ${tenantStates.join(', ')}` }).optional(),
@@ -138,6 +170,7 @@ export const tenantExample: Tenant = {
   plan: 'trial',
   catalog: 'litedesk',
   isolation: 'pool',
+  moving: false,
   state: 'active',
   holds: [],
   owner: 'owner@acme.test',

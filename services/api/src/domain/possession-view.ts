@@ -1,0 +1,16 @@
+// Translates what tenants have of their own into what the API shows.
+import type { Possession } from '@burgage/contracts';
+import { type Instance, instanceStates, type Orphan } from '../schemas/possessions.ts';
+
+/** The instance among `possessions`; undefined where there is none. */
+export function instanceView(possessions: readonly Possession[]): Instance | undefined {
+  const instance = possessions.find(({ kind }) => kind === 'instance');
+  const state = instanceStates.find((known) => known === instance?.state);
+  if (instance === undefined || state === undefined) return undefined;
+  return { state, restarts: instance.restarts, ...(instance.lastExit === '' ? {} : { lastExit: instance.lastExit }) };
+}
+
+/** Something that nobody owns, as the API shows it. */
+export function orphanView({ id, kind, tenantId, detail }: Possession): Orphan {
+  return { id, kind, ...(tenantId === '' ? {} : { tenantId }), ...(detail === '' ? {} : { detail }) };
+}
