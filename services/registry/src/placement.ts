@@ -36,6 +36,7 @@ export interface Placement {
   showHost(tenant: Stored<TenantRecord>): Promise<void>;
   /**
    * Claims the tenant's host where it has not got it, then places the tenant: broken off in between, a repeat carries on.
+   * Where the upstream is removed meanwhile, `upstream_not_found` leaves the tenant placed on nothing.
    * @throws BurgageError `tenant_not_found`, `upstream_not_found`, `fenced`, `transition_not_allowed`, `already_exists` where another tenant has the host.
    */
   putTenantRoute(tenantId: string, place: { upstream: string; isolation: Isolation }, fence: Fence): Promise<Shown<TenantRecord>>;
