@@ -97,9 +97,10 @@ export function createPlacement({
       outbox: changed,
       missing: () => tenantNotFound(tenantId),
     });
+    const revision = await publisher.publish([upstreams, upstream], [hosts, host], [tenants, tenantId]);
     // Whoever removed it meanwhile may have looked too early to find this tenant.
     await getUpstream(upstream);
-    return { written, revision: await publisher.publish([upstreams, upstream], [hosts, host], [tenants, tenantId]) };
+    return { written, revision };
   }
 
   async function removeTenantRoute(tenantId: string, fence: Fence): Promise<Shown<TenantRecord>> {
@@ -254,8 +255,9 @@ export function createPlacement({
       decide: ({ value }) => ok(value.upstream === upstream ? value : wanted),
       outbox: ({ version }, value) => [routeItem(platformEntry(value, version + 1))],
     });
+    const revision = await publisher.publish([upstreams, upstream], [hosts, host], [platformRoutes, id]);
     await getUpstream(upstream);
-    return { host, revision: await publisher.publish([upstreams, upstream], [hosts, host], [platformRoutes, id]) };
+    return { host, revision };
   }
 
   return {
