@@ -36,6 +36,7 @@ export interface Placement {
   showHost(tenant: Stored<TenantRecord>): Promise<void>;
   /**
    * Claims the tenant's host where it has not got it, then places the tenant: broken off in between, a repeat carries on.
+   * Where the upstream is removed meanwhile, `upstream_not_found` leaves the tenant placed on nothing.
    * @throws BurgageError `tenant_not_found`, `upstream_not_found`, `fenced`, `transition_not_allowed`, `already_exists` where another tenant has the host.
    */
   putTenantRoute(tenantId: string, place: { upstream: string; isolation: Isolation }, fence: Fence): Promise<Shown<TenantRecord>>;
@@ -96,9 +97,10 @@ export function createPlacement({
       outbox: changed,
       missing: () => tenantNotFound(tenantId),
     });
+    const revision = await publisher.publish([upstreams, upstream], [hosts, host], [tenants, tenantId]);
     // Whoever removed it meanwhile may have looked too early to find this tenant.
     await getUpstream(upstream);
-    return { written, revision: await publisher.publish([upstreams, upstream], [hosts, host], [tenants, tenantId]) };
+    return { written, revision };
   }
 
   async function removeTenantRoute(tenantId: string, fence: Fence): Promise<Shown<TenantRecord>> {
@@ -253,8 +255,9 @@ export function createPlacement({
       decide: ({ value }) => ok(value.upstream === upstream ? value : wanted),
       outbox: ({ version }, value) => [routeItem(platformEntry(value, version + 1))],
     });
+    const revision = await publisher.publish([upstreams, upstream], [hosts, host], [platformRoutes, id]);
     await getUpstream(upstream);
-    return { host, revision: await publisher.publish([upstreams, upstream], [hosts, host], [platformRoutes, id]) };
+    return { host, revision };
   }
 
   return {

@@ -1,5 +1,8 @@
 import { type Tenant, TenantState } from '@burgage/contracts';
+import { systemClock, systemRandom } from '@burgage/runtime';
+import type { Documents } from '@burgage/store';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createPlacement } from './placement.ts';
 import { hello, TestGateway } from './testing/gateway.ts';
 import { eventually, type TestFolder, type TestRegistry, tenantRequest, testFolder } from './testing/registry.ts';
 import { documented, journalled } from './testing/shown.ts';
@@ -93,6 +96,46 @@ describe('RemoveUpstream', () => {
     await eventually(() => all.table.snapshots === 1);
     expect([...all.table.shown.keys()]).toEqual(['upstream two']);
     await all.vanish();
+  });
+
+  /** A placement that does `first` before each write to documents of one type. */
+  function interrupted(type: 'tenants' | 'upstreams', first: () => Promise<unknown>) {
+    const { documents } = registry;
+    const replace = async (...args: Parameters<Documents<never>['replace']>) => {
+      await first();
+      return await documents[type].replace(...args);
+    };
+    const changed = new Proxy(documents[type], {
+      get: (real, name) => (name === 'replace' ? replace : Reflect.get(real, name).bind(real)),
+    });
+    return createPlacement({
+      documents: { ...documents, [type]: changed },
+      baseDomain: 'localhost',
+      clock: systemClock,
+      random: systemRandom,
+      publisher: { publish: async () => 0, ring: () => {} },
+    });
+  }
+
+  it('is taken back where a tenant is placed on it after the look at whom it serves', async () => {
+    await registry.client.putUpstream({ name: 'one', endpoints });
+    const { id } = await provisioning('acme');
+    const outcomes: string[] = [];
+    const placement = interrupted('upstreams', async () => {
+      if (outcomes.length === 0) outcomes.push(await place(id, 'one'));
+    });
+    await expect(placement.removeUpstream('one')).rejects.toMatchObject({ code: 'transition_not_allowed', metadata: { serves: id } });
+    expect(outcomes).toEqual(['placed']);
+    expect((await registry.client.getUpstream({ name: 'one' })).upstream?.endpoints).toMatchObject(endpoints);
+    await eventually(async () => (await journalled(registry)).has('upstream one'));
+  });
+
+  it('is heard of by whoever places a tenant on it after the look whether it is there', async () => {
+    await registry.client.putUpstream({ name: 'one', endpoints });
+    const { id } = await provisioning('acme');
+    const placement = interrupted('tenants', async () => expect(await remove('one')).toBe('removed'));
+    const placed = placement.putTenantRoute(id, { upstream: 'one', isolation: 'silo' }, { operationId: 'op_1', token: 1 });
+    await expect(placed).rejects.toMatchObject({ code: 'upstream_not_found' });
   });
 
   it('and a tenant that is placed on it meanwhile: one of the two is refused, and the tenant is served by what there is', async () => {
