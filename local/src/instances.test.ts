@@ -1,6 +1,7 @@
 // Holds instances to their promises with real processes: the compute driver on one side of the folder, the supervisor on the other.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -55,29 +56,26 @@ afterEach(async () => {
   await rm(paths.root, { recursive: true, force: true });
 });
 
-/** The process of the small app. Made in text too, for a supervisor that is a process of its own. */
-const specOf = async (): Promise<(wanted: WantedInstance) => ProcessSpec> => {
-  const { mkdirSync } = await import('node:fs');
-  return ({ name, port }) => {
-    const folder = join(paths.apps, name);
-    mkdirSync(folder, { recursive: true });
-    return {
-      name,
-      args: [...lifeline(repository), join(paths.root, 'app.mjs'), String(port), paths.root],
-      env: plainEnvironment(),
-      cwd: folder,
-      logFile: join(paths.instanceLogs, `${name}.log`),
-      logBytesMax: 1024 * 1024,
-      ownPort: port,
-      readyUrl: `http://127.0.0.1:${port}/healthz`,
-    };
+/** The process of the small app. Written as text below too, for a supervisor that is a process of its own. */
+function smallApp({ name, port }: WantedInstance): ProcessSpec {
+  const folder = join(paths.apps, name);
+  mkdirSync(folder, { recursive: true });
+  return {
+    name,
+    args: [...lifeline(repository), join(paths.root, 'app.mjs'), String(port), paths.root],
+    env: plainEnvironment(),
+    cwd: folder,
+    logFile: join(paths.instanceLogs, `${name}.log`),
+    logBytesMax: 1024 * 1024,
+    ownPort: port,
+    readyUrl: `http://127.0.0.1:${port}/healthz`,
   };
-};
+}
 
-async function supervise(spec?: (wanted: WantedInstance) => ProcessSpec): Promise<Instances> {
+async function supervise(spec: (wanted: WantedInstance) => ProcessSpec = smallApp): Promise<Instances> {
   const one = new Instances({
     folder: paths.instances,
-    specOf: spec ?? (await specOf()),
+    specOf: spec,
     clock: systemClock,
     logger: createLogger({ service: 'test', level: 'silent' }),
     onCrash: () => undefined,
