@@ -1,6 +1,7 @@
 // Holds instances to their promises with real processes: the compute driver on one side of the folder, the supervisor on the other.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -25,7 +26,7 @@ let children: ChildProcess[];
 
 /**
  * Answers with its process id, keeps a file in its folder, says when it begins and when it listens. A file `fault` beside
- * the folders of all apps has it end with what that says; `flood` has it talk.
+ * the folders of all apps has it end with what that says; `flood` has it talk; `pairs` has it wait for a second one.
  */
 const app = `import { createServer } from 'node:http';
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -35,7 +36,8 @@ if (existsSync(beside + '/fault')) { appendFileSync(beside + '/starts', 'listens
 writeFileSync('data', String(process.pid));
 if (existsSync(beside + '/flood')) for (let i = 0; i < 60_000; i++) console.log('line ' + i + ' ' + 'x'.repeat(80));
 const server = createServer((_, response) => response.end(String(process.pid)));
-await new Promise((wake) => setTimeout(wake, 50));
+const pause = () => new Promise((wake) => setTimeout(wake, 10));
+while (existsSync(beside + '/pairs') && readFileSync(beside + '/starts', 'utf8').split('begins').length < 3) await pause();
 server.listen(Number(port), '127.0.0.1', () => appendFileSync(beside + '/starts', 'listens\\n'));
 process.once('SIGTERM', () => process.exit(0));`;
 
@@ -54,29 +56,26 @@ afterEach(async () => {
   await rm(paths.root, { recursive: true, force: true });
 });
 
-/** The process of the small app. Made in text too, for a supervisor that is a process of its own. */
-const specOf = async (): Promise<(wanted: WantedInstance) => ProcessSpec> => {
-  const { mkdirSync } = await import('node:fs');
-  return ({ name, port }) => {
-    const folder = join(paths.apps, name);
-    mkdirSync(folder, { recursive: true });
-    return {
-      name,
-      args: [...lifeline(repository), join(paths.root, 'app.mjs'), String(port), paths.root],
-      env: plainEnvironment(),
-      cwd: folder,
-      logFile: join(paths.instanceLogs, `${name}.log`),
-      logBytesMax: 1024 * 1024,
-      ownPort: port,
-      readyUrl: `http://127.0.0.1:${port}/healthz`,
-    };
+/** The process of the small app. Written as text below too, for a supervisor that is a process of its own. */
+function smallApp({ name, port }: WantedInstance): ProcessSpec {
+  const folder = join(paths.apps, name);
+  mkdirSync(folder, { recursive: true });
+  return {
+    name,
+    args: [...lifeline(repository), join(paths.root, 'app.mjs'), String(port), paths.root],
+    env: plainEnvironment(),
+    cwd: folder,
+    logFile: join(paths.instanceLogs, `${name}.log`),
+    logBytesMax: 1024 * 1024,
+    ownPort: port,
+    readyUrl: `http://127.0.0.1:${port}/healthz`,
   };
-};
+}
 
-async function supervise(spec?: (wanted: WantedInstance) => ProcessSpec): Promise<Instances> {
+async function supervise(spec: (wanted: WantedInstance) => ProcessSpec = smallApp): Promise<Instances> {
   const one = new Instances({
     folder: paths.instances,
-    specOf: spec ?? (await specOf()),
+    specOf: spec,
     clock: systemClock,
     logger: createLogger({ service: 'test', level: 'silent' }),
     onCrash: () => undefined,
@@ -277,6 +276,7 @@ describe('several at once', () => {
     await first.stop();
     expect((await driver().list(soon())).map(({ state }) => state)).toEqual(many.map(() => 'stopped'));
     await writeFile(join(paths.root, 'starts'), '');
+    await writeFile(join(paths.root, 'pairs'), '');
     await supervise();
     await until('all run', async () => (await driver().list(soon())).every(({ state }) => state === 'running'));
     let starting = 0;
@@ -397,7 +397,7 @@ test('a driver that is killed anywhere is followed by one that brings it to its 
   await driver().remove(one.name, fence(9), soon());
   await driver().release(one.name, fence(9), soon());
   expect([isAlive(pid), await readdir(paths.apps), await driver().list(soon())]).toEqual([false, [], []]);
-  await until('the folder is empty', async () => (await readdir(paths.instances)).filter((name) => !name.endsWith('.part')).length === 0);
+  await until('the folder is empty', async () => (await readdir(paths.instances)).length === 0);
 });
 
 test('the app of the default catalog runs as an instance under the permission model, and leaves nothing', async () => {

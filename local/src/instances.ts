@@ -28,7 +28,7 @@ const lookMs = 250;
 /** More at once would only make each slower: two cores. */
 const startsAtOnceMax = 2;
 /** One that takes longer no longer keeps others from starting. */
-const startTurnMs = 5_000;
+const startTurnMs = 15_000;
 const readyTimeoutMs = 30_000;
 /** Longer than an app may take to finish what is in flight. */
 const stopTimeoutMs = 12_000;

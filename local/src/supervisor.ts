@@ -50,6 +50,8 @@ export interface SupervisorOptions {
 /** Restart delays double from the first to the last; a process that ran for `stableMs` begins anew. */
 const backoff = { firstMs: 100, lastMs: 5_000, stableMs: 10_000 } as const;
 const readyPollMs = 15;
+/** One that takes long is asked less and less often. */
+const readyPollMsMax = 1_000;
 /** For what it had said before it ended: more may come only from a child of its own that holds its output open. */
 const lastWordsMs = 1_000;
 
@@ -203,10 +205,8 @@ export class SupervisedProcess implements Component {
   /** Says when it answers, and when it has run well for long enough, unless it ends before. */
   async #sayWhenReady(ended: AbortSignal): Promise<void> {
     const { spec, clock } = this.#options;
-    while (!ended.aborted) {
-      const ready = await answers(spec.readyUrl);
-      if (ready) break;
-      await clock.sleep(readyPollMs, ended);
+    for (let pollMs = readyPollMs; !ended.aborted && !(await answers(spec.readyUrl)); pollMs = Math.min(pollMs * 1.05, readyPollMsMax)) {
+      await clock.sleep(pollMs, ended);
     }
     if (ended.aborted) return;
     this.#say('running');

@@ -1,5 +1,4 @@
 // Files that are whole or not there, and still there after a power cut.
-import { randomUUID } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BurgageError } from '@burgage/contracts';
@@ -28,11 +27,19 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** The file has `content`, mode 600, when it resolves; before, what it had. @throws BurgageError `disk_full`. */
+/** What a writer that was killed leaves beside `file`; the next one writes over it. */
+export function partOf(file: string): string {
+  return `${file}.part`;
+}
+
+/**
+ * The file has `content`, mode 600, when it resolves; before, what it had. For one writer at a time.
+ * @throws BurgageError `disk_full`.
+ */
 export async function writeDurably(file: string, content: string): Promise<void> {
-  const part = `${file}.${randomUUID()}.part`;
+  const part = partOf(file);
   try {
-    const handle = await open(part, 'wx', 0o600);
+    const handle = await open(part, 'w', 0o600);
     try {
       await handle.writeFile(content);
       await handle.sync();

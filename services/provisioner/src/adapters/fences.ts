@@ -18,12 +18,15 @@ export interface Fences {
   /**
    * Does `effect` if no higher token was seen for `key`. Nobody else's effect under the key runs meanwhile, and a token
    * that was let in is remembered before its effect begins.
-   * @throws BurgageError `fenced`, `deadline_exceeded` when `signal` says so while another holds the key, `data_corrupt`, `disk_full`.
+   * @throws BurgageError `fenced`, `deadline_exceeded` when `signal` says so, or a minute is over, while another holds the key, `data_corrupt`, `disk_full`.
    */
   under<T>(key: string, fence: Fence, effect: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Does `effect` while nobody else does anything under `key`. */
   alone<T>(key: string, effect: () => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
+
+/** Far longer than any effect: whoever holds a key for so long has been stopped, and is waited for no more. */
+const waitMsMax = 60_000;
 
 /** SQLite's result codes: another connection holds the lock; not a file of SQLite, or damaged; no room. */
 const busy = 5;
@@ -45,6 +48,7 @@ export function createFences({ folder, clock, random }: FencesOptions): Fences {
 
   /** Begins a write transaction, waiting for whoever is in one. */
   async function locked(database: DatabaseSync, key: string, signal: AbortSignal | undefined): Promise<void> {
+    const giveUpAtMs = clock.monotonicMs() + waitMsMax;
     for (;;) {
       try {
         // Not IMMEDIATE: whoever knocks reads for a moment, and that would keep this one from its commit.
@@ -53,8 +57,8 @@ export function createFences({ folder, clock, random }: FencesOptions): Fences {
       } catch (error) {
         if (errcodeOf(error) !== busy) throw error;
       }
-      if (signal?.aborted) {
-        throw new BurgageError('deadline_exceeded', { message: `Another change of ${key} was not done in time.`, cause: signal.reason });
+      if (signal?.aborted || clock.monotonicMs() > giveUpAtMs) {
+        throw new BurgageError('deadline_exceeded', { message: `Another change of ${key} was not done in time.`, cause: signal?.reason });
       }
       await clock.sleep(knockMs.least + (knockMs.most - knockMs.least) * random.float(), signal);
     }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { BurgageError } from '@burgage/contracts';
 import { type Clock, Doorbell, type Random } from '@burgage/runtime';
 import type { Compute, Fence, Instance } from '../domain/ports.ts';
-import { syncFolder, writeDurably } from './durable-file.ts';
+import { partOf, syncFolder, writeDurably } from './durable-file.ts';
 import type { Fences } from './fences.ts';
 import {
   type InstanceReport,
@@ -202,10 +202,11 @@ export function createLocalCompute(options: LocalComputeOptions): Compute {
         fence,
         async () => {
           const known = await readWanted(folder, name);
-          if (known === undefined) return;
-          if (!known.stopped) throw new BurgageError('internal', { cause: new Error(`${name} was not removed before its release`) });
-          await rm(wantedFile(folder, name), { force: true });
-          await syncFolder(folder);
+          if (known !== undefined && !known.stopped)
+            throw new BurgageError('internal', { cause: new Error(`${name} was not removed before its release`) });
+          const file = wantedFile(folder, name);
+          for (const path of [file, partOf(file)]) await rm(path, { force: true });
+          if (known !== undefined) await syncFolder(folder);
         },
         signal,
       );
