@@ -1,6 +1,8 @@
 // Translates what tenants have of their own into what the API shows.
 import type { Possession } from '@burgage/contracts';
-import { type Instance, instanceStates, type Orphan } from '../schemas/possessions.ts';
+import type { Instance, Orphan } from '../schemas/possessions.ts';
+
+const instanceStates: readonly Instance['state'][] = ['starting', 'running', 'backing_off', 'stopped'];
 
 /** The instance of a tenant among `possessions`; undefined where it has none. */
 export function instanceView(possessions: readonly Possession[], tenantId: string): Instance | undefined {
