@@ -1,7 +1,7 @@
 // What lines look like: aligned by what a terminal draws, safe whatever they contain.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ageOf, type Column, cut, facts, paint, plainText, sizeOf, table, tookOf, widthOf } from './render.ts';
+import { ageOf, type Column, cut, facts, paint, plainText, sizeOf, table, tookOf, untilOf, widthOf } from './render.ts';
 
 const same = (text: string) => text;
 
@@ -88,6 +88,12 @@ test('ages and durations are short', () => {
   expect(tookOf('2026-03-01T12:00:00.000Z', '2026-03-01T12:00:00.012Z')).toBe('12 ms');
   expect(tookOf('2026-03-01T12:00:00.000Z', '2026-03-01T12:00:00.420Z')).toBe('0.4 s');
   expect(tookOf('2026-03-01T12:00:00.000Z', '2026-03-01T12:01:15.000Z')).toBe('75 s');
+  expect(tookOf('2026-03-01T12:00:00.000Z', '2026-03-08T12:00:00.000Z')).toBe('7d');
+  expect(['2026-03-07T13:00:00Z', '2026-03-01T12:00:00Z', '2026-02-01T12:00:00Z'].map((time) => untilOf(time, now))).toEqual([
+    'in 6d',
+    'now',
+    'now',
+  ]);
   expect(tookOf(undefined, '2026-03-01T12:01:15.000Z')).toBe('');
 });
 

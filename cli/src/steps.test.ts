@@ -114,6 +114,19 @@ test('why a step is tried again stands below the line until it is done', () => {
   expect(screen.lines).toEqual(['✔ slug acme ✔ health live in 1 s', '']);
 });
 
+test('what a step waits for stands below the line until it goes on', () => {
+  const screen = new Screen();
+  const view = liveSteps(terminal(screen, 60));
+  view.progress(entry('begin', 'done'));
+  view.progress(entry('grace', 'waiting', { detail: 'nothing is removed before 2026-03-08\u001b' }));
+  expect(screen.lines).toEqual(['✔ begin ◷ grace', '◷ grace: nothing is removed before 2026-03-08\ufffd']);
+  view.progress(entry('grace', 'running', { attempt: 1 }));
+  expect(screen.lines).toEqual(['✔ begin ▸ grace']);
+  const lines: string[] = [];
+  plainSteps((text) => lines.push(text)).progress(entry('grace', 'waiting', { detail: 'nothing is removed before 2026-03-08' }));
+  expect(lines).toEqual(['◷ grace  waiting, nothing is removed before 2026-03-08\n']);
+});
+
 test('after an undo the step that failed is the one that is marked so, with its reason', () => {
   const screen = new Screen();
   const view = liveSteps(terminal(screen, 40));

@@ -23,9 +23,9 @@ async function moving(): Promise<string> {
 test('an operation says what it is about and from which step on it only goes forward', async () => {
   const id = await moving();
   expect(steady((await run('operations', 'get', id)).out)).toContain(
-    'kind       move to silo\ntenant     acme (ten_ID)\nstate      running\nno return  from open on; until then it can be cancelled\n',
+    'kind       move pool → silo\ntenant     acme (ten_ID)\nstate      running\nno return  from open on; until then it can be cancelled\n',
   );
-  expect(steady((await run('operations', 'list')).out)).toMatch(/\nop_move_ID +acme +move to silo +running +2\/11 /);
+  expect(steady((await run('operations', 'list')).out)).toMatch(/\nop_move_ID +acme +move pool → silo +running +2\/11 /);
   platform.provisioner.mode = 'at_once';
   while (platform.provisioner.advance(id));
   expect((await run('operations', 'get', id)).out).not.toContain('no return');

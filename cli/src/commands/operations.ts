@@ -96,7 +96,7 @@ function followText({ style, called }: Session, id: string): string {
   return `${style.dim('follow it with:')} ${called} operations watch ${id}\n`;
 }
 
-/** `move to silo` */
+/** `move pool → silo` */
 function whatOf({ kind, summary }: Operation): string {
   return [kind.replaceAll('_', ' '), summary].filter((word) => word !== undefined).join(' ');
 }
@@ -136,7 +136,7 @@ function operationFacts(session: Session, operation: Operation): string {
       ['what to do', operation.attention],
       ['go on with', state === 'needs_attention' ? `${session.called} operations retry ${operation.id}` : undefined],
       ['no return', open && pointOfNoReturn ? noReturnText(pointOfNoReturn, pastReturn) : undefined],
-      ['due', dueAt && `${dueAt} (${untilOf(dueAt, now)})`],
+      ['due', dueAt && Date.parse(dueAt) > now.getTime() ? `${dueAt} (${untilOf(dueAt, now)})` : undefined],
       ['ends by', open && deadlineAt ? `${deadlineAt} (${untilOf(deadlineAt, now)})` : undefined],
       ['created', `${operation.createdAt} (${ageOf(operation.createdAt, now)} ago)`],
       ['took', tookOf(operation.createdAt, endedAt) || undefined],

@@ -19,11 +19,11 @@ const changes = () => platform.provisioner.operations.filter(({ operation }) => 
 describe.each([
   ['suspend', ['suspend', 'acme', '--hold', 'unpaid'], 'is being suspended (hold unpaid)', 'op_suspend_ID', ['✔ hold'], 'suspended'],
   ['resume', ['resume', 'acme'], 'is being resumed (hold operator)', 'op_resume_ID', ['✔ release'], 'resumed'],
-  ['plan', ['plan', 'acme', 'trial'], 'is being put on another plan (to trial)', 'op_change_plan_ID', ['✔ plan'], 'changed'],
+  ['plan', ['plan', 'acme', 'trial'], 'is being put on another plan (trial → trial)', 'op_change_plan_ID', ['✔ plan'], 'changed'],
   [
     'move',
     ['move', 'acme', '--to', 'silo'],
-    'is being moved (to silo)',
+    'is being moved (pool → silo)',
     'op_move_ID',
     ['hold', 'freeze', 'compute', 'database', 'copy', 'compare', 'switch', 'open', 'release', 'source', 'port'].map((step) => `✔ ${step}`),
     'moved',
@@ -31,7 +31,7 @@ describe.each([
   [
     'terminate',
     ['terminate', 'acme', '--now', '--confirm', 'acme'],
-    'is being closed, backed up and removed (now)',
+    'is being closed, backed up and removed (at once)',
     'op_terminate_ID',
     ['begin', 'grace', 'freeze', 'backup', 'verify', 'route', 'compute', 'port', 'database', 'files', 'slug'].map((step) => `✔ ${step}`),
     'closed',
@@ -68,7 +68,7 @@ describe.each([
     await run('tenants', ...args, '--idempotency-key', 'k-1');
     const again = args.map((word, i) => (i === 1 ? tenant().id : word));
     const { out } = await run('tenants', ...again, '--idempotency-key', 'k-1');
-    expect(steady(out)).toMatch(/^acme \([a-z ]+\): succeeded\nlook at it with: burgage operations get op_[a-z_]+_ID\n$/);
+    expect(steady(out)).toMatch(/^acme \([a-z →]+\): succeeded\nlook at it with: burgage operations get op_[a-z_]+_ID\n$/);
     expect(changes()).toHaveLength(1);
   });
 
@@ -124,10 +124,10 @@ describe('ending a tenant on a terminal', () => {
     const { code, screen } = await terminate([' acme ']);
     expect(steady(screen)).toBe(
       [
-        'acme (Acme & Co) will be closed: its users are turned away at once. After the grace period of its plan',
-        'it is backed up and removed; until then it can be taken back by cancelling the operation.',
+        'acme (Acme & Co) will be closed: its users are turned away at once. After 7 days it is backed up',
+        'and removed; until then it can be taken back by cancelling the operation.',
         'Type acme to go on:  acme ',
-        'acme is being closed (after the grace period)',
+        'acme is being closed (after 7 days)',
         'follow it with: burgage operations watch op_terminate_ID',
         '',
       ].join('\n'),
@@ -139,7 +139,7 @@ describe('ending a tenant on a terminal', () => {
     expect((await terminate(['acme'], '--now')).err).toMatch(
       /^acme \(Acme & Co\) will be closed at once: backed up, then removed\. This cannot be taken back\.\nType acme /,
     );
-    expect(changes()[0]?.operation.summary).toBe('now');
+    expect(changes()[0]?.operation.summary).toBe('at once');
   });
 
   test.each([
@@ -226,5 +226,5 @@ test('what is waited for shows until when it waits, and goes on when the time ha
   while (platform.provisioner.advance(id));
   const { code, out } = await watched;
   expect(code).toBe(0);
-  expect(steady(out)).toMatch(/^✔ begin\n◷ grace {2}waiting, until TIME\n✔ grace\n✔ freeze\n/);
+  expect(steady(out)).toMatch(/^✔ begin\n◷ grace {2}waiting, nothing is removed before TIME\n✔ grace\n✔ freeze\n/);
 });

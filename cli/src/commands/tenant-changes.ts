@@ -121,11 +121,13 @@ async function confirmedSlug(session: Session, tenant: string, { now, yes }: Ter
   const found = await client.get<Tenant>(`/v1/tenants/${encodeURIComponent(tenant)}`);
   const slug = nameOf(found);
   if (yes) return slug;
-  terminal.err(`${plainText(`${slug} (${found.company})`)} will be closed${now ? closesNow : closesLater}\n`);
+  terminal.err(`${plainText(`${slug} (${found.company})`)} will be closed${now ? closesNow : closesLater(found)}\n`);
   await askToType(session, slug);
   return slug;
 }
 
 const closesNow = ' at once: backed up, then removed. This cannot be taken back.';
-const closesLater =
-  ': its users are turned away at once. After the grace period of its plan\nit is backed up and removed; until then it can be taken back by cancelling the operation.';
+
+function closesLater({ gracePeriodDays: days }: Tenant): string {
+  return `: its users are turned away at once. After ${days === 1 ? 'a day' : `${days} days`} it is backed up\nand removed; until then it can be taken back by cancelling the operation.`;
+}

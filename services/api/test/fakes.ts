@@ -21,7 +21,7 @@ import {
 } from '@burgage/contracts';
 import { implement, type RpcImplementation } from '@burgage/rpc';
 import { Doorbell } from '@burgage/runtime';
-import { operationIdFor, slugFromCompany, tenantIdFromKey } from '@burgage/tenancy';
+import { operationIdFor, operationIdFromKey, slugFromCompany, tenantIdFromKey } from '@burgage/tenancy';
 
 /** The steps of each kind, and the one from which on it only goes forward. */
 const kinds: Readonly<Record<string, { readonly steps: readonly string[]; readonly noReturn: string }>> = {
@@ -43,7 +43,7 @@ const kinds: Readonly<Record<string, { readonly steps: readonly string[]; readon
 };
 const notNeeded = new Set(['certificate', 'dns']);
 /** How long a terminated tenant may still come back. */
-const graceMs = 7 * 86_400_000;
+const graceDays = 7;
 const quarantineMs = 90 * 86_400_000;
 const unused = async (): Promise<never> => {
   throw new BurgageError('internal', { message: 'the api does not call this' });
@@ -94,6 +94,7 @@ export class FakeRegistry {
           createTime: timestampFromDate(new Date()),
           version: 1n,
           catalog: 'litedesk',
+          gracePeriodDays: graceDays,
           limits: { requestsPerSecond: 20, concurrency: 20, bodyBytesMax: 0n },
           features: ['contacts'],
         });
@@ -125,7 +126,7 @@ export class FakeRegistry {
       resolveHost: unused,
       addTenantHold: unused,
       liftTenantHold: unused,
-      changeTenantPlan: unused,
+      setTenantPlan: unused,
       setTenantMoving: unused,
       removeUpstream: unused,
       listUpstreams: unused,
@@ -191,15 +192,15 @@ export class FakeProvisioner {
         operation: this.#ask('resume', tenantId, idempotencyKey, `hold ${hold}`),
       }),
       changeTenantPlan: async ({ tenantId, idempotencyKey, plan }) => ({
-        operation: this.#ask('change_plan', tenantId, idempotencyKey, `to ${plan}`),
+        operation: this.#ask('change_plan', tenantId, idempotencyKey, `${this.#registry.find(tenantId).plan} → ${plan}`),
       }),
       moveTenant: async ({ tenantId, idempotencyKey, isolation }) => ({
-        operation: this.#ask('move', tenantId, idempotencyKey, `to ${isolation}`),
+        operation: this.#ask('move', tenantId, idempotencyKey, `${this.#registry.find(tenantId).isolation} → ${isolation}`),
       }),
       terminateTenant: async ({ tenantId, idempotencyKey, now, confirm }) => {
         const { slug, formerSlug } = this.#registry.find(tenantId);
         if (confirm !== (slug || formerSlug)) throw new BurgageError('internal', { message: 'the api let a wrong confirmation through' });
-        return { operation: this.#ask('terminate', tenantId, idempotencyKey, now ? 'now' : 'after the grace period') };
+        return { operation: this.#ask('terminate', tenantId, idempotencyKey, now ? 'at once' : `after ${graceDays} days`) };
       },
       cancelOperation: async ({ operationId }) => ({ operation: this.#cancel(operationId) }),
       retryOperation: async ({ operationId }) => ({ operation: this.#retry(operationId) }),
@@ -245,11 +246,12 @@ export class FakeProvisioner {
   /** Starts an operation on a tenant that is served, or finds the one that was asked for under the same key. */
   #ask(kind: string, tenantId: string, key: string, summary: string): Operation {
     this.#requireUp();
-    const id = tenantIdFromKey(key).replace('ten_', `op_${kind}_`);
+    const id = operationIdFromKey(kind, tenantId, key);
     const tenant = this.#registry.find(tenantId);
-    const before = this.operations.find(({ operation }) => operation.id.endsWith(id.slice(-26)))?.operation;
-    if (before !== undefined && (before.id !== id || before.summary !== summary || before.tenantId !== tenantId)) {
+    const before = this.operations.find(({ operation }) => operation.id === id)?.operation;
+    if (before !== undefined && before.summary.split(' ').at(-1) !== summary.split(' ').at(-1)) {
       throw new BurgageError('idempotency_key_reused', {
+        message: `The key was used for operation ${id} with something else.`,
         fields: [{ field: 'idempotency_key', description: 'was used before for another change' }],
       });
     }
@@ -258,7 +260,7 @@ export class FakeProvisioner {
         message: `The tenant is ${TenantState[tenant.state].toLowerCase()} and allows no ${kind}.`,
       });
     }
-    if (before === undefined && kind === 'move' && summary === `to ${tenant.isolation}`) {
+    if (before === undefined && kind === 'move' && summary.endsWith(` → ${tenant.isolation}`)) {
       throw new BurgageError('transition_not_allowed', {
         message: `isolation: got "${tenant.isolation}", where the tenant lives already, expected another one`,
         fields: [{ field: 'isolation', description: `got "${tenant.isolation}", where the tenant lives already, expected another one` }],
@@ -333,12 +335,12 @@ export class FakeProvisioner {
     }
     operation.pastReturn ||= step.name === operation.pointOfNoReturn;
     step.startTime ??= now;
-    if (step.name === 'grace' && operation.summary !== 'now' && !this.graceOver) {
+    if (step.name === 'grace' && operation.summary !== 'at once' && !this.graceOver) {
       if (step.state === StepState.WAITING) return false;
-      const due = new Date(Date.now() + graceMs);
+      const due = new Date(Date.now() + graceDays * 86_400_000);
       operation.dueTime = timestampFromDate(due);
       step.state = StepState.WAITING;
-      step.detail = `until ${due.toISOString()}`;
+      step.detail = `nothing is removed before ${due.toISOString()}`;
       this.#registry.find(operation.tenantId).state = TenantState.TERMINATING;
       this.#registry.find(operation.tenantId).operationId = id;
       this.#write(id, { step: step.name, attempt: 1, stepState: step.state, detail: step.detail });

@@ -1,10 +1,12 @@
 // Translates what tenants have of their own into what the API shows.
 import type { Possession } from '@burgage/contracts';
-import { type Instance, instanceStates, type Orphan } from '../schemas/possessions.ts';
+import type { Instance, Orphan } from '../schemas/possessions.ts';
 
-/** The instance among `possessions`; undefined where there is none. */
-export function instanceView(possessions: readonly Possession[]): Instance | undefined {
-  const instance = possessions.find(({ kind }) => kind === 'instance');
+const instanceStates: readonly Instance['state'][] = ['starting', 'running', 'backing_off', 'stopped'];
+
+/** The instance of a tenant among `possessions`; undefined where it has none. */
+export function instanceView(possessions: readonly Possession[], tenantId: string): Instance | undefined {
+  const instance = possessions.find((possession) => possession.kind === 'instance' && possession.tenantId === tenantId);
   const state = instanceStates.find((known) => known === instance?.state);
   if (instance === undefined || state === undefined) return undefined;
   return { state, restarts: instance.restarts, ...(instance.lastExit === '' ? {} : { lastExit: instance.lastExit }) };

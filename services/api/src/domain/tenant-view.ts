@@ -62,6 +62,7 @@ export function tenantView(tenant: RegistryTenant, publicUrlOf: (slug: string) =
     ...(tenant.upstream === '' ? {} : { upstream: tenant.upstream }),
     createdAt,
     ...(trialEndsAt === undefined ? {} : { trialEndsAt }),
+    gracePeriodDays: tenant.gracePeriodDays,
     ...(slugQuarantineEndsAt === undefined ? {} : { slugQuarantineEndsAt }),
     version: Number(tenant.version),
     ...(tenant.failure === '' ? {} : { failure: tenant.failure }),

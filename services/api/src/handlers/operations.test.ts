@@ -180,9 +180,9 @@ test('an operation says from which step on it only goes forward, and what it wai
     body: JSON.stringify({ confirm: 'acme' }),
   });
   const { operation } = OperationAnswerSchema.strict().parse(await asked.json());
-  expect(operation).toMatchObject({ kind: 'terminate', summary: 'after the grace period', pointOfNoReturn: 'route', pastReturn: false });
+  expect(operation).toMatchObject({ kind: 'terminate', summary: 'after 7 days', pointOfNoReturn: 'route', pastReturn: false });
   const grace = operation.steps.find(({ name }) => name === 'grace');
-  expect(grace).toMatchObject({ state: 'waiting', detail: `until ${operation.dueAt}` });
+  expect(grace).toMatchObject({ state: 'waiting', detail: `nothing is removed before ${operation.dueAt}` });
   expect(await (await rig.ask(`/v1/tenants/${tenant.id}`)).json()).toMatchObject({ state: 'terminating', operationId: operation.id });
 });
 

@@ -34,7 +34,7 @@ const verbs: [string, object, string, string, string, object][] = [
   ['resume', { hold: 'unpaid' }, 'resume', 'tenant.resume', 'hold unpaid', { holds: [] }],
   ['plan', { plan: 'starter' }, 'change_plan', 'tenant.change_plan', 'to starter', { plan: 'starter', pendingIsolation: 'bridge' }],
   ['move', { isolation: 'silo' }, 'move', 'tenant.move', 'to silo', { isolation: 'silo' }],
-  ['terminate', { confirm: 'acme', now: true }, 'terminate', 'tenant.terminate', 'now', { state: 'terminated', formerSlug: 'acme' }],
+  ['terminate', { confirm: 'acme', now: true }, 'terminate', 'tenant.terminate', 'at once', { state: 'terminated', formerSlug: 'acme' }],
 ];
 
 describe.each(verbs)('%s', (verb, body, kind, action, detail, after) => {
@@ -203,7 +203,7 @@ test('a key and a body that are not valid are refused at once', async () => {
 
 test('a key that was used for another change is refused in the terms of the caller', async () => {
   await post('/v1/tenants/acme/suspend', {}, { 'idempotency-key': 'k-1' });
-  expect(await (await post('/v1/tenants/acme/move', { isolation: 'silo' }, { 'idempotency-key': 'k-1' })).json()).toMatchObject({
+  expect(await (await post('/v1/tenants/acme/suspend', { hold: 'unpaid' }, { 'idempotency-key': 'k-1' })).json()).toMatchObject({
     status: 409,
     code: 'idempotency_key_reused',
     fields: [{ field: 'Idempotency-Key' }],

@@ -115,7 +115,7 @@ export function mountTenantChanges(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): v
     body: TerminationSchema,
     example: { confirm: 'grosse-sohne' },
     errors: ['confirmation_missing'],
-    detail: ({ now = false }) => (now ? 'now' : 'after the grace period'),
+    detail: ({ now = false }) => (now ? 'at once' : 'after the grace period'),
     check: ({ confirm }, { id, slug, formerSlug }) => {
       const expected = slug || formerSlug || id;
       if (confirm === expected) return;

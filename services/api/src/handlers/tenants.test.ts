@@ -209,6 +209,21 @@ describe('a tenant with a process of its own', () => {
     expect(TenantPageSchema.strict().parse(await (await rig.ask('/v1/tenants')).json()).items).toMatchObject([{ instance }]);
   });
 
+  test('is shown with its own among several', async () => {
+    const { tenant: other } = (await (await signUp({ ...body, company: 'Other' })).json()) as SignUpAnswer;
+    rig.registry.find(other.id).isolation = 'silo';
+    for (const [tenantId, state] of [
+      [id, 'running'],
+      [other.id, 'stopped'],
+    ] as const)
+      rig.provisioner.addPossession({ id: `instance/${tenantId}`, kind: 'instance', tenantId, state });
+    const { items } = TenantPageSchema.parse(await (await rig.ask('/v1/tenants')).json());
+    expect(items.map((tenant) => [tenant.id, tenant.instance?.state])).toEqual([
+      [other.id, 'stopped'],
+      [id, 'running'],
+    ]);
+  });
+
   test('is another one for its readers once the process does something else', async () => {
     const instance = create(PossessionSchema, { id: `instance/${id}`, kind: 'instance', tenantId: id, state: 'running' });
     rig.provisioner.possessions.push(instance);

@@ -151,13 +151,13 @@ export function mountTenants(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
     if (plan !== '' && pageToken === '' && page.tenants.length === 0) requireKnownPlan(plan, catalog);
     const next = page.nextPageToken === '' ? undefined : page.nextPageToken;
     linkNext(c, next);
-    const items = await Promise.all(page.tenants.map((tenant) => withInstance(tenantView(tenant, publicUrlOf))));
+    const items = await withInstances(page.tenants.map((tenant) => tenantView(tenant, publicUrlOf)));
     return c.json({ items, ...(next === undefined ? {} : { next }) }, 200);
   });
 
   app.openapi(getTenant, async (c) => {
     const { tenant: found } = await registry.getTenant({ tenant: c.req.valid('param').tenant });
-    const tenant = await withInstance(tenantView(present(found), publicUrlOf));
+    const tenant = present((await withInstances([tenantView(present(found), publicUrlOf)]))[0]);
     const etag = etagOf(tenant);
     c.header('ETag', etag);
     if (matches(c.req.valid('header')['If-None-Match'], etag)) return c.body(null, 304);
@@ -165,20 +165,29 @@ export function mountTenants(app: OpenAPIHono<ApiEnv>, ports: ApiPorts): void {
   });
 
   /**
-   * The tenant with the process of its own, where it may have one: it lives in a silo, or comes from one or into one.
-   * The provisioner alone knows it; where that does not answer the tenant is shown without.
+   * The tenants, each with the process of its own where it has one. The provisioner alone knows that; where it does not
+   * answer they are shown without.
    */
-  async function withInstance(tenant: Tenant): Promise<Tenant> {
-    if (tenant.isolation !== 'silo' && !tenant.moving && tenant.state !== 'provisioning') return tenant;
+  async function withInstances(tenants: readonly Tenant[]): Promise<Tenant[]> {
+    const [one, ...others] = tenants.filter(mayHaveInstance);
+    if (one === undefined) return [...tenants];
     try {
-      const { possessions } = await provisioner.listPossessions({ tenantId: tenant.id }, { timeoutMs: instanceTimeoutMs });
-      const instance = instanceView(possessions);
-      return instance === undefined ? tenant : { ...tenant, instance };
+      const asked = { tenantId: others.length === 0 ? one.id : '' };
+      const { possessions } = await provisioner.listPossessions(asked, { timeoutMs: instanceTimeoutMs });
+      return tenants.map((tenant) => {
+        const instance = mayHaveInstance(tenant) ? instanceView(possessions, tenant.id) : undefined;
+        return instance === undefined ? tenant : { ...tenant, instance };
+      });
     } catch (error) {
-      logger.warn({ err: error, tenant: tenant.id }, 'the provisioner did not say whether the tenant has an instance');
-      return tenant;
+      logger.warn({ err: error }, 'the provisioner did not say which tenants have an instance');
+      return [...tenants];
     }
   }
+}
+
+/** It lives in a silo, or is on its way into one or out of one. */
+function mayHaveInstance({ isolation, moving, state }: Tenant): boolean {
+  return isolation === 'silo' || moving || state === 'provisioning';
 }
 
 /** Its version; with an instance also what that does, which moves no version. */

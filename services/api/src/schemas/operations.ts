@@ -24,7 +24,7 @@ export const OperationSchema = z
   .object({
     id: z.string().openapi({ example: 'op_provision_01JD3Q8Z6V7K4M2N9P0R5S1T3W' }),
     kind: z.string().openapi({ description: 'provision, suspend, resume, change_plan, move or terminate.', example: 'provision' }),
-    summary: z.string().optional().openapi({ description: 'What was asked for, in a few words.', example: 'to silo' }),
+    summary: z.string().optional().openapi({ description: 'What was asked for, in a few words.', example: 'pool → silo' }),
     tenant: z
       .object({ id: z.string(), slug: z.string().optional() })
       .openapi({ description: 'The tenant that it changes.', example: { id: 'ten_01JD3Q8Z6V7K4M2N9P0R5S1T3W', slug: 'grosse-sohne' } }),

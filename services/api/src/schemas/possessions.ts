@@ -1,12 +1,10 @@
 // What tenants have of their own, as the API shows it: the instance of one, and what nobody owns any more.
 import { z } from '@hono/zod-openapi';
 
-export const instanceStates = ['starting', 'running', 'backing_off', 'stopped'] as const;
-
 export const InstanceSchema = z
   .object({
     state: z
-      .enum(instanceStates)
+      .enum(['starting', 'running', 'backing_off', 'stopped'])
       .openapi({ description: 'backing_off: it ended, and is started again after a while.', example: 'running' }),
     restarts: z.int().nonnegative().openapi({ description: 'How often it was started again since it last ran well.', example: 0 }),
     lastExit: z.string().optional().openapi({ description: 'How it ended last; absent where it has not.', example: 'exit code 1' }),

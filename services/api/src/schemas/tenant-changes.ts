@@ -55,7 +55,7 @@ export const moveExample: OperationAnswer = {
     ...operationExample,
     id: 'op_move_01JD3Q8Z6V7K4M2N9P0R5S1T3X',
     kind: 'move',
-    summary: 'to silo',
+    summary: 'pool → silo',
     state: 'queued',
     steps: [
       { name: 'hold', state: 'pending', attempts: 0 },

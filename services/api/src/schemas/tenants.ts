@@ -63,6 +63,10 @@ export const TenantSchema = z
     }),
     createdAt: timeSchema,
     trialEndsAt: timeSchema.optional(),
+    gracePeriodDays: z
+      .int()
+      .nonnegative()
+      .openapi({ description: 'Days that its plan gives it between the request to close it and the removal of its data.', example: 7 }),
     slugQuarantineEndsAt: timeSchema
       .optional()
       .openapi({ description: 'Until when nobody else gets its former slug; absent while it holds one.' }),
@@ -180,6 +184,7 @@ export const tenantExample: Tenant = {
   upstream: 'desk-shared',
   createdAt: '2026-03-01T09:30:00.000Z',
   trialEndsAt: '2026-03-16T09:30:00.000Z',
+  gracePeriodDays: 7,
   version: 5,
   operationId: 'op_provision_01JD3Q8Z6V7K4M2N9P0R5S1T3W',
 };
