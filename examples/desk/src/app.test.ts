@@ -108,7 +108,9 @@ describe('the platform routes', () => {
   test('give usage by tenant', async () => {
     await desk.prepare('ten_one');
     expect((await desk.platform('GET', '/_burgage/usage')).json()).toEqual({
-      tenants: [{ tenantId: 'ten_one', rows: { contacts: 0, deals: 0, owners: 1, sessions: 0, signInFailures: 0, devices: 0 } }],
+      tenants: [
+        { tenantId: 'ten_one', place: 'pool', rows: { contacts: 0, deals: 0, owners: 1, sessions: 0, signInFailures: 0, devices: 0 } },
+      ],
     });
   });
 

@@ -1,5 +1,13 @@
 // Desk as one Hono app: who a request is for, who sends it, and which routes answer.
-import { type ContextVerifier, contextHeader, ProblemError, problemResponse, type TenantData } from '@burgage/app-kit';
+import {
+  type ContextVerifier,
+  contextHeader,
+  ProblemError,
+  problemResponse,
+  type TenantContext,
+  type TenantData,
+  type TenantHandle,
+} from '@burgage/app-kit';
 import { lifecycleRoutes, tenantContext } from '@burgage/app-kit/hono';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -33,6 +41,9 @@ export function createDesk({ verifier, data, onError, isReady = () => true, sour
   const accounts = createAccounts(sources, createPasswords(sources));
   const records = createRecords(sources);
   const metrics = createDeskMetrics();
+  /** A move of a tenant is nothing but another isolation in its context. A process of its own keeps no pool. */
+  const rowsOf = ({ tenantId, isolation }: TenantContext): TenantHandle =>
+    data.for(tenantId, isolation === 'pool' && verifier.tenantId === undefined ? 'pool' : 'own');
   const app = new Hono<DeskEnv>();
 
   app.onError((error, c) => {
@@ -55,8 +66,7 @@ export function createDesk({ verifier, data, onError, isReady = () => true, sour
     if (!isReady()) throw new ProblemError('unavailable', { message: 'The app is about to stop.' });
     const token = c.req.header(contextHeader);
     if (token)
-      data
-        .for((await verifier.tenant(token)).tenantId)
+      rowsOf(await verifier.tenant(token))
         .table(contacts)
         .list({ limit: 1 });
     return c.json({ status: 'ready' });
@@ -77,7 +87,7 @@ export function createDesk({ verifier, data, onError, isReady = () => true, sour
     c.header('cache-control', 'no-store');
     c.header('x-content-type-options', 'nosniff');
     requireOwnOrigin(c.req.raw);
-    const tenantRows = data.for(c.get('tenant').tenantId);
+    const tenantRows = rowsOf(c.get('tenant'));
     const token = sessionTokenOf(c);
     c.set('data', tenantRows);
     c.set('sessionToken', token);

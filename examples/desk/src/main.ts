@@ -26,9 +26,9 @@ function settingsOrExit(): Settings {
   }
 }
 
-const { host, port, upstream, jwksUrl, dataFolder } = settingsOrExit();
+const { host, port, upstream, jwksUrl, dataFolder, tenantId } = settingsOrExit();
 const data = openTenantData({ folder: dataFolder, migrations, tables });
-const verifier = createContextVerifier({ jwksUrl, audience: upstream });
+const verifier = createContextVerifier({ jwksUrl, audience: upstream, tenantId });
 let draining = false;
 const app = createDesk({
   verifier,
@@ -69,5 +69,9 @@ server.on('error', (error) => {
 });
 server.listen(port, host, () => {
   const address = server.address();
-  log('info', 'listening', { address: typeof address === 'object' ? `${address?.address}:${address?.port}` : address, upstream });
+  log('info', 'listening', {
+    address: typeof address === 'object' ? `${address?.address}:${address?.port}` : address,
+    upstream,
+    tenant: tenantId,
+  });
 });

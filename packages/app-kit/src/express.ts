@@ -1,8 +1,10 @@
 // app-kit for Express: the tenant of a request as `req.tenant`, and the lifecycle routes.
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import type { Request as ExpressRequest, RequestHandler } from 'express';
 import { contextHeader, type TenantContext } from './claims.ts';
-import { createLifecycle, type LifecycleOptions } from './lifecycle.ts';
+import { createLifecycle, fenceHeader, type LifecycleOptions } from './lifecycle.ts';
 import { problemBody, problemHeaders } from './problem.ts';
 import type { ContextVerifier } from './verifier.ts';
 
@@ -36,15 +38,21 @@ export function lifecycleRoutes(options: LifecycleOptions): RequestHandler {
     const answered = await answer(fetchRequest(request));
     response.status(answered.status);
     for (const [name, value] of answered.headers) response.set(name, value);
-    response.end(Buffer.from(await answered.arrayBuffer()));
+    if (!answered.body) return void response.end();
+    // A stream that breaks off has ended the connection: whoever reads it finds out there.
+    await pipeline(Readable.fromWeb(answered.body as NodeReadableStream<Uint8Array>), response).catch(() => undefined);
   };
 }
+
+/** What the lifecycle routes read. */
+const forwardedHeaders = ['authorization', fenceHeader];
+const isSent = (header: readonly [name: string, value: string | undefined]): header is readonly [string, string] => header[1] !== undefined;
 
 function fetchRequest(request: ExpressRequest): Request {
   const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
   return new Request(new URL(request.originalUrl, 'http://app'), {
     method: request.method,
-    headers: { authorization: request.get('authorization') ?? '' },
+    headers: Object.fromEntries(forwardedHeaders.map((name) => [name, request.get(name)] as const).filter(isSent)),
     ...(hasBody && { body: Readable.toWeb(request) as ReadableStream<Uint8Array>, duplex: 'half' }),
   });
 }

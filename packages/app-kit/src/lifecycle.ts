@@ -1,6 +1,7 @@
 // The routes under /_burgage through which the platform sets tenants up in an app and takes them down, for any framework.
+import { archiveType } from './archive-format.ts';
 import { invalidField, ProblemError, problemResponse } from './problem.ts';
-import type { TenantData, TenantHandle } from './tenant-data.ts';
+import type { Place, Seat, TenantData, TenantHandle } from './tenant-data.ts';
 import type { ContextVerifier } from './verifier.ts';
 
 /** The first person of a tenant, as the app keeps accounts. Each call gets the tenant's own data only. */
@@ -25,6 +26,8 @@ export interface LifecycleOptions {
 
 /** Where all lifecycle routes are. */
 export const lifecyclePath = '/_burgage';
+/** The header in which the platform says which attempt a change belongs to. */
+export const fenceHeader = 'Burgage-Fence';
 
 const bodyBytesMax = 16 * 1024;
 
@@ -32,82 +35,134 @@ const bodyBytesMax = 16 * 1024;
  * Answers every request under `/_burgage`, and asks for the platform's token first:
  *
  *     PUT    /_burgage/tenants/:id               {slug, name, color}  200 {created}
- *     GET    /_burgage/tenants/:id                                    200 {prepared, owner, rows}
+ *     GET    /_burgage/tenants/:id                                    200 {prepared, frozen, owner, rows}
  *     DELETE /_burgage/tenants/:id                                    204, also when there is nothing
  *     PUT    /_burgage/tenants/:id/owner         {email}              200 {created}
  *     POST   /_burgage/tenants/:id/owner/invite                       200 {path}
  *     DELETE /_burgage/tenants/:id/owner                              204, also when there is nothing
- *     GET    /_burgage/usage?after=ID                                 200 {tenants: [{tenantId, rows}], next?}
+ *     PUT    /_burgage/tenants/:id/frozen        {reason}             204: from here on the tenant's writes get `tenant_moving`
+ *     DELETE /_burgage/tenants/:id/frozen                             204, also when there is nothing
+ *     GET    /_burgage/tenants/:id/digest                             200 {tables: {name: {rows, hash}}}
+ *     GET    /_burgage/tenants/:id/archive                            200 every row, as application/x-ndjson
+ *     PUT    /_burgage/tenants/:id/archive       such an archive      200 {tables}, read back; the tenant is frozen
+ *     GET    /_burgage/places?after=ID                                200 {places: [{tenantId, place, frozen, rows}], next?}
+ *     GET    /_burgage/usage?after=ID                                 200 {tenants: [{tenantId, place, rows}], next?}
+ *
+ * What names a tenant takes `?place=pool` (the default: the database that tenants share) or `?place=own` (its own). What changes
+ * something takes the header `Burgage-Fence: <whole number>` (default 0); who comes with a lower one than was seen for this tenant and
+ * place gets `fenced` (409) with `metadata.seen`. All of it may be repeated. Where the verifier is that of a single tenant, others are
+ * `misdirected` (421). A tenant in the middle of a move is listed with both of its places.
  *
  * Never rejects: errors are answers in application/problem+json.
  */
 export function createLifecycle({ verifier, data, owners, onError }: LifecycleOptions): (request: Request) => Promise<Response> {
-  const resources: Record<string, Record<string, (tenantId: string, request: Request) => Promise<Response> | Response>> = {
-    tenant: {
-      GET(tenantId) {
-        if (!data.isPrepared(tenantId)) return Response.json({ prepared: false, owner: null, rows: {} });
-        return Response.json({ prepared: true, owner: owners.email(data.for(tenantId)) ?? null, rows: data.usage(tenantId).rows });
+  const resources: Record<string, Record<string, (target: Target, request: Request) => Promise<Response> | Response>> = {
+    '': {
+      GET({ tenantId, place }) {
+        if (!data.isPrepared(tenantId, place)) return Response.json({ prepared: false, frozen: false, owner: null, rows: {} });
+        return Response.json({
+          prepared: true,
+          frozen: data.isFrozen(tenantId, place),
+          owner: owners.email(data.for(tenantId, place)) ?? null,
+          rows: data.usage(tenantId, place).rows,
+        });
       },
-      async PUT(tenantId, request) {
+      async PUT({ tenantId, seat }, request) {
         const body = await readBody(request);
-        return Response.json(
-          data.prepare(tenantId, { slug: textField(body, 'slug'), name: textField(body, 'name'), color: textField(body, 'color') }),
-        );
+        const info = { slug: textField(body, 'slug'), name: textField(body, 'name'), color: textField(body, 'color') };
+        return Response.json(data.prepare(tenantId, info, seat));
       },
-      DELETE(tenantId) {
-        data.remove(tenantId);
-        return new Response(null, { status: 204 });
+      DELETE({ tenantId, seat }) {
+        data.remove(tenantId, seat);
+        return done();
       },
     },
-    owner: {
-      async PUT(tenantId, request) {
+    '/owner': {
+      async PUT(target, request) {
         const email = textField(await readBody(request), 'email');
-        const tenant = preparedTenant(tenantId);
-        return Response.json(tenant.transaction(() => owners.put(tenant, email)));
+        requirePrepared(target);
+        return Response.json(data.change(target.tenantId, target.seat, (tenant) => owners.put(tenant, email)));
       },
-      DELETE(tenantId) {
-        if (data.isPrepared(tenantId)) {
-          const tenant = data.for(tenantId);
-          tenant.transaction(() => owners.remove(tenant));
+      DELETE({ tenantId, place, seat }) {
+        if (data.isPrepared(tenantId, place)) data.change(tenantId, seat, (tenant) => owners.remove(tenant));
+        return done();
+      },
+    },
+    '/owner/invite': {
+      POST(target) {
+        requirePrepared(target);
+        return Response.json(data.change(target.tenantId, target.seat, (tenant) => owners.invite(tenant)));
+      },
+    },
+    '/frozen': {
+      async PUT(target, request) {
+        const reason = textField(await readBody(request), 'reason');
+        requirePrepared(target);
+        data.freeze(target.tenantId, reason, target.seat);
+        return done();
+      },
+      DELETE({ tenantId, seat }) {
+        data.thaw(tenantId, seat);
+        return done();
+      },
+    },
+    '/digest': {
+      async GET(target) {
+        requirePrepared(target);
+        return Response.json({ tables: await data.digest(target.tenantId, target.place) });
+      },
+    },
+    '/archive': {
+      GET(target) {
+        requirePrepared(target);
+        const lines = ReadableStream.from(data.archive(target.tenantId, target.place));
+        return new Response(lines, { headers: { 'content-type': archiveType, 'cache-control': 'no-store' } });
+      },
+      async PUT(target, request) {
+        requirePrepared(target);
+        const body = request.body ?? new Blob().stream();
+        try {
+          return Response.json({ tables: await data.restore(target.tenantId, body.values({ preventCancel: true }), target.seat) });
+        } catch (error) {
+          // To its end: a platform that still sends would otherwise see a broken connection instead of the answer.
+          await body.pipeTo(new WritableStream()).catch(() => undefined);
+          throw error;
         }
-        return new Response(null, { status: 204 });
       },
     },
-    invite: {
-      POST(tenantId) {
-        const tenant = preparedTenant(tenantId);
-        return Response.json(tenant.transaction(() => owners.invite(tenant)));
-      },
-    },
-    usage: {
-      GET(_tenantId, request) {
-        const ids = data.tenantsAfter(new URL(request.url).searchParams.get('after') ?? '');
-        const last = ids.at(-1);
-        const goesOn = last !== undefined && data.tenantsAfter(last).length > 0;
-        return Response.json({ tenants: ids.map((id) => data.usage(id)), ...(goesOn && { next: last }) });
-      },
+  };
+  const lists: Record<string, (after: string) => Promise<object>> = {
+    [`${lifecyclePath}/places`]: (after) => data.places(after),
+    async [`${lifecyclePath}/usage`](after) {
+      const { places, next } = await data.places(after);
+      return { tenants: places.map(({ tenantId, place, rows }) => ({ tenantId, place, rows })), ...(next !== undefined && { next }) };
     },
   };
 
   /** To the platform, a tenant that it has not prepared is its own mistake and not, as for a visitor, a matter of waiting. */
-  function preparedTenant(tenantId: string): TenantHandle {
-    if (!data.isPrepared(tenantId))
+  function requirePrepared({ tenantId, place }: Target): void {
+    if (!data.isPrepared(tenantId, place))
       throw new ProblemError('transition_not_allowed', {
-        message: `The tenant ${tenantId} is not prepared; PUT ${lifecyclePath}/tenants/${tenantId} comes first.`,
+        message: `The tenant ${tenantId} is not prepared here; PUT ${lifecyclePath}/tenants/${tenantId}?place=${place} comes first.`,
       });
-    return data.for(tenantId);
   }
 
   async function answer(request: Request): Promise<Response> {
     await verifier.platform(bearerToken(request));
-    const [resource, tenantId] = resourceOf(new URL(request.url).pathname);
-    const methods = resources[resource];
+    const url = new URL(request.url);
+    const list = Object.hasOwn(lists, url.pathname) ? lists[url.pathname] : undefined;
+    if (list) {
+      if (request.method !== 'GET') return methodRefused(['GET']);
+      return Response.json(await list(url.searchParams.get('after') ?? ''));
+    }
+    // Tenant ids need no escaping, so an escaped one is not a tenant id.
+    const [, tenantId = '', resource = ''] = /^\/_burgage\/tenants\/([A-Za-z0-9_.-]{1,128})((?:\/[a-z]+)*)$/.exec(url.pathname) ?? [];
+    const methods = tenantId !== '' && Object.hasOwn(resources, resource) ? resources[resource] : undefined;
     if (!methods) throw new ProblemError('not_found');
+    if (verifier.tenantId !== undefined && tenantId !== verifier.tenantId)
+      throw new ProblemError('misdirected', { message: `This process serves ${verifier.tenantId} and nobody else; got ${tenantId}.` });
     const handler = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined;
-    if (handler) return handler(tenantId, request);
-    const refusal = problemResponse(new ProblemError('method_not_allowed'));
-    refusal.headers.set('allow', Object.keys(methods).join(', '));
-    return refusal;
+    return handler ? handler(targetOf(tenantId, url, request), request) : methodRefused(Object.keys(methods));
   }
 
   return async (request) => {
@@ -120,11 +175,28 @@ export function createLifecycle({ verifier, data, owners, onError }: LifecycleOp
   };
 }
 
-function resourceOf(path: string): [resource: string, tenantId: string] {
-  if (path === `${lifecyclePath}/usage`) return ['usage', ''];
-  // Tenant ids need no escaping, so an escaped one is not a tenant id.
-  const match = /^\/_burgage\/tenants\/([A-Za-z0-9_.-]{1,128})(\/owner|\/owner\/invite)?$/.exec(path);
-  return match ? [match[2] === undefined ? 'tenant' : (match[2].split('/').at(-1) ?? ''), match[1] ?? ''] : ['', ''];
+/** Whose rows a request is about, where they are, and who asks to change them. */
+interface Target {
+  readonly tenantId: string;
+  readonly place: Place;
+  readonly seat: Required<Seat>;
+}
+
+function targetOf(tenantId: string, url: URL, request: Request): Target {
+  const place = url.searchParams.get('place') ?? 'pool';
+  if (place !== 'pool' && place !== 'own') throw invalidField('place', `expected pool or own; got ${JSON.stringify(place.slice(0, 80))}`);
+  const header = request.headers.get(fenceHeader) ?? '0';
+  const fence = /^\d{1,16}$/.test(header) ? Number(header) : Number.NaN;
+  if (!Number.isSafeInteger(fence)) throw invalidField(fenceHeader, `expected a whole number; got ${JSON.stringify(header.slice(0, 80))}`);
+  return { tenantId, place, seat: { place, fence } };
+}
+
+const done = (): Response => new Response(null, { status: 204 });
+
+function methodRefused(allowed: readonly string[]): Response {
+  const refusal = problemResponse(new ProblemError('method_not_allowed'));
+  refusal.headers.set('allow', allowed.join(', '));
+  return refusal;
 }
 
 function bearerToken(request: Request): string | undefined {

@@ -8,13 +8,16 @@ const problems = {
   method_not_allowed: { status: 405, title: 'This address does not take that method.' },
   transition_not_allowed: { status: 409, title: 'The tenant is not in a state that allows this.' },
   already_exists: { status: 409, title: 'It exists already.' },
+  fenced: { status: 409, title: 'A later attempt has taken this tenant over.' },
   body_too_large: { status: 413, title: 'The request body is larger than allowed.' },
   unsupported_media_type: { status: 415, title: 'The body has a type that is not read here.' },
   misdirected: { status: 421, title: 'The request belongs to another tenant.' },
   invalid_argument: { status: 422, title: 'A field of the request is not valid.' },
   rate_limited: { status: 429, title: 'Too many attempts.' },
   tenant_not_prepared: { status: 503, title: 'This tenant has not been set up here.' },
+  tenant_moving: { status: 503, title: 'This account is being moved. Try again in a few seconds; nothing is lost.' },
   unavailable: { status: 503, title: 'A service that this needs is not reachable.' },
+  disk_full: { status: 507, title: 'There is no room left on the disk.' },
   internal: { status: 500, title: 'Something went wrong inside the application.' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
@@ -26,21 +29,30 @@ export interface ProblemField {
   readonly description: string;
 }
 
-/** An error with a code of the table above. Message and fields are public; the cause is for logs. */
+/** An error with a code of the table above. Message, fields and metadata are public; the cause is for logs. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
   readonly code: ProblemCode;
   readonly fields: readonly ProblemField[];
+  /** What a program may want to know beside the code. */
+  readonly metadata: Readonly<Record<string, string>>;
   /** Least time before another try makes sense. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
     code: ProblemCode,
-    details: { message?: string; fields?: readonly ProblemField[]; retryAfterSeconds?: number; cause?: unknown } = {},
+    details: {
+      message?: string;
+      fields?: readonly ProblemField[];
+      metadata?: Readonly<Record<string, string>>;
+      retryAfterSeconds?: number;
+      cause?: unknown;
+    } = {},
   ) {
     super(details.message ?? problems[code].title, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.fields = details.fields ?? [];
+    this.metadata = details.metadata ?? {};
     this.retryAfterSeconds = details.retryAfterSeconds ?? (this.status === 503 ? 1 : undefined);
   }
 
@@ -50,11 +62,11 @@ export class ProblemError extends Error {
 }
 
 /** `invalid_argument` for one field. */
-export function invalidField(field: string, description: string): ProblemError {
-  return new ProblemError('invalid_argument', { message: `${field}: ${description}`, fields: [{ field, description }] });
+export function invalidField(field: string, description: string, cause?: unknown): ProblemError {
+  return new ProblemError('invalid_argument', { message: `${field}: ${description}`, fields: [{ field, description }], cause });
 }
 
-/** The public members of a problem, as RFC 9457 names them, with our `code` and `fields` beside them. */
+/** The public members of a problem, as RFC 9457 names them, with our `code`, `fields` and `metadata` beside them. */
 export interface ProblemBody {
   /** The code as a URI, the same everywhere in Burgage. */
   type: `urn:burgage:error:${ProblemCode}`;
@@ -63,6 +75,7 @@ export interface ProblemBody {
   detail: string;
   code: ProblemCode;
   fields?: readonly ProblemField[];
+  metadata?: Readonly<Record<string, string>>;
 }
 
 /** Any thrown value as a problem: a ProblemError as it is, everything else as `internal`, which tells nothing. */
@@ -76,6 +89,7 @@ export function problemBody(error: unknown): ProblemBody {
     detail: problem.message,
     code: problem.code,
     ...(problem.fields.length > 0 && { fields: problem.fields }),
+    ...(Object.keys(problem.metadata).length > 0 && { metadata: problem.metadata }),
   };
 }
 

@@ -9,6 +9,11 @@ export const ownTables: ReadonlyMap<string, string> = new Map([
     'burgage_tenants',
     '(tenant_id TEXT PRIMARY KEY, slug TEXT NOT NULL, name TEXT NOT NULL, color TEXT NOT NULL, prepared_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID',
   ],
+  ['burgage_frozen', '(tenant_id TEXT PRIMARY KEY, reason TEXT NOT NULL, frozen_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID'],
+  [
+    'burgage_fences',
+    '(tenant_id TEXT NOT NULL, place TEXT NOT NULL, token INTEGER NOT NULL, PRIMARY KEY (tenant_id, place)) STRICT, WITHOUT ROWID',
+  ],
 ]);
 
 /**

@@ -127,3 +127,35 @@ export function sumStatement(tenantId: string, table: TenantTableDefinition, col
   const { sql, values } = scoped(tenantId, table, filter);
   return { sql: `SELECT total(${quoted(column)}) AS value FROM ${quoted(table.name)} ${sql}`, values };
 }
+
+/** The columns of an archive of `table`, in an order that does not depend on how an app happens to declare them. */
+export function archivedColumns(table: TenantTableDefinition): string[] {
+  return ['id', ...Object.keys(table.columns).sort()];
+}
+
+const everyArchivedColumn = (table: TenantTableDefinition): string => archivedColumns(table).map(quoted).join(', ');
+
+/** Every row of the tenant in the order of the primary key. */
+export function exportStatement(tenantId: string, table: TenantTableDefinition): Statement {
+  const { sql, values } = scoped(tenantId, table, {});
+  return { sql: `SELECT ${everyArchivedColumn(table)} FROM ${quoted(table.name)} ${sql} ORDER BY "id" ASC`, values };
+}
+
+/** A table of the same name for rows that are to become a tenant's. Its columns have no types, so that every value stays what it was. */
+export function stagingTable(table: TenantTableDefinition): string {
+  return `CREATE TABLE ${quoted(table.name)} (${everyArchivedColumn(table)})`;
+}
+
+export function stageStatement(table: TenantTableDefinition): string {
+  const columns = archivedColumns(table);
+  return `INSERT INTO ${quoted(table.name)} VALUES (${columns.map(() => '?').join(', ')})`;
+}
+
+/** All rows of the database attached as `staged` become the tenant's. */
+export function adoptStatement(tenantId: string, table: TenantTableDefinition): Statement {
+  const columns = everyArchivedColumn(table);
+  return {
+    sql: `INSERT INTO main.${quoted(table.name)} ("tenant_id", ${columns}) SELECT ?, ${columns} FROM staged.${quoted(table.name)} ORDER BY rowid`,
+    values: [tenantId],
+  };
+}

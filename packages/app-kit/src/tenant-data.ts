@@ -1,23 +1,27 @@
-// The database of a shared app: one SQLite file in which every row belongs to a tenant, opened so that code sees one tenant at a time.
-import { createHash } from 'node:crypto';
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+// The databases of an app: rows of many tenants in one SQLite file, or of one tenant in its own, opened so that code sees one tenant at a time.
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Digest } from './archive-format.ts';
 import { isTenantId } from './claims.ts';
-import { createLru } from './lru.ts';
+import { openOwnFiles } from './own-files.ts';
 import { invalidField, ProblemError } from './problem.ts';
-import { checkSchema, ownTables } from './schema-check.ts';
-import { countStatement, deleteStatement, folded } from './statements.ts';
-import type { Columns, SqlValue, TenantTableDefinition } from './table.ts';
-import { createTenantTable, type StatementRunner, type TenantTable } from './tenant-table.ts';
+import { isConstraintFailure } from './sqlite-errors.ts';
+import { openStagingArea } from './staging.ts';
+import { adoptStatement } from './statements.ts';
+import type { Columns, TenantTableDefinition } from './table.ts';
+import { openTenantFile, type SchemaOptions, type TenantFile, type TenantInfo } from './tenant-file.ts';
+import { openSnapshot, type TenantSnapshot } from './tenant-snapshot.ts';
+import { createTenantTable, type TenantTable } from './tenant-table.ts';
 
-export interface TenantDataOptions {
-  /** Made when missing (0700). The database is `pool.sqlite` in it (0600). */
+/** Where a tenant's rows are: `pool`, the database that tenants share, or `own`, one of its own. The two know nothing of each other. */
+export type Place = 'pool' | 'own';
+
+export interface TenantDataOptions extends SchemaOptions {
+  /** Made when missing (0700). In it `pool.sqlite`, and `own/<tenant id>.sqlite` for each tenant with a database of its own (0600 each). */
   readonly folder: string;
-  /** SQL, in order, each applied once. What was applied never changes: append. */
-  readonly migrations: readonly string[];
-  /** Every table that the migrations leave behind. */
-  readonly tables: readonly TenantTableDefinition[];
+  /** Databases of tenants' own that are open at a time; what is closed is opened again when it is asked for. Default 64. */
+  readonly openFilesMax?: number;
   readonly now?: () => Date;
 }
 
@@ -31,199 +35,274 @@ export interface TenantHandle {
   transaction<T>(work: () => T): T;
 }
 
-export interface TenantInfo {
-  readonly slug: string;
-  readonly name: string;
-  readonly color: string;
+/** Which of a tenant's places the platform changes, and as who. */
+export interface Seat {
+  /** Default `pool`. */
+  readonly place?: Place;
+  /**
+   * Grows with every attempt of the platform; default 0. The highest of a tenant and place is kept, also after the rows are gone: whoever
+   * comes with a lower one is late, and gets `fenced` with `seen`.
+   */
+  readonly fence?: number;
 }
 
 export interface TenantUsage {
   readonly tenantId: string;
+  readonly place: Place;
   /** Rows by table. */
   readonly rows: Readonly<Record<string, number>>;
 }
 
+export interface TenantPlace extends TenantUsage {
+  /** Whether its rows are read only for now. */
+  readonly frozen: boolean;
+}
+
+/**
+ * What changes something on the platform's behalf checks the fence and acts with nothing in between. Methods that need the tenant
+ * to be prepared at the place throw `tenant_not_prepared`.
+ */
 export interface TenantData {
-  /** Throws `tenant_not_prepared` for a tenant that `prepare` has not made room for. */
-  for(tenantId: string): TenantHandle;
-  /** Makes room for a tenant, or takes over a new slug, name or colour. */
-  prepare(tenantId: string, info: TenantInfo): { created: boolean };
-  isPrepared(tenantId: string): boolean;
-  /** Deletes every row of the tenant, and leaves nothing of them in the file. False when there was nothing. */
-  remove(tenantId: string): boolean;
-  usage(tenantId: string): TenantUsage;
-  /** Prepared tenants by id, at most 100, those after `after`. */
-  tenantsAfter(after: string): string[];
+  /** The tenant's rows at the place (default `pool`). Throws `tenant_not_prepared` where `prepare` has not made room for it. */
+  for(tenantId: string, place?: Place): TenantHandle;
+  /** Makes room for a tenant, or takes over a new slug, name or colour. Throws `invalid_argument` for an id that is not one. */
+  prepare(tenantId: string, info: TenantInfo, seat?: Seat): { created: boolean };
+  isPrepared(tenantId: string, place?: Place): boolean;
+  /** Deletes every row of the tenant there, and leaves nothing of them in the file. False when there was nothing. */
+  remove(tenantId: string, seat?: Seat): boolean;
+  /** One transaction on the tenant's rows. */
+  change<T>(tenantId: string, seat: Seat, work: (tenant: TenantHandle) => T): T;
+  /**
+   * From here on every write of the tenant's rows there is refused with `tenant_moving`, over restarts too; reads go on. Every write that
+   * was acknowledged is in whatever is read afterwards.
+   */
+  freeze(tenantId: string, reason: string, seat?: Seat): void;
+  /** Writes go on; nothing when they do already or when there is no such tenant. */
+  thaw(tenantId: string, seat?: Seat): void;
+  isFrozen(tenantId: string, place?: Place): boolean;
+  /** Counts and hashes of what is stored, at one moment. */
+  digest(tenantId: string, place?: Place): Promise<Digest>;
+  /** Every row at one moment, in the form of archive-format.ts. The moment is that of the first portion that is asked for. */
+  archive(tenantId: string, place?: Place): AsyncGenerator<Uint8Array>;
+  /**
+   * Replaces every row of the tenant there by those of the archive, whole or not at all, and leaves it frozen there. Resolves with the
+   * digest of what is then stored. Throws `invalid_argument` for the field `archive` when it is damaged, not complete, of another tenant
+   * or of other tables, and `disk_full`.
+   */
+  restore(tenantId: string, archive: AsyncIterable<Uint8Array>, seat?: Seat): Promise<Digest>;
+  usage(tenantId: string, place?: Place): TenantUsage;
+  /** What there is of any tenant, by tenant id, those after `after`; a page has up to 100 tenants and ends with `next` when there are more. */
+  places(after?: string): Promise<{ places: TenantPlace[]; next?: string }>;
   close(): void;
 }
 
-const statementsMax = 256;
+const openFilesMaxDefault = 64;
 const tenantsPageMax = 100;
-const busyTimeoutMs = 5_000;
+const restoredReason = 'restored from an archive';
 
 /**
- * Opens the database and brings its schema up to date, in one transaction: a failing migration or a schema that is not fit for
- * tenant data (see schema-check.ts) throws an Error and changes nothing. So does a database that a newer app has migrated further.
+ * Opens the databases and brings the pool's schema up to date; a tenant's own follows when it is opened. Throws as openTenantFile does.
+ * One process at a time works on a folder; a second one, as while one takes over from another, sees the same fences and freezes.
  */
-export function openTenantData({ folder, migrations, tables, now = () => new Date() }: TenantDataOptions): TenantData {
-  const database = openFile(folder);
-  try {
-    migrate(database, migrations, tables, now);
-  } catch (error) {
-    database.close();
-    throw error;
+export function openTenantData({
+  folder,
+  openFilesMax = openFilesMaxDefault,
+  now = () => new Date(),
+  ...schema
+}: TenantDataOptions): TenantData {
+  const { tables } = schema;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const pool = openTenantFile(join(folder, 'pool.sqlite'), schema, now().getTime());
+  const own = openOwnFiles({ folder: join(folder, 'own'), openMax: openFilesMax, now, ...schema });
+  const stagingArea = openStagingArea(join(folder, 'staging'), tables);
+  const declared = new Set<unknown>(tables);
+  const snapshots = new Set<TenantSnapshot>();
+  let poolNeedsScrub = false;
+
+  function fileAt(tenantId: string, place: Place): TenantFile | undefined {
+    if (!isTenantId(tenantId)) return undefined;
+    if (place === 'pool') return pool;
+    if (place === 'own') return own.get(tenantId);
+    throw new TypeError(`there is no place ${JSON.stringify(place)}; there are pool and own`);
+  }
+  const infoAt = (tenantId: string, place: Place): TenantInfo | undefined => fileAt(tenantId, place)?.infoOf(tenantId);
+  function preparedFile(tenantId: string, place: Place): TenantFile {
+    const file = fileAt(tenantId, place);
+    if (!file?.infoOf(tenantId)) throw new ProblemError('tenant_not_prepared');
+    return file;
   }
 
-  const prepared = createLru<string, StatementSync>(statementsMax);
-  function statement(sql: string): StatementSync {
-    const known = prepared.get(sql);
-    if (known) return known;
-    const made = database.prepare(sql);
-    prepared.set(sql, made);
-    return made;
+  function handleAt(tenantId: string, place: Place): TenantHandle {
+    const info = infoAt(tenantId, place);
+    if (!info) throw new ProblemError('tenant_not_prepared');
+    // Looked up anew each time: a handle may be kept while its file is closed, or deleted.
+    const file = (): TenantFile => {
+      const present = fileAt(tenantId, place);
+      if (!present) throw new ProblemError('tenant_not_prepared');
+      return present;
+    };
+    const runner = {
+      read: (statement) => file().runner(tenantId).read(statement),
+      write: (statement) => file().runner(tenantId).write(statement),
+      writeCount: (statement) => file().runner(tenantId).writeCount(statement),
+    } satisfies ReturnType<TenantFile['runner']>;
+    return {
+      tenantId,
+      info,
+      transaction: (work) => file().transaction(work),
+      table(definition) {
+        if (!declared.has(definition)) throw new TypeError(`the table ${definition.name} was not given to openTenantData`);
+        return createTenantTable(tenantId, definition, runner);
+      },
+    };
   }
-  const runner: StatementRunner = {
-    all: ({ sql, values }) => translated(() => statement(sql).all(...values) as Record<string, SQLOutputValue>[]),
-    run: ({ sql, values }) => translated(() => Number(statement(sql).run(...values).changes)),
-  };
-  const all = (sql: string, ...values: SqlValue[]) => runner.all({ sql, values });
 
-  let depth = 0;
-  function transaction<T>(work: () => T): T {
-    const [begin, commit, rollback] =
-      depth === 0
-        ? ['BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK']
-        : [`SAVEPOINT s${depth}`, `RELEASE s${depth}`, `ROLLBACK TO s${depth}; RELEASE s${depth}`];
-    database.exec(begin);
-    depth += 1;
+  /** Fences stand in the pool, so that they outlive a database of a tenant's own. */
+  function passFence(tenantId: string, place: Place, fence: number): void {
+    const [row] = pool.query('SELECT token FROM burgage_fences WHERE tenant_id = ? AND place = ?', tenantId, place);
+    const seen = Number(row?.token ?? 0);
+    if (fence < seen)
+      throw new ProblemError('fenced', { message: `Fence ${fence} is late: ${seen} has been seen.`, metadata: { seen: String(seen) } });
+    if (fence > seen)
+      pool.query(
+        'INSERT INTO burgage_fences (tenant_id, place, token) VALUES (?, ?, ?) ON CONFLICT (tenant_id, place) DO UPDATE SET token = excluded.token',
+        tenantId,
+        place,
+        fence,
+      );
+  }
+
+  function fenced<T>(tenantId: string, { place = 'pool', fence = 0 }: Seat, work: () => T): T {
+    // By itself first: whatever becomes of the work, nobody with a lower fence comes after it.
+    if (fence > 0) pool.transaction(() => passFence(tenantId, place, fence));
+    // Holds the pool's write lock during the work, so that no other process passes a higher fence meanwhile.
+    return pool.transaction(() => {
+      passFence(tenantId, place, fence);
+      return work();
+    });
+  }
+
+  function scrubPool(): void {
+    if (poolNeedsScrub) poolNeedsScrub = !pool.scrub();
+  }
+
+  function snapshotAt(tenantId: string, place: Place): TenantSnapshot {
+    const snapshot = openSnapshot(preparedFile(tenantId, place).path, tenantId, tables);
+    snapshots.add(snapshot);
+    return snapshot;
+  }
+  function closeSnapshot(snapshot: TenantSnapshot): void {
+    if (!snapshots.delete(snapshot)) return;
+    snapshot.close();
+    scrubPool();
+  }
+  async function digestAt(tenantId: string, place: Place): Promise<Digest> {
+    const snapshot = snapshotAt(tenantId, place);
     try {
-      const result = work();
-      if (result instanceof Promise) throw new TypeError('a transaction is synchronous; its work returned a promise');
-      translated(() => database.exec(commit));
-      return result;
-    } catch (error) {
-      // Some failures (a full disk) have made SQLite roll back already.
-      if (database.isTransaction) database.exec(rollback);
-      throw error;
+      return await snapshot.digest();
     } finally {
-      depth -= 1;
+      closeSnapshot(snapshot);
+    }
+  }
+  async function* archiveAt(tenantId: string, place: Place): AsyncGenerator<Uint8Array> {
+    const snapshot = snapshotAt(tenantId, place);
+    try {
+      yield* snapshot.archive();
+    } finally {
+      closeSnapshot(snapshot);
     }
   }
 
-  function infoOf(tenantId: string): TenantInfo | undefined {
-    const [row] = isTenantId(tenantId) ? all('SELECT slug, name, color FROM burgage_tenants WHERE tenant_id = ?', tenantId) : [];
-    return row && { slug: String(row.slug), name: String(row.name), color: String(row.color) };
-  }
-  const isPrepared = (tenantId: string): boolean => infoOf(tenantId) !== undefined;
-  const declared = new Set<unknown>(tables);
+  const placeIn = (tenantId: string, place: Place, file: TenantFile): TenantPlace => ({
+    tenantId,
+    place,
+    frozen: file.isFrozen(tenantId),
+    rows: file.counts(tenantId),
+  });
 
   return {
-    for(tenantId) {
-      const info = infoOf(tenantId);
-      if (!info) throw new ProblemError('tenant_not_prepared');
-      return {
-        tenantId,
-        info,
-        transaction,
-        table(definition) {
-          if (!declared.has(definition)) throw new TypeError(`the table ${definition.name} was not given to openTenantData`);
-          return createTenantTable(tenantId, definition, runner);
-        },
-      };
-    },
-    prepare(tenantId, { slug, name, color }) {
+    for: (tenantId, place = 'pool') => handleAt(tenantId, place),
+    prepare(tenantId, info, seat = {}) {
       if (!isTenantId(tenantId)) throw invalidField('id', 'expected a tenant id: ASCII letters, digits, _, - and ., at most 128');
-      return transaction(() => {
-        const created = !isPrepared(tenantId);
-        all(
-          'INSERT INTO burgage_tenants (tenant_id, slug, name, color, prepared_at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant_id) DO UPDATE SET slug = excluded.slug, name = excluded.name, color = excluded.color',
-          tenantId,
-          slug,
-          name,
-          color,
-          now().getTime(),
-        );
-        return { created };
+      return fenced(tenantId, seat, () => {
+        const file = seat.place === 'own' ? own.create(tenantId) : pool;
+        return file.put(tenantId, info, now().getTime());
       });
     },
-    isPrepared,
-    remove(tenantId) {
-      const removed = transaction(() => {
-        // Deferred, so that tables need no order: rows that refer to each other go together.
-        database.exec('PRAGMA defer_foreign_keys = ON');
-        for (const table of tables) runner.run(deleteStatement(tenantId, table, {}));
-        return all('DELETE FROM burgage_tenants WHERE tenant_id = ? RETURNING tenant_id', tenantId).length > 0;
-      });
-      if (removed) database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    isPrepared: (tenantId, place = 'pool') => infoAt(tenantId, place) !== undefined,
+    remove(tenantId, seat = {}) {
+      if (!isTenantId(tenantId)) return false;
+      const removed = fenced(tenantId, seat, () => (seat.place === 'own' ? own.remove(tenantId) : pool.remove(tenantId)));
+      if (removed && seat.place !== 'own') {
+        poolNeedsScrub = true;
+        scrubPool();
+      }
       return removed;
     },
-    usage: (tenantId) => ({
-      tenantId,
-      rows: Object.fromEntries(tables.map((table) => [table.name, Number(runner.all(countStatement(tenantId, table, {}))[0]?.value ?? 0)])),
-    }),
-    tenantsAfter: (after) =>
-      all('SELECT tenant_id FROM burgage_tenants WHERE tenant_id > ? ORDER BY tenant_id LIMIT ?', after, tenantsPageMax).map((row) =>
-        String(row.tenant_id),
-      ),
-    close: () => database.close(),
+    change: (tenantId, seat, work) =>
+      fenced(tenantId, seat, () => {
+        const tenant = handleAt(tenantId, seat.place ?? 'pool');
+        return tenant.transaction(() => work(tenant));
+      }),
+    freeze: (tenantId, reason, seat = {}) =>
+      fenced(tenantId, seat, () => preparedFile(tenantId, seat.place ?? 'pool').freeze(tenantId, reason, now().getTime())),
+    thaw: (tenantId, seat = {}) => fenced(tenantId, seat, () => fileAt(tenantId, seat.place ?? 'pool')?.thaw(tenantId)),
+    isFrozen: (tenantId, place = 'pool') => fileAt(tenantId, place)?.isFrozen(tenantId) ?? false,
+    digest: digestAt,
+    archive(tenantId, place = 'pool') {
+      preparedFile(tenantId, place);
+      return archiveAt(tenantId, place);
+    },
+    async restore(tenantId, archive, seat = {}) {
+      const place = seat.place ?? 'pool';
+      fenced(tenantId, seat, () => preparedFile(tenantId, place));
+      const staging = await stagingArea.stage(tenantId, archive);
+      try {
+        preparedFile(tenantId, place).staged(staging.path, () =>
+          fenced(tenantId, seat, () => {
+            const file = preparedFile(tenantId, place);
+            file.transaction(() => {
+              file.replaceRows(
+                tenantId,
+                tables.map((table) => adoptStatement(tenantId, table)),
+              );
+              file.freeze(tenantId, restoredReason, now().getTime());
+            });
+          }),
+        );
+      } catch (error) {
+        if (!unfitting(error)) throw error;
+        throw invalidField('archive', 'its rows do not fit the tables of this app: a constraint does not hold', error);
+      } finally {
+        staging.drop();
+      }
+      return digestAt(tenantId, place);
+    },
+    usage: (tenantId, place = 'pool') => ({ tenantId, place, rows: fileAt(tenantId, place)?.counts(tenantId) ?? {} }),
+    async places(after = '') {
+      const pooled = pool
+        .query('SELECT tenant_id FROM burgage_tenants WHERE tenant_id > ? ORDER BY tenant_id LIMIT ?', after, tenantsPageMax + 1)
+        .map((row) => String(row.tenant_id));
+      const ids = [...new Set([...pooled, ...own.tenantIds().filter((id) => id > after)])].sort();
+      const page = ids.slice(0, tenantsPageMax);
+      const places: TenantPlace[] = [];
+      for (const tenantId of page) {
+        if (pool.infoOf(tenantId)) places.push(placeIn(tenantId, 'pool', pool));
+        const found = own.look(tenantId, (file) => placeIn(tenantId, 'own', file));
+        if (!found) continue;
+        places.push(found);
+        await nextTurn();
+      }
+      const last = page.at(-1);
+      return { places, ...(ids.length > page.length && last !== undefined && { next: last }) };
+    },
+    close() {
+      for (const snapshot of snapshots) closeSnapshot(snapshot);
+      own.close();
+      pool.close();
+    },
   };
 }
 
-function openFile(folder: string): DatabaseSync {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = join(folder, 'pool.sqlite');
-  // Made by us first: SQLite would make it readable for everybody, and gives its -wal and -shm the mode of the file.
-  closeSync(openSync(file, 'a', 0o600));
-  chmodSync(file, 0o600);
-  const database = new DatabaseSync(file, { timeout: busyTimeoutMs });
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;');
-  database.function('burgage_fold', { deterministic: true }, (text: SQLOutputValue) => (typeof text === 'string' ? folded(text) : null));
-  return database;
-}
-
-function migrate(database: DatabaseSync, migrations: readonly string[], tables: readonly TenantTableDefinition[], now: () => Date): void {
-  // Off while tables are rebuilt, as SQLite's own procedure for schema changes asks; what they did is checked before the commit.
-  database.exec('PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE');
-  try {
-    for (const [name, definition] of ownTables) database.exec(`CREATE TABLE IF NOT EXISTS ${name} ${definition}`);
-    const applied = database.prepare('SELECT sha256 FROM burgage_migrations ORDER BY position').all();
-    if (applied.length > migrations.length)
-      throw new Error(`the database has ${applied.length} migrations, but this app knows ${migrations.length}: start the newer app`);
-    for (const [position, sql] of migrations.entries()) {
-      const sha256 = createHash('sha256').update(sql).digest('hex');
-      const before = applied[position];
-      if (before && before.sha256 !== sha256)
-        throw new Error(`migration ${position + 1} was changed after it had been applied: put it back and append another`);
-      if (before) continue;
-      database.exec(sql);
-      database
-        .prepare('INSERT INTO burgage_migrations (position, sha256, applied_at_ms) VALUES (?, ?, ?)')
-        .run(position, sha256, now().getTime());
-    }
-    checkSchema(database, tables);
-    const dangling = database.prepare('PRAGMA foreign_key_check').all();
-    if (dangling.length > 0) throw new Error(`the migrations leave ${dangling.length} rows that refer to rows which do not exist`);
-    database.exec('COMMIT; PRAGMA foreign_keys = ON');
-  } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw error;
-  }
-}
-
-const constraintCodes = { foreignKey: 787, primaryKey: 1555, unique: 2067 } as const;
-
-/** SQLite's constraint failures (extended result codes) as problems; everything else as it is. */
-function translated<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
-    if (code === constraintCodes.primaryKey || code === constraintCodes.unique) throw new ProblemError('already_exists', { cause: error });
-    if (code === constraintCodes.foreignKey)
-      throw new ProblemError('invalid_argument', {
-        message: 'A row that this one refers to does not exist, or another row refers to this one.',
-        cause: error,
-      });
-    throw error;
-  }
-}
+const unfitting = (error: unknown): boolean =>
+  isConstraintFailure(error) || (error instanceof ProblemError && isConstraintFailure(error.cause));

@@ -38,7 +38,7 @@ export interface Page<Item> {
 /**
  * Everything here reads and writes the rows of one tenant only. All values are bound, never part of a statement.
  * Errors are ProblemErrors: `invalid_argument` naming the column, `already_exists` for a taken id or unique value,
- * `tenant_not_prepared` when the tenant was removed meanwhile. A column that is not declared is a TypeError.
+ * `tenant_not_prepared` when the tenant was removed meanwhile, `tenant_moving` for a write while it is frozen. A column that is not declared is a TypeError.
  */
 export interface TenantTable<C extends Columns> {
   insert(row: NewRow<C>): Row<C>;
@@ -59,10 +59,13 @@ export interface TenantTable<C extends Columns> {
   sum(column: keyof C & string, selection?: Selection<C>): number;
 }
 
-/** Runs one statement; `run` says how many rows it changed. */
+/** Runs one statement. What writes throws `tenant_moving` while the tenant is frozen. */
 export interface StatementRunner {
-  all(statement: Statement): Record<string, SQLOutputValue>[];
-  run(statement: Statement): number;
+  read(statement: Statement): Record<string, SQLOutputValue>[];
+  /** The rows that it returns. */
+  write(statement: Statement): Record<string, SQLOutputValue>[];
+  /** How many rows it changed. */
+  writeCount(statement: Statement): number;
 }
 
 const limitDefault = 50;
@@ -74,19 +77,21 @@ export function createTenantTable<C extends Columns>(
   runner: StatementRunner,
 ): TenantTable<C> {
   /** The driver returns null-prototype objects of exactly the declared columns, in the declared kinds: schema-check.ts saw to it. */
-  const rowsOf = (statement: Statement): Row<C>[] => runner.all(statement).map((row) => ({ ...row }) as Row<C>);
-  const numberOf = (statement: Statement): number => Number(runner.all(statement)[0]?.value ?? 0);
+  const rowsOf = (found: Record<string, SQLOutputValue>[]): Row<C>[] => found.map((row) => ({ ...row }) as Row<C>);
+  const selected = (statement: Statement): Row<C>[] => rowsOf(runner.read(statement));
+  const written = (statement: Statement): Row<C>[] => rowsOf(runner.write(statement));
+  const numberOf = (statement: Statement): number => Number(runner.read(statement)[0]?.value ?? 0);
   const byId = (id: string, where: Where<C> = {}): Filter => ({ where: { ...where, id } });
   const anyOrder: Order = { by: 'id', direction: 'ascending' };
 
   return {
     insert(row) {
-      const [inserted] = rowsOf(insertStatement(tenantId, table, row));
+      const [inserted] = written(insertStatement(tenantId, table, row));
       if (!inserted) throw new ProblemError('tenant_not_prepared');
       return inserted;
     },
-    get: (id) => rowsOf(selectStatement(tenantId, table, byId(id), anyOrder, 1))[0],
-    find: (where) => rowsOf(selectStatement(tenantId, table, { where }, anyOrder, 1))[0],
+    get: (id) => selected(selectStatement(tenantId, table, byId(id), anyOrder, 1))[0],
+    find: (where) => selected(selectStatement(tenantId, table, { where }, anyOrder, 1))[0],
     list({ where, search, order = anyOrder, limit = limitDefault, cursor } = {}) {
       if (!Number.isInteger(limit) || limit < 1 || limit > limitMax)
         throw invalidField('limit', `expected a whole number from 1 to ${limitMax}; got ${limit}`);
@@ -95,16 +100,16 @@ export function createTenantTable<C extends Columns>(
         ...(search !== undefined && { search }),
         ...(cursor !== undefined && { after: readCursor(table, order, cursor) }),
       };
-      const rows = rowsOf(selectStatement(tenantId, table, filter, order, limit + 1));
+      const rows = selected(selectStatement(tenantId, table, filter, order, limit + 1));
       if (rows.length <= limit) return { rows };
       rows.pop();
       const last = rows.at(-1) as Record<string, unknown> | undefined;
       return { rows, nextCursor: writeCursor([order.by, order.direction, last?.[order.by], last?.id]) };
     },
-    update: (id, changes, where) => rowsOf(updateStatement(tenantId, table, byId(id, where), changes))[0],
-    updateWhere: (where, changes) => rowsOf(updateStatement(tenantId, table, { where }, changes)).length,
-    delete: (id) => runner.run(deleteStatement(tenantId, table, byId(id))) > 0,
-    deleteWhere: (where) => runner.run(deleteStatement(tenantId, table, { where })),
+    update: (id, changes, where) => written(updateStatement(tenantId, table, byId(id, where), changes))[0],
+    updateWhere: (where, changes) => written(updateStatement(tenantId, table, { where }, changes)).length,
+    delete: (id) => runner.writeCount(deleteStatement(tenantId, table, byId(id))) > 0,
+    deleteWhere: (where) => runner.writeCount(deleteStatement(tenantId, table, { where })),
     count: (selection = {}) => numberOf(countStatement(tenantId, table, selection)),
     sum: (column, selection = {}) => numberOf(sumStatement(tenantId, table, column, selection)),
   };

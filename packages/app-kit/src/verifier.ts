@@ -24,14 +24,18 @@ export interface ContextVerifierOptions {
   readonly jwksUrl: string;
   /** The app's own upstream name: a token for another one is refused as `misdirected`. */
   readonly audience: string;
+  /** Of a process that serves this one tenant: everybody else is `misdirected`, in a context as on the lifecycle routes. */
+  readonly tenantId?: string | undefined;
   readonly fetch?: Fetch;
   readonly now?: () => Date;
 }
 
 export interface ContextVerifier {
+  /** The only tenant that is served; undefined where there can be many. */
+  readonly tenantId: string | undefined;
   /**
    * Whom a tenant context is for. Throws a ProblemError: `unauthenticated` (401) when it is missing, forged, expired or malformed,
-   * `misdirected` (421) when it is genuine and meant for another upstream, `unavailable` (503) when no key could ever be fetched.
+   * `misdirected` (421) when it is genuine and meant for another upstream or tenant, `unavailable` (503) when no key could ever be fetched.
    */
   tenant(token: string | undefined): Promise<TenantContext>;
   /** Returns when the token is the platform's own lifecycle token; throws as `tenant` does. */
@@ -42,6 +46,7 @@ export interface ContextVerifier {
 export function createContextVerifier({
   jwksUrl,
   audience,
+  tenantId,
   fetch = globalThis.fetch,
   now = () => new Date(),
 }: ContextVerifierOptions): ContextVerifier {
@@ -82,6 +87,7 @@ export function createContextVerifier({
   }
 
   return {
+    tenantId,
     async tenant(token) {
       const known = token === undefined ? undefined : remembered.get(token);
       if (known && now().getTime() < known.expiresAtMs) return known.context;
@@ -89,6 +95,8 @@ export function createContextVerifier({
       const context = contextOfClaims(payload);
       if ('invalidClaim' in context) throw refused(`has an invalid claim ${context.invalidClaim}`);
       requireOwnAudience(payload);
+      if (tenantId !== undefined && context.tenantId !== tenantId)
+        throw new ProblemError('misdirected', { message: 'The request is meant for another tenant than the one that is served here.' });
       if (token !== undefined) remembered.set(token, { context, expiresAtMs: payload.exp * 1000 });
       return context;
     },
