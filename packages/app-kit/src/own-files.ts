@@ -1,5 +1,5 @@
 // The databases that belong to one tenant each: a file by the tenant's id, opened when it is needed and closed when others are needed more.
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isTenantId } from './claims.ts';
 import { openTenantFile, type SchemaOptions, type TenantFile } from './tenant-file.ts';
@@ -11,6 +11,8 @@ export interface OwnFiles {
   create(tenantId: string): TenantFile;
   /** Runs `work` on the tenant's file without closing another tenant's for it. */
   look<T>(tenantId: string, work: (file: TenantFile) => T): T | undefined;
+  /** Puts the file at `path`, closed, durable and on the same disk, in the place of the tenant's: at once, whatever it holds. */
+  replace(tenantId: string, path: string): void;
   /** Deletes the file. False when there was none. */
   remove(tenantId: string): boolean;
   /** Whose files there are, by id. */
@@ -25,6 +27,7 @@ export interface OwnFilesOptions extends SchemaOptions {
 }
 
 const suffix = '.sqlite';
+const logEnds = ['-wal', '-shm'];
 
 /** A tenant's id is a file's name: isTenantId admits no separator and no leading dot. */
 export function openOwnFiles({ folder, openMax, now, ...schema }: OwnFilesOptions): OwnFiles {
@@ -74,8 +77,8 @@ export function openOwnFiles({ folder, openMax, now, ...schema }: OwnFilesOption
 
   /** The log first: beside a new file of the same name, an old one would be taken for its own. */
   function deleteFiles(path: string): void {
-    for (const end of ['-wal', '-shm', '']) rmSync(path + end, { force: true });
-    persistFolder(folder);
+    for (const end of [...logEnds, '']) rmSync(path + end, { force: true });
+    persist(folder);
   }
 
   return {
@@ -86,7 +89,7 @@ export function openOwnFiles({ folder, openMax, now, ...schema }: OwnFilesOption
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       deleteFiles(pathOf(tenantId));
       const file = opened(tenantId);
-      persistFolder(folder);
+      persist(folder);
       return file;
     },
     look(tenantId, work) {
@@ -99,6 +102,15 @@ export function openOwnFiles({ folder, openMax, now, ...schema }: OwnFilesOption
       } finally {
         visited.close();
       }
+    },
+    replace(tenantId, replacement) {
+      const path = pathOf(tenantId);
+      // The last one to close a file writes its log into it: the old rows are whole until the new name is there.
+      open.get(tenantId)?.close();
+      open.delete(tenantId);
+      for (const end of logEnds) rmSync(path + end, { force: true });
+      renameSync(replacement, path);
+      persist(folder);
     },
     remove(tenantId) {
       const path = pathOf(tenantId);
@@ -122,7 +134,7 @@ export function openOwnFiles({ folder, openMax, now, ...schema }: OwnFilesOption
 }
 
 /** Makes names that came or went survive a loss of power. */
-function persistFolder(folder: string): void {
+function persist(folder: string): void {
   const descriptor = openSync(folder, 'r');
   try {
     fsyncSync(descriptor);

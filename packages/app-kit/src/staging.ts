@@ -1,27 +1,29 @@
-// Puts an archive's rows into a database of their own, from which they can be taken over in one transaction.
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+// Puts an archive's rows into a tenant file of their own, from where they take the place of the tenant's rows all at once.
+import { mkdirSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type ArchivedRow, ArchiveFault, type ArchiveHeader, type Digest, readArchive, restored } from './archive-format.ts';
-import { translated } from './sqlite-errors.ts';
-import { archivedColumns, stageStatement, stagingTable } from './statements.ts';
-import { type ColumnKind, kindOf, type TenantTableDefinition } from './table.ts';
+import { type ArchivedRow, ArchiveFault, type ArchiveHeader, readArchive, restored } from './archive-format.ts';
+import { invalidField } from './problem.ts';
+import { isConstraintFailure, translated } from './sqlite-errors.ts';
+import { archivedColumns, loadStatement } from './statements.ts';
+import { type ColumnKind, kindOf } from './table.ts';
+import { connect, openTenantFile, type SchemaOptions, type TenantInfo } from './tenant-file.ts';
 
+/** A tenant file that is closed and durable, with one frozen tenant. */
 export interface Staging {
-  /** The database. */
   readonly path: string;
-  /** Of the archive. */
-  readonly digest: Digest;
+  /** Nothing when the file has gone elsewhere. */
   drop(): void;
 }
 
 export interface StagingArea {
   /**
-   * Reads the archive to its end and checks it, for this tenant and these tables; nothing stays when it throws: `invalid_argument` for the
-   * field `archive`, `disk_full`, or what the source throws.
+   * Reads the archive to its end and checks it, for this tenant and these tables. Nothing stays when it throws: `invalid_argument` for
+   * the field `archive`, `disk_full`, or what the source throws.
    */
-  stage(tenantId: string, archive: AsyncIterable<Uint8Array>): Promise<Staging>;
+  stage(tenantId: string, info: TenantInfo, archive: AsyncIterable<Uint8Array>): Promise<Staging>;
 }
 
 interface Target {
@@ -29,68 +31,94 @@ interface Target {
   readonly kinds: readonly ColumnKind[];
 }
 
+export const restoredReason = 'restored from an archive';
+
 /** What a process that was killed has left in the folder is deleted first. */
-export function openStagingArea(folder: string, tables: readonly TenantTableDefinition[]): StagingArea {
+export function openStagingArea(folder: string, schema: SchemaOptions, now: () => Date): StagingArea {
   rmSync(folder, { recursive: true, force: true });
+  const { tables } = schema;
   let count = 0;
 
   function requireOwnTables(header: ArchiveHeader): void {
     const shape = (name: string, columns: readonly string[]): string => `${name} (${columns.join(', ')})`;
-    const wanted = tables.map((table) => shape(table.name, archivedColumns(table))).sort();
-    const found = header.tables.map(({ name, columns }) => shape(name, columns)).sort();
+    const wanted = tables.map((table) => shape(table.name, archivedColumns(table)));
+    const found = header.tables.map(({ name, columns }) => shape(name, columns));
     const missing = wanted.filter((table) => !found.includes(table));
     const strange = found.filter((table) => !wanted.includes(table));
     if (missing.length + strange.length > 0)
       throw new ArchiveFault(
-        `expected the tables of this app, ${missing.join('; ') || 'no more'}; got ${strange.join('; ') || 'none of these'}`,
+        `tables: got ${strange.join('; ') || 'too few'}, expected ${missing.join('; ') || 'no more than this app has'}`,
       );
   }
 
+  /** Whatever is interrupted here is thrown away, so nothing is done to survive it. */
+  function openForLoading(path: string): { database: DatabaseSync; targets: Map<string, Target> } {
+    const database = connect(path);
+    // References are looked at in the end, so that tables need no order.
+    database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; PRAGMA defer_foreign_keys = ON');
+    const targets = tables.map((table): [string, Target] => {
+      const kinds = archivedColumns(table).map((column) => kindOf(table.columns, column));
+      return [table.name, { insert: database.prepare(loadStatement(table)), kinds }];
+    });
+    return { database, targets: new Map(targets) };
+  }
+
   return {
-    async stage(tenantId, archive) {
+    async stage(tenantId, info, archive) {
       count += 1;
       const path = join(folder, `${process.pid}-${count}.sqlite`);
-      const drop = (): void => rmSync(path, { force: true });
+      const drop = (): void => {
+        for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true });
+      };
       let database: DatabaseSync | undefined;
-      const targets = new Map<string, Target>();
+      let targets = new Map<string, Target>();
 
       function begin(header: ArchiveHeader): void {
         if (header.tenant.id !== tenantId) throw new ArchiveFault(`expected rows of ${tenantId}; got those of ${header.tenant.id}`);
         requireOwnTables(header);
-        translated(() => {
-          mkdirSync(folder, { recursive: true, mode: 0o700 });
-          closeSync(openSync(path, 'wx', 0o600));
-          database = new DatabaseSync(path);
-          // Whatever is interrupted here is thrown away, so nothing is done to survive it.
-          database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN');
-          for (const table of tables) {
-            database.exec(stagingTable(table));
-            const kinds = archivedColumns(table).map((column) => kindOf(table.columns, column));
-            targets.set(table.name, { insert: database.prepare(stageStatement(table)), kinds });
-          }
-        });
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        const file = openTenantFile(path, schema, now().getTime());
+        try {
+          file.put(tenantId, info, now().getTime());
+          file.freeze(tenantId, restoredReason, now().getTime());
+        } finally {
+          file.close();
+        }
+        ({ database, targets } = openForLoading(path));
       }
 
       function rows(table: string, portion: readonly ArchivedRow[]): void {
+        // readArchive knows no other tables than those that `begin` has compared.
         const { insert, kinds } = targets.get(table) as Target;
-        for (const row of portion) {
-          const values = row.map((value, at): SQLInputValue => restored(value, kinds[at] as ColumnKind));
-          translated(() => insert.run(...values));
-        }
+        for (const row of portion)
+          fitting(() => insert.run(tenantId, ...row.map((value, at): SQLInputValue => restored(value, kinds[at] as ColumnKind))));
       }
 
       try {
-        const { tables: digest } = await readArchive(inTurns(archive), { begin, rows });
-        translated(() => database?.exec('COMMIT'));
+        await readArchive(inTurns(archive), { begin: (header) => translated(() => begin(header)), rows });
+        fitting(() => database?.exec('COMMIT'));
         database?.close();
-        return { path, digest, drop };
+        await synced(path);
+        return { path, drop };
       } catch (error) {
-        database?.close();
+        if (database?.isOpen) database.close();
         drop();
-        throw error;
+        // The commit is where rows are missed that others refer to.
+        throw error instanceof ArchiveFault ? invalidField('archive', error.message, error) : error;
       }
     },
   };
+}
+
+/** A row that the tables do not take is the archive's fault. */
+function fitting<T>(work: () => T): T {
+  try {
+    return translated(work);
+  } catch (error) {
+    const cause = error instanceof Error && error.cause ? error.cause : error;
+    if (isConstraintFailure(cause)) throw new ArchiveFault(`a row does not fit this app: ${(cause as Error).message}`, { cause });
+    throw error;
+  }
 }
 
 /** A source that has everything at hand would otherwise leave no turn to other requests. */
@@ -98,5 +126,15 @@ async function* inTurns(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
   for await (const chunk of source) {
     yield chunk;
     await nextTurn();
+  }
+}
+
+/** Without holding up other requests: it may be a gigabyte. */
+async function synced(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }

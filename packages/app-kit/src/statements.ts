@@ -141,21 +141,18 @@ export function exportStatement(tenantId: string, table: TenantTableDefinition):
   return { sql: `SELECT ${everyArchivedColumn(table)} FROM ${quoted(table.name)} ${sql} ORDER BY "id" ASC`, values };
 }
 
-/** A table of the same name for rows that are to become a tenant's. Its columns have no types, so that every value stays what it was. */
-export function stagingTable(table: TenantTableDefinition): string {
-  return `CREATE TABLE ${quoted(table.name)} (${everyArchivedColumn(table)})`;
+/** One row of an archive, the values in the order of `archivedColumns`. */
+export function loadStatement(table: TenantTableDefinition): string {
+  const marks = archivedColumns(table).map(() => '?');
+  return `INSERT INTO ${quoted(table.name)} ("tenant_id", ${everyArchivedColumn(table)}) VALUES (?, ${marks.join(', ')})`;
 }
 
-export function stageStatement(table: TenantTableDefinition): string {
-  const columns = archivedColumns(table);
-  return `INSERT INTO ${quoted(table.name)} VALUES (${columns.map(() => '?').join(', ')})`;
-}
-
-/** All rows of the database attached as `staged` become the tenant's. */
+/** The tenant's rows in the database attached as `staged` are added to its rows here. */
 export function adoptStatement(tenantId: string, table: TenantTableDefinition): Statement {
-  const columns = everyArchivedColumn(table);
+  const { sql, values } = scoped(tenantId, table, {});
+  const columns = `"tenant_id", ${everyArchivedColumn(table)}`;
   return {
-    sql: `INSERT INTO main.${quoted(table.name)} ("tenant_id", ${columns}) SELECT ?, ${columns} FROM staged.${quoted(table.name)} ORDER BY rowid`,
-    values: [tenantId],
+    sql: `INSERT INTO main.${quoted(table.name)} (${columns}) SELECT ${columns} FROM staged.${quoted(table.name)} ${sql} ORDER BY "id" ASC`,
+    values,
   };
 }

@@ -6,9 +6,7 @@ import type { Digest } from './archive-format.ts';
 import { isTenantId } from './claims.ts';
 import { openOwnFiles } from './own-files.ts';
 import { invalidField, ProblemError } from './problem.ts';
-import { isConstraintFailure } from './sqlite-errors.ts';
-import { openStagingArea } from './staging.ts';
-import { adoptStatement } from './statements.ts';
+import { openStagingArea, restoredReason, type Staging } from './staging.ts';
 import type { Columns, TenantTableDefinition } from './table.ts';
 import { openTenantFile, type SchemaOptions, type TenantFile, type TenantInfo } from './tenant-file.ts';
 import { openSnapshot, type TenantSnapshot } from './tenant-snapshot.ts';
@@ -98,7 +96,6 @@ export interface TenantData {
 
 const openFilesMaxDefault = 64;
 const tenantsPageMax = 100;
-const restoredReason = 'restored from an archive';
 
 /**
  * Opens the databases and brings the pool's schema up to date; a tenant's own follows when it is opened. Throws as openTenantFile does.
@@ -114,7 +111,7 @@ export function openTenantData({
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const pool = openTenantFile(join(folder, 'pool.sqlite'), schema, now().getTime());
   const own = openOwnFiles({ folder: join(folder, 'own'), openMax: openFilesMax, now, ...schema });
-  const stagingArea = openStagingArea(join(folder, 'staging'), tables);
+  const stagingArea = openStagingArea(join(folder, 'staging'), schema, now);
   const declared = new Set<unknown>(tables);
   const snapshots = new Set<TenantSnapshot>();
   let poolNeedsScrub = false;
@@ -213,6 +210,16 @@ export function openTenantData({
     }
   }
 
+  function replaceInPool(tenantId: string): void {
+    preparedFile(tenantId, 'pool').adoptRows(tenantId);
+    pool.freeze(tenantId, restoredReason, now().getTime());
+  }
+  function replaceOwn(tenantId: string, staging: Staging): void {
+    // Another process that has the old file open writes nothing into it any more.
+    preparedFile(tenantId, 'own').freeze(tenantId, restoredReason, now().getTime());
+    own.replace(tenantId, staging.path);
+  }
+
   const placeIn = (tenantId: string, place: Place, file: TenantFile): TenantPlace => ({
     tenantId,
     place,
@@ -248,31 +255,18 @@ export function openTenantData({
       fenced(tenantId, seat, () => preparedFile(tenantId, seat.place ?? 'pool').freeze(tenantId, reason, now().getTime())),
     thaw: (tenantId, seat = {}) => fenced(tenantId, seat, () => fileAt(tenantId, seat.place ?? 'pool')?.thaw(tenantId)),
     isFrozen: (tenantId, place = 'pool') => fileAt(tenantId, place)?.isFrozen(tenantId) ?? false,
-    digest: digestAt,
+    digest: (tenantId, place = 'pool') => digestAt(tenantId, place),
     archive(tenantId, place = 'pool') {
       preparedFile(tenantId, place);
       return archiveAt(tenantId, place);
     },
     async restore(tenantId, archive, seat = {}) {
       const place = seat.place ?? 'pool';
-      fenced(tenantId, seat, () => preparedFile(tenantId, place));
-      const staging = await stagingArea.stage(tenantId, archive);
+      const { info } = fenced(tenantId, seat, () => handleAt(tenantId, place));
+      const staging = await stagingArea.stage(tenantId, info, archive);
       try {
-        preparedFile(tenantId, place).staged(staging.path, () =>
-          fenced(tenantId, seat, () => {
-            const file = preparedFile(tenantId, place);
-            file.transaction(() => {
-              file.replaceRows(
-                tenantId,
-                tables.map((table) => adoptStatement(tenantId, table)),
-              );
-              file.freeze(tenantId, restoredReason, now().getTime());
-            });
-          }),
-        );
-      } catch (error) {
-        if (!unfitting(error)) throw error;
-        throw invalidField('archive', 'its rows do not fit the tables of this app: a constraint does not hold', error);
+        if (place === 'own') fenced(tenantId, seat, () => replaceOwn(tenantId, staging));
+        else pool.staged(staging.path, () => fenced(tenantId, seat, () => replaceInPool(tenantId)));
       } finally {
         staging.drop();
       }
@@ -303,6 +297,3 @@ export function openTenantData({
     },
   };
 }
-
-const unfitting = (error: unknown): boolean =>
-  isConstraintFailure(error) || (error instanceof ProblemError && isConstraintFailure(error.cause));

@@ -6,7 +6,7 @@ import { createLru } from './lru.ts';
 import { ProblemError } from './problem.ts';
 import { checkSchema, ownTables } from './schema-check.ts';
 import { translated } from './sqlite-errors.ts';
-import { countStatement, deleteStatement, folded, type Statement } from './statements.ts';
+import { adoptStatement, countStatement, deleteStatement, folded, type Statement } from './statements.ts';
 import type { SqlValue, TenantTableDefinition } from './table.ts';
 import type { StatementRunner } from './tenant-table.ts';
 
@@ -40,10 +40,10 @@ export interface TenantFile {
   thaw(tenantId: string): void;
   /** Rows of the tenant by table. */
   counts(tenantId: string): Record<string, number>;
-  /** Runs `work` while the rows in the database at `path` can be taken over. */
+  /** Runs `work`, in which `adoptRows` takes over from the tenant file at `path`. */
   staged<T>(path: string, work: () => T): T;
-  /** Puts `statements` in the place of all rows of the tenant. */
-  replaceRows(tenantId: string, statements: readonly Statement[]): void;
+  /** Puts the tenant's rows there in the place of those here. */
+  adoptRows(tenantId: string): void;
   /** Deletes the tenant with every row. False when there was nothing. */
   remove(tenantId: string): boolean;
   /** Leaves nothing of deleted rows in the log beside the file. False while somebody reads an older state; then it has to be asked again. */
@@ -54,6 +54,14 @@ export interface TenantFile {
 const statementsMax = 256;
 export const busyTimeoutMs = 5_000;
 
+/** A connection as the kit wants it, whatever it is for. */
+export function connect(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: busyTimeoutMs });
+  database.exec('PRAGMA trusted_schema = OFF');
+  database.function('burgage_fold', { deterministic: true }, (text: SQLOutputValue) => (typeof text === 'string' ? folded(text) : null));
+  return database;
+}
+
 /**
  * Opens the file, made when missing (0600), and brings its schema up to date, in one transaction: a failing migration or a schema that is
  * not fit for tenant data (see schema-check.ts) throws an Error and changes nothing. So does a database that a newer app has migrated further.
@@ -62,10 +70,9 @@ export function openTenantFile(path: string, { migrations, tables }: SchemaOptio
   // Made by us first: SQLite would make it readable for everybody, and gives its -wal and -shm the mode of the file.
   closeSync(openSync(path, 'a', 0o600));
   chmodSync(path, 0o600);
-  const database = new DatabaseSync(path, { timeout: busyTimeoutMs });
+  const database = connect(path);
   try {
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;');
-    database.function('burgage_fold', { deterministic: true }, (text: SQLOutputValue) => (typeof text === 'string' ? folded(text) : null));
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
     migrate(database, migrations, tables, nowMs);
   } catch (error) {
     database.close();
@@ -172,10 +179,10 @@ export function openTenantFile(path: string, { migrations, tables }: SchemaOptio
         database.exec('DETACH staged');
       }
     },
-    replaceRows: (tenantId, statements) =>
+    adoptRows: (tenantId) =>
       transaction(() => {
         deleteRows(tenantId);
-        for (const wanted of statements) database.prepare(wanted.sql).run(...wanted.values);
+        for (const table of tables) run(adoptStatement(tenantId, table));
       }),
     remove: (tenantId) =>
       transaction(() => {
