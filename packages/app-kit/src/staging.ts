@@ -55,7 +55,7 @@ export function openStagingArea(folder: string, schema: SchemaOptions, now: () =
   function openForLoading(path: string): { database: DatabaseSync; targets: Map<string, Target> } {
     const database = connect(path);
     // References are looked at in the end, so that tables need no order.
-    database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; PRAGMA defer_foreign_keys = ON');
+    database.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; BEGIN; PRAGMA defer_foreign_keys = ON');
     const targets = tables.map((table): [string, Target] => {
       const kinds = archivedColumns(table).map((column) => kindOf(table.columns, column));
       return [table.name, { insert: database.prepare(loadStatement(table)), kinds }];
