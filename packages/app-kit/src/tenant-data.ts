@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Digest } from './archive-format.ts';
-import { isTenantId } from './claims.ts';
+import { isTenantId, type TenantContext } from './claims.ts';
 import { openOwnFiles } from './own-files.ts';
 import { invalidField, ProblemError } from './problem.ts';
 import { openStagingArea, restoredReason, type Staging } from './staging.ts';
@@ -14,6 +14,11 @@ import { createTenantTable, type TenantTable } from './tenant-table.ts';
 
 /** Where a tenant's rows are: `pool`, the database that tenants share, or `own`, one of its own. The two know nothing of each other. */
 export type Place = 'pool' | 'own';
+
+/** Where the rows of a request's tenant are, by its isolation: a move is nothing but another isolation in the context. */
+export function placeOf({ isolation }: Pick<TenantContext, 'isolation'>): Place {
+  return isolation === 'pool' ? 'pool' : 'own';
+}
 
 export interface TenantDataOptions extends SchemaOptions {
   /** Made when missing (0700). In it `pool.sqlite`, and `own/<tenant id>.sqlite` for each tenant with a database of its own (0600 each). */
