@@ -3,6 +3,7 @@ import {
   type ContextVerifier,
   contextHeader,
   ProblemError,
+  placeOf,
   problemResponse,
   type TenantContext,
   type TenantData,

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -201,6 +201,30 @@ describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
     const refused = await platform('PUT', '/_burgage/tenants/ten_1/archive', `{"no":"archive"}\n${'x'.repeat(5_000_000)}`);
     expect(refused).toMatchObject({ status: 422, body: { code: 'invalid_argument', fields: [{ field: 'archive' }] } });
     expect(await platform('PUT', '/_burgage/tenants/ten_1/archive')).toMatchObject({ status: 422 });
+  });
+
+  test('whoever stops reading an archive leaves no open snapshot behind', async () => {
+    data.prepare('ten_1', acme);
+    data.for('ten_1').transaction(() => {
+      for (let id = 0; id < 20_000; id += 1)
+        data
+          .for('ten_1')
+          .table(accounts)
+          .insert({ id: String(id), email: 'x'.repeat(1_000) });
+    });
+    data.prepare('ten_2', acme);
+    data.for('ten_2').table(accounts).insert({ id: '1', email: 'a very particular address' });
+    const abort = new AbortController();
+    const headers = { authorization: `Bearer ${await jwks.issuer.platform(audience)}` };
+    const archive = await fetch(`${url}/_burgage/tenants/ten_1/archive`, { headers, signal: abort.signal });
+    await archive.body?.getReader().read();
+    data.remove('ten_2');
+    // The log beside the file cannot be emptied while anybody reads an older state.
+    const everything = () =>
+      ['pool.sqlite', 'pool.sqlite-wal'].map((name) => readFileSync(join(folder, name), 'latin1').includes('particular'));
+    expect(everything()).toContain(true);
+    abort.abort();
+    await expect.poll(everything, { timeout: 10_000 }).toEqual([false, false]);
   });
 
   test('usage is listed by tenant, page by page', async () => {

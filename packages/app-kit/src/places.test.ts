@@ -250,6 +250,7 @@ describe('the list of places', () => {
     mkdirSync(join(folder, 'own'), { recursive: true });
     // Killed while it was made: a file without a tenant.
     writeFileSync(join(folder, 'own', 'ten_half.sqlite'), '');
+    writeFileSync(join(folder, 'own', 'ten_junk.sqlite'), 'junk'.repeat(1_000));
     reopen();
     const first = await data.places();
     expect(first.next).toBe('ten_099');
@@ -263,10 +264,11 @@ describe('the list of places', () => {
         { tenantId: 'ten_100', place: 'pool', frozen: false, rows: { notes: 0 } },
         { tenantId: 'ten_100', place: 'own', frozen: true, rows: { notes: 1 } },
         { tenantId: 'ten_half', place: 'own', frozen: false, rows: { notes: 0 } },
+        { tenantId: 'ten_junk', place: 'own', frozen: false, rows: {} },
         { tenantId: 'ten_zzz', place: 'own', frozen: false, rows: { notes: 0 } },
       ],
     });
-    expect(data.remove('ten_half', { place: 'own' })).toBe(true);
+    for (const id of ['ten_half', 'ten_junk']) expect(data.remove(id, { place: 'own' })).toBe(true);
     expect((await data.places('ten_100')).places.map(({ tenantId }) => tenantId)).toEqual(['ten_zzz']);
   });
 });

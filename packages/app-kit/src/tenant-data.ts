@@ -232,6 +232,16 @@ export function openTenantData({
     rows: file.counts(tenantId),
   });
 
+  function ownPlace(tenantId: string): TenantPlace {
+    const empty: TenantPlace = { tenantId, place: 'own', frozen: false, rows: {} };
+    try {
+      return own.look(tenantId, (file) => placeIn(tenantId, 'own', file)) ?? empty;
+    } catch {
+      // It is there, and may be removed. Whoever asks for its rows hears what is wrong with it.
+      return empty;
+    }
+  }
+
   return {
     for: (tenantId, place = 'pool') => handleAt(tenantId, place),
     prepare(tenantId, info, seat = {}) {
@@ -282,14 +292,14 @@ export function openTenantData({
       const pooled = pool
         .query('SELECT tenant_id FROM burgage_tenants WHERE tenant_id > ? ORDER BY tenant_id LIMIT ?', after, tenantsPageMax + 1)
         .map((row) => String(row.tenant_id));
-      const ids = [...new Set([...pooled, ...own.tenantIds().filter((id) => id > after)])].sort();
+      const owning = new Set(own.tenantIds().filter((id) => id > after));
+      const ids = [...new Set([...pooled, ...owning])].sort();
       const page = ids.slice(0, tenantsPageMax);
       const places: TenantPlace[] = [];
       for (const tenantId of page) {
         if (pool.infoOf(tenantId)) places.push(placeIn(tenantId, 'pool', pool));
-        const found = own.look(tenantId, (file) => placeIn(tenantId, 'own', file));
-        if (!found) continue;
-        places.push(found);
+        if (!owning.has(tenantId)) continue;
+        places.push(ownPlace(tenantId));
         await nextTurn();
       }
       const last = page.at(-1);
