@@ -123,6 +123,74 @@ describe('the platform routes', () => {
   });
 });
 
+describe('a move', () => {
+  const at = (path: string, place: string) => `/_burgage/tenants/ten_one${path}?place=${place}`;
+  const info = { slug: 'one', name: 'One', color: '#0f766e' };
+
+  test('is complete when the context names another isolation: the same rows, the same session, and writes go on', async () => {
+    const session = await desk.prepareSignedIn('ten_one');
+    const visit = (isolation: string, name?: string) =>
+      desk.visit('ten_one', '/api/contacts', { ...bearer(session), isolation, ...(name !== undefined && { json: { name } }) });
+    expect((await visit('pool', 'Before')).status).toBe(201);
+    expect((await visit('bridge')).status).toBe(503);
+
+    await desk.platform('PUT', at('/frozen', 'pool'), { reason: 'a move' });
+    const late = await visit('pool', 'Late');
+    expect([late.status, late.headers['retry-after'], late.json().code]).toEqual([503, '1', 'tenant_moving']);
+    const page = await desk.visit('ten_one', '/contacts', { ...cookie(session), form: { name: 'Late' } });
+    expect([page.status, page.headers['retry-after']]).toEqual([503, '1']);
+    expect((await visit('pool')).json().items).toHaveLength(1);
+
+    await desk.platform('PUT', at('', 'own'), info);
+    const archive = await desk.platform('GET', at('/archive', 'pool'));
+    const headers = { authorization: `Bearer ${await desk.issuer.platform(upstream)}` };
+    const restored = await desk.raw(at('/archive', 'own'), { method: 'PUT', headers, body: archive.text });
+    expect(restored.json()).toEqual((await desk.platform('GET', at('/digest', 'pool'))).json());
+    expect((await visit('bridge', 'Late')).status).toBe(503);
+    await desk.platform('DELETE', at('/frozen', 'own'));
+    await desk.platform('DELETE', at('', 'pool'));
+    expect((await visit('bridge', 'After')).status).toBe(201);
+    expect(
+      (await visit('silo'))
+        .json()
+        .items.map(({ name }: { name: string }) => name)
+        .sort(),
+    ).toEqual(['After', 'Before']);
+    expect((await visit('pool')).status).toBe(503);
+  });
+});
+
+describe('a process of one tenant', () => {
+  test('answers everybody else, visitor or platform, with 421, and keeps its own tenant in its own database', async () => {
+    await desk[Symbol.asyncDispose]();
+    desk = await startDesk({ tenantId: 'ten_one' });
+    for (const [method, path] of [
+      ['GET', ''],
+      ['PUT', ''],
+      ['DELETE', ''],
+      ['GET', '/archive'],
+      ['PUT', '/archive'],
+      ['PUT', '/frozen'],
+      ['POST', '/owner/invite'],
+    ] as const)
+      expect((await desk.platform(method, `/_burgage/tenants/ten_other${path}?place=own`)).json()).toMatchObject({
+        status: 421,
+        code: 'misdirected',
+      });
+    for (const path of ['/', '/api/contacts', '/readyz', '/sign-in'])
+      for (const isolation of ['silo', 'pool']) expect((await desk.visit('ten_other', path, { isolation })).status, path).toBe(421);
+    expect((await desk.platform('GET', '/_burgage/places')).json()).toEqual({ places: [] });
+
+    await desk.platform('PUT', '/_burgage/tenants/ten_one?place=own', { slug: 'one', name: 'One', color: '#0f766e' });
+    await desk.platform('PUT', '/_burgage/tenants/ten_one/owner?place=own', { email: emailOf('ten_one') });
+    expect((await desk.visit('ten_one', '/readyz', { isolation: 'silo' })).json()).toEqual({ status: 'ready' });
+    expect((await desk.visit('ten_one', '/', { isolation: 'silo' })).status).toBe(200);
+    // A context from before the switch: there is no pool here that it could lead to.
+    expect((await desk.visit('ten_one', '/', { isolation: 'pool' })).status).toBe(200);
+    expect((await desk.platform('GET', '/_burgage/places')).json().places).toMatchObject([{ tenantId: 'ten_one', place: 'own' }]);
+  });
+});
+
 describe('health', () => {
   test('/healthz answers for the process, /readyz for it or for one tenant', async () => {
     const context = async (tenantId: string) => ({

@@ -3,6 +3,7 @@ import {
   type ContextVerifier,
   contextHeader,
   ProblemError,
+  placeOf,
   problemResponse,
   type TenantContext,
   type TenantData,
@@ -41,9 +42,9 @@ export function createDesk({ verifier, data, onError, isReady = () => true, sour
   const accounts = createAccounts(sources, createPasswords(sources));
   const records = createRecords(sources);
   const metrics = createDeskMetrics();
-  /** A move of a tenant is nothing but another isolation in its context. A process of its own keeps no pool. */
-  const rowsOf = ({ tenantId, isolation }: TenantContext): TenantHandle =>
-    data.for(tenantId, isolation === 'pool' && verifier.tenantId === undefined ? 'pool' : 'own');
+  /** A process of one tenant keeps no pool, whatever a context from before a move says. */
+  const rowsOf = (tenant: TenantContext): TenantHandle =>
+    data.for(tenant.tenantId, verifier.tenantId === undefined ? placeOf(tenant) : 'own');
   const app = new Hono<DeskEnv>();
 
   app.onError((error, c) => {

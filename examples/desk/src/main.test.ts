@@ -125,10 +125,30 @@ test('when the other end of its standard input is gone, desk stops', async () =>
   expect(output()).toContain('the supervisor is gone');
 });
 
+test('BURGAGE_TENANT makes a process of that tenant, over restarts', async () => {
+  const headers = async (tenantId: string) => ({ 'burgage-context': await issuer.tenantContext(claimsOf(tenantId, 'silo'), upstream) });
+  for (const restart of [false, true]) {
+    const { child, line, exit } = start({ BURGAGE_TENANT: 'ten_one' });
+    const url = `http://${addressIn(await line('listening'))}`;
+    if (!restart) {
+      const platform = { authorization: `Bearer ${await issuer.platform(upstream)}` };
+      const body = JSON.stringify({ slug: 'one', name: 'One', color: '#000000' });
+      const prepared = await fetch(`${url}/_burgage/tenants/ten_one?place=own`, { method: 'PUT', headers: platform, body });
+      expect(prepared.status).toBe(200);
+      expect(statSync(join(folder, 'own', 'ten_one.sqlite')).mode & 0o777).toBe(0o600);
+    }
+    expect((await fetch(`${url}/readyz`, { headers: await headers('ten_one') })).status).toBe(200);
+    expect((await fetch(`${url}/readyz`, { headers: await headers('ten_other') })).status).toBe(421);
+    child.kill(restart ? 'SIGTERM' : 'SIGKILL');
+    await exit;
+  }
+});
+
 test('missing settings and a taken address are said in words', async () => {
-  const lost = start({ BURGAGE_APP_ADDRESS: 'somewhere', BURGAGE_JWKS_URL: 'file:///keys', BURGAGE_UPSTREAM: '' });
+  const lost = start({ BURGAGE_APP_ADDRESS: 'somewhere', BURGAGE_JWKS_URL: 'file:///keys', BURGAGE_UPSTREAM: '', BURGAGE_TENANT: '../x' });
   expect(await lost.exit).toBe(2);
-  for (const name of ['BURGAGE_APP_ADDRESS', 'BURGAGE_JWKS_URL', 'BURGAGE_UPSTREAM']) expect(lost.output()).toContain(`${name}: expected`);
+  for (const name of ['BURGAGE_APP_ADDRESS', 'BURGAGE_JWKS_URL', 'BURGAGE_UPSTREAM', 'BURGAGE_TENANT'])
+    expect(lost.output()).toContain(`${name}: expected`);
   const taken = start({ BURGAGE_APP_ADDRESS: new URL(jwksUrl).host });
   expect(await taken.exit).toBe(1);
   expect(taken.output()).toContain('cannot listen on');

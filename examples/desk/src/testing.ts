@@ -35,6 +35,7 @@ export interface RequestOptions {
   readonly json?: unknown;
   readonly form?: Record<string, string>;
   readonly body?: string;
+  readonly isolation?: string;
 }
 
 export interface TestDesk extends AsyncDisposable {
@@ -49,7 +50,7 @@ export interface TestDesk extends AsyncDisposable {
   /** Exactly this request, with nothing added. */
   raw(path: string, options?: RequestOptions): Promise<Answer>;
   platform(method: string, path: string, json?: unknown): Promise<Answer>;
-  /** As the tenant's visitors reach it: with the tenant's context, its host, a client's address and, for a form, its origin. */
+  /** As the tenant's visitors reach it (isolation pool unless said otherwise): with the tenant's context, its host, a client's address and, for a form, its origin. */
   visit(tenantId: string, path: string, options?: RequestOptions): Promise<Answer>;
   /** Sets a tenant up; its owner's invite as a path. */
   prepare(tenantId: string): Promise<string>;
@@ -59,19 +60,20 @@ export interface TestDesk extends AsyncDisposable {
 
 export const hostOf = (tenantId: string): string => `${tenantId.slice(4)}.desk.test`;
 export const emailOf = (tenantId: string): string => `owner@${hostOf(tenantId)}`;
-export const claimsOf = (tenantId: string): TenantClaims => ({
+export const claimsOf = (tenantId: string, isolation = 'pool'): TenantClaims => ({
   sub: tenantId,
   slug: tenantId.slice(4),
   name: `Company <${tenantId}> & Co`,
   color: '#0f766e',
   plan: 'trial',
-  isolation: 'pool',
+  isolation,
   limits: { requestsPerSecond: 20, concurrency: 20, bodyBytesMax: 0 },
   features: [],
   ev: 1,
 });
 
-export async function startDesk(): Promise<TestDesk> {
+/** A process that tenants share, or that of one tenant. */
+export async function startDesk({ tenantId }: { tenantId?: string } = {}): Promise<TestDesk> {
   const folder = mkdtempSync(join(tmpdir(), 'desk-'));
   let nowMs = Date.UTC(2026, 0, 1);
   const now = () => new Date(nowMs);
@@ -80,6 +82,7 @@ export async function startDesk(): Promise<TestDesk> {
   const verifier = createContextVerifier({
     jwksUrl: 'http://jwks.test/',
     audience: upstream,
+    tenantId,
     now,
     fetch: async () => Response.json(issuer.jwks()),
   });
@@ -146,14 +149,14 @@ export async function startDesk(): Promise<TestDesk> {
         ...(json !== undefined && { json }),
       });
     },
-    async visit(tenantId, path, { headers, ...options } = {}) {
+    async visit(tenantId, path, { headers, isolation, ...options } = {}) {
       const origin = options.form && { origin: `http://${hostOf(tenantId)}` };
       return desk.raw(path, {
         ...options,
         headers: {
           host: hostOf(tenantId),
           'x-forwarded-for': '192.0.2.1',
-          'burgage-context': await issuer.tenantContext(claimsOf(tenantId), upstream),
+          'burgage-context': await issuer.tenantContext(claimsOf(tenantId, isolation), upstream),
           ...origin,
           ...headers,
         },

@@ -26,6 +26,7 @@ export {
 export {
   openTenantData,
   type Place,
+  placeOf,
   type Seat,
   type TenantData,
   type TenantDataOptions,

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -86,10 +86,18 @@ describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
     expect(failures.splice(0)).toEqual([]);
   });
 
-  async function platform(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown; headers: Headers }> {
+  async function platform(
+    method: string,
+    path: string,
+    body?: unknown,
+    fence?: string | number,
+  ): Promise<{ status: number; body: unknown; headers: Headers }> {
     const response = await fetch(url + path, {
       method,
-      headers: { authorization: `Bearer ${await jwks.issuer.platform(audience)}` },
+      headers: {
+        authorization: `Bearer ${await jwks.issuer.platform(audience)}`,
+        ...(fence !== undefined && { 'burgage-fence': String(fence) }),
+      },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
@@ -125,6 +133,100 @@ describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
     expect(await platform('GET', '/_burgage/tenants/ten_1')).toMatchObject({ body: { prepared: false } });
   });
 
+  test('a tenant is moved from one place to the other: frozen, archived, restored, compared, thawed, removed', async () => {
+    const at = (path: string, place: string) => `/_burgage/tenants/ten_1${path}?place=${place}`;
+    for (const place of ['pool', 'own']) await platform('PUT', at('', place), acme, 1);
+    await platform('PUT', at('/owner', 'pool'), { email: 'a@b.test' }, 2);
+    for (let again = 0; again < 2; again += 1)
+      expect(await platform('PUT', at('/frozen', 'pool'), { reason: 'a move' }, 3)).toMatchObject({ status: 204 });
+    const refused = await platform('DELETE', at('/owner', 'pool'), undefined, 4);
+    expect(refused).toMatchObject({ status: 503, body: { code: 'tenant_moving' } });
+    expect(refused.headers.get('retry-after')).toBe('1');
+
+    const digest = await platform('GET', at('/digest', 'pool'));
+    expect(digest).toMatchObject({ status: 200, body: { tables: { accounts: { rows: 1 } } } });
+    const headers = { authorization: `Bearer ${await jwks.issuer.platform(audience)}`, 'burgage-fence': '4' };
+    for (let again = 0; again < 2; again += 1) {
+      const archive = await fetch(url + at('/archive', 'pool'), { headers });
+      expect([archive.status, archive.headers.get('content-type')]).toEqual([200, 'application/x-ndjson']);
+      const restored = await fetch(url + at('/archive', 'own'), { method: 'PUT', headers, body: archive.body, duplex: 'half' });
+      expect([restored.status, await restored.json()]).toEqual([200, digest.body]);
+    }
+    expect((await platform('GET', '/_burgage/places')).body).toEqual({
+      places: ['pool', 'own'].map((place) => ({ tenantId: 'ten_1', place, frozen: true, rows: { accounts: 1 } })),
+    });
+    for (let again = 0; again < 2; again += 1) {
+      expect(await platform('DELETE', at('/frozen', 'own'), undefined, 5)).toMatchObject({ status: 204 });
+      expect(await platform('DELETE', at('', 'pool'), undefined, 5)).toMatchObject({ status: 204 });
+    }
+    expect((await platform('GET', at('', 'pool'))).body).toEqual({ prepared: false, frozen: false, owner: null, rows: {} });
+    expect((await platform('GET', at('', 'own'))).body).toEqual({
+      prepared: true,
+      frozen: false,
+      owner: 'a@b.test',
+      rows: { accounts: 1 },
+    });
+    expect(await platform('POST', at('/owner/invite', 'own'))).toMatchObject({ status: 409, body: { code: 'fenced' } });
+    expect(await platform('POST', at('/owner/invite', 'own'), undefined, 5)).toMatchObject({ status: 200 });
+  });
+
+  test('an attempt that is late changes nothing, and hears what was seen; a header that is none is named', async () => {
+    await platform('PUT', '/_burgage/tenants/ten_1', acme, 7);
+    const writes: [string, string, unknown][] = [
+      ['PUT', '', acme],
+      ['PUT', '/owner', { email: 'a@b.test' }],
+      ['POST', '/owner/invite', undefined],
+      ['PUT', '/frozen', { reason: 'r' }],
+      ['DELETE', '/frozen', undefined],
+      ['PUT', '/archive', 'x'.repeat(3_000_000)],
+      ['DELETE', '', undefined],
+    ];
+    for (const [method, path, body] of writes) {
+      for (const fence of [6, undefined])
+        expect(await platform(method, `/_burgage/tenants/ten_1${path}`, body, fence), `${method} ${path}`).toMatchObject({
+          status: 409,
+          body: { code: 'fenced', metadata: { seen: '7' } },
+        });
+      for (const fence of ['x', '-1', '1.5', '1e3', '', '9007199254740993'])
+        expect(await platform(method, `/_burgage/tenants/ten_1${path}`, body, fence), `${method} ${path} ${fence}`).toMatchObject({
+          status: 422,
+          body: { fields: [{ field: 'Burgage-Fence' }] },
+        });
+    }
+    expect((await platform('GET', '/_burgage/tenants/ten_1')).body).toMatchObject({ prepared: true, frozen: false, owner: null });
+  });
+
+  test('an archive that is refused is answered, however much of it is still to come', async () => {
+    await platform('PUT', '/_burgage/tenants/ten_1', acme);
+    const refused = await platform('PUT', '/_burgage/tenants/ten_1/archive', `{"no":"archive"}\n${'x'.repeat(5_000_000)}`);
+    expect(refused).toMatchObject({ status: 422, body: { code: 'invalid_argument', fields: [{ field: 'archive' }] } });
+    expect(await platform('PUT', '/_burgage/tenants/ten_1/archive')).toMatchObject({ status: 422 });
+  });
+
+  test('whoever stops reading an archive leaves no open snapshot behind', async () => {
+    data.prepare('ten_1', acme);
+    data.for('ten_1').transaction(() => {
+      for (let id = 0; id < 20_000; id += 1)
+        data
+          .for('ten_1')
+          .table(accounts)
+          .insert({ id: String(id), email: 'x'.repeat(1_000) });
+    });
+    data.prepare('ten_2', acme);
+    data.for('ten_2').table(accounts).insert({ id: '1', email: 'a very particular address' });
+    const abort = new AbortController();
+    const headers = { authorization: `Bearer ${await jwks.issuer.platform(audience)}` };
+    const archive = await fetch(`${url}/_burgage/tenants/ten_1/archive`, { headers, signal: abort.signal });
+    await archive.body?.getReader().read();
+    data.remove('ten_2');
+    // The log beside the file cannot be emptied while anybody reads an older state.
+    const everything = () =>
+      ['pool.sqlite', 'pool.sqlite-wal'].map((name) => readFileSync(join(folder, name), 'latin1').includes('particular'));
+    expect(everything()).toContain(true);
+    abort.abort();
+    await expect.poll(everything, { timeout: 10_000 }).toEqual([false, false]);
+  });
+
   test('usage is listed by tenant, page by page', async () => {
     for (let index = 0; index < 101; index += 1) data.prepare(`ten_${String(index).padStart(3, '0')}`, acme);
     owners.put(data.for('ten_100'), 'a@b.test');
@@ -150,6 +252,14 @@ describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
       ['GET', '/_burgage/tenants/', undefined, 404, 'not_found'],
       ['GET', '/_burgage/other', undefined, 404, 'not_found'],
       ['PATCH', '/_burgage/tenants/ten_1', {}, 405, 'method_not_allowed'],
+      ['POST', '/_burgage/places', {}, 405, 'method_not_allowed'],
+      ['PUT', '/_burgage/tenants/ten_1?place=silo', acme, 422, 'invalid_argument'],
+      ['PUT', '/_burgage/tenants/ten_1/frozen', {}, 422, 'invalid_argument'],
+      ['PUT', '/_burgage/tenants/ten_1/frozen', { reason: 'r' }, 409, 'transition_not_allowed'],
+      ['GET', '/_burgage/tenants/ten_1/digest', undefined, 409, 'transition_not_allowed'],
+      ['GET', '/_burgage/tenants/ten_1/archive?place=own', undefined, 409, 'transition_not_allowed'],
+      ['PUT', '/_burgage/tenants/ten_1/archive?place=own', '{}', 409, 'transition_not_allowed'],
+      ['GET', '/_burgage/tenants/ten_1/owner/archive', undefined, 404, 'not_found'],
     ];
     for (const [method, path, body, status, code] of cases) {
       const answer = await platform(method, path, body);
@@ -172,7 +282,11 @@ describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
     for (const headers of attempts)
       for (const [method, path] of [
         ['GET', '/_burgage/usage'],
+        ['GET', '/_burgage/places'],
         ['GET', '/_burgage/tenants/ten_1'],
+        ['GET', '/_burgage/tenants/ten_1/archive'],
+        ['PUT', '/_burgage/tenants/ten_1/archive'],
+        ['PUT', '/_burgage/tenants/ten_1/frozen'],
         ['PUT', '/_burgage/tenants/ten_1'],
         ['DELETE', '/_burgage/tenants/ten_1'],
         ['GET', '/_burgage/nowhere'],

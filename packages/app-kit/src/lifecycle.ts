@@ -120,14 +120,7 @@ export function createLifecycle({ verifier, data, owners, onError }: LifecycleOp
       },
       async PUT(target, request) {
         requirePrepared(target);
-        const body = request.body ?? new Blob().stream();
-        try {
-          return Response.json({ tables: await data.restore(target.tenantId, body.values({ preventCancel: true }), target.seat) });
-        } catch (error) {
-          // To its end: a platform that still sends would otherwise see a broken connection instead of the answer.
-          await body.pipeTo(new WritableStream()).catch(() => undefined);
-          throw error;
-        }
+        return Response.json({ tables: await data.restore(target.tenantId, chunksOf(request), target.seat) });
       },
     },
   };
@@ -149,6 +142,16 @@ export function createLifecycle({ verifier, data, owners, onError }: LifecycleOp
 
   async function answer(request: Request): Promise<Response> {
     await verifier.platform(bearerToken(request));
+    try {
+      return await answerPlatform(request);
+    } catch (error) {
+      // To its end: a platform that still sends an archive would see a broken connection instead of the answer.
+      await request.body?.pipeTo(new WritableStream()).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async function answerPlatform(request: Request): Promise<Response> {
     const url = new URL(request.url);
     const list = Object.hasOwn(lists, url.pathname) ? lists[url.pathname] : undefined;
     if (list) {
@@ -201,6 +204,11 @@ function methodRefused(allowed: readonly string[]): Response {
 
 function bearerToken(request: Request): string | undefined {
   return /^Bearer ([^\s]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
+}
+
+/** Touches the body only when it is read, and leaves to the caller what is not. */
+async function* chunksOf(request: Request): AsyncGenerator<Uint8Array> {
+  if (request.body) yield* request.body.values({ preventCancel: true });
 }
 
 async function readBody(request: Request): Promise<Record<string, unknown>> {

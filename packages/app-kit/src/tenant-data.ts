@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Digest } from './archive-format.ts';
-import { isTenantId } from './claims.ts';
+import { isTenantId, type TenantContext } from './claims.ts';
 import { openOwnFiles } from './own-files.ts';
 import { invalidField, ProblemError } from './problem.ts';
 import { openStagingArea, restoredReason, type Staging } from './staging.ts';
@@ -14,6 +14,11 @@ import { createTenantTable, type TenantTable } from './tenant-table.ts';
 
 /** Where a tenant's rows are: `pool`, the database that tenants share, or `own`, one of its own. The two know nothing of each other. */
 export type Place = 'pool' | 'own';
+
+/** Where the rows of a request's tenant are, by its isolation: a move is nothing but another isolation in the context. */
+export function placeOf({ isolation }: Pick<TenantContext, 'isolation'>): Place {
+  return isolation === 'pool' ? 'pool' : 'own';
+}
 
 export interface TenantDataOptions extends SchemaOptions {
   /** Made when missing (0700). In it `pool.sqlite`, and `own/<tenant id>.sqlite` for each tenant with a database of its own (0600 each). */
@@ -227,6 +232,16 @@ export function openTenantData({
     rows: file.counts(tenantId),
   });
 
+  function ownPlace(tenantId: string): TenantPlace {
+    const empty: TenantPlace = { tenantId, place: 'own', frozen: false, rows: {} };
+    try {
+      return own.look(tenantId, (file) => placeIn(tenantId, 'own', file)) ?? empty;
+    } catch {
+      // It is there, and may be removed. Whoever asks for its rows hears what is wrong with it.
+      return empty;
+    }
+  }
+
   return {
     for: (tenantId, place = 'pool') => handleAt(tenantId, place),
     prepare(tenantId, info, seat = {}) {
@@ -277,14 +292,14 @@ export function openTenantData({
       const pooled = pool
         .query('SELECT tenant_id FROM burgage_tenants WHERE tenant_id > ? ORDER BY tenant_id LIMIT ?', after, tenantsPageMax + 1)
         .map((row) => String(row.tenant_id));
-      const ids = [...new Set([...pooled, ...own.tenantIds().filter((id) => id > after)])].sort();
+      const owning = new Set(own.tenantIds().filter((id) => id > after));
+      const ids = [...new Set([...pooled, ...owning])].sort();
       const page = ids.slice(0, tenantsPageMax);
       const places: TenantPlace[] = [];
       for (const tenantId of page) {
         if (pool.infoOf(tenantId)) places.push(placeIn(tenantId, 'pool', pool));
-        const found = own.look(tenantId, (file) => placeIn(tenantId, 'own', file));
-        if (!found) continue;
-        places.push(found);
+        if (!owning.has(tenantId)) continue;
+        places.push(ownPlace(tenantId));
         await nextTurn();
       }
       const last = page.at(-1);

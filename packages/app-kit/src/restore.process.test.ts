@@ -1,0 +1,151 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Digest } from './archive-format.ts';
+import { openTenantData, type TenantData } from './tenant-data.ts';
+import { migrations, notes } from './testing-process.ts';
+
+const places = ['pool', 'own'] as const;
+const info = { slug: 'a', name: 'A', color: '#000000' };
+let folder: string;
+let started: ChildProcess | undefined;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'app-kit-process-'));
+});
+afterEach(async () => {
+  if (started?.exitCode === null && started.signalCode === null) {
+    started.kill('SIGKILL');
+    await once(started, 'close');
+  }
+  started = undefined;
+  rmSync(folder, { recursive: true });
+});
+
+const open = (): TenantData => openTenantData({ folder: join(folder, 'data'), migrations, tables: [notes] });
+
+/** A process at work, and what it says line by line. */
+function start(command: string[]): { child: ChildProcess; lines: AsyncIterator<string>; closed: Promise<unknown> } {
+  const [program = '', ...rest] = command;
+  const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
+  started = child;
+  const lines = createInterface({ input: child.stdout as Readable })[Symbol.asyncIterator]();
+  return { child, lines, closed: once(child, 'close') };
+}
+const worker = (...args: string[]) => [process.execPath, join(import.meta.dirname, 'testing-process.ts'), ...args];
+
+/** An archive of `rows` rows of a kilobyte in a file. */
+async function archiveOf(rows: number): Promise<{ file: string; digest: Digest }> {
+  const source = openTenantData({ folder: join(folder, 'source'), migrations, tables: [notes] });
+  source.prepare('ten_a', info);
+  const tenant = source.for('ten_a');
+  tenant.transaction(() => {
+    for (let id = 0; id < rows; id += 1) tenant.table(notes).insert({ id: `new-${id}`, title: 'x'.repeat(1_000) });
+  });
+  const file = join(folder, 'archive.ndjson');
+  await pipeline(Readable.from(source.archive('ten_a')), createWriteStream(file));
+  const digest = await source.digest('ten_a');
+  source.close();
+  return { file, digest };
+}
+
+describe.each(places)('with the rows in %s', (place) => {
+  test('a process that is killed anywhere in a restore leaves all of the old rows or all of the new ones, and no leftovers', async () => {
+    const { file, digest } = await archiveOf(1_000);
+    const seen = new Set<string>();
+    // After the n-th line that it says; the last ones are those around the moment at which the rows change places.
+    for (const lines of [1, 5, 12, 17, 18]) {
+      let data = open();
+      data.remove('ten_a', { place });
+      data.prepare('ten_a', info, { place });
+      data.for('ten_a', place).table(notes).insert({ id: 'old', title: 't' });
+      const old = await data.digest('ten_a', place);
+      data.close();
+      const { child, lines: said, closed } = start(worker('restore', join(folder, 'data'), place, file));
+      for (let line = 0; line < lines; line += 1) await said.next();
+      child.kill('SIGKILL');
+      await closed;
+      data = open();
+      const left = await data.digest('ten_a', place);
+      expect([old, digest]).toContainEqual(left);
+      seen.add(left.notes?.rows === 1 ? 'old' : 'new');
+      expect(existsSync(join(folder, 'data', 'staging')) ? readdirSync(join(folder, 'data', 'staging')) : []).toEqual([]);
+      data.thaw('ten_a', { place });
+      data.for('ten_a', place).table(notes).insert({ id: 'goes on', title: 't' });
+      data.close();
+    }
+    expect([...seen].sort()).toEqual(['new', 'old']);
+  });
+
+  test('a freeze stops another process too: what it was told it wrote is in the archive, and nothing comes after', async () => {
+    const data = open();
+    try {
+      data.prepare('ten_a', info, { place });
+      const { lines, closed } = start(worker('write', join(folder, 'data'), place));
+      const acknowledged: string[] = [];
+      while (acknowledged.length < 20) acknowledged.push((await lines.next()).value.slice('wrote '.length));
+      data.freeze('ten_a', 'a move', { place });
+      const digest = await data.digest('ten_a', place);
+      let refusal = '';
+      for (;;) {
+        const { value } = await lines.next();
+        if (!value.startsWith('wrote ')) {
+          refusal = value;
+          break;
+        }
+        acknowledged.push(value.slice('wrote '.length));
+      }
+      await lines.next();
+      await closed;
+      expect(refusal).toBe('refused tenant_moving');
+      expect(digest.notes?.rows).toBe(acknowledged.length);
+      expect(await data.digest('ten_a', place)).toEqual(digest);
+    } finally {
+      data.close();
+    }
+  });
+});
+
+/** A disk of five megabytes that only the command sees. */
+const onSmallDisk = (mountPoint: string, command: string[]) => [
+  'unshare',
+  '-Urm',
+  'sh',
+  '-c',
+  `mount -t tmpfs -o size=5m tmpfs '${mountPoint}' && exec "$@"`,
+  'sh',
+  ...command,
+];
+const [probe = '', ...probeArguments] = onSmallDisk(tmpdir(), ['true']);
+const smallDisks = spawnSync(probe, probeArguments).status === 0;
+
+describe.skipIf(!smallDisks)('on a disk that is too small (needs Linux with user namespaces)', () => {
+  // 5,000 rows do not fit at all; 700 can be staged in 3 MB, but not be taken over.
+  test.each([
+    ['pool', 5_000],
+    ['pool', 700],
+    ['own', 5_000],
+  ] as const)('a restore to %s of %i rows is refused with disk_full, and nothing of it stays', async (place, rows) => {
+    const { file } = await archiveOf(rows);
+    const disk = join(folder, 'disk');
+    mkdirSync(disk);
+    const { lines, closed } = start(onSmallDisk(disk, worker('restore', join(disk, 'data'), place, file)));
+    const said: string[] = [];
+    let readAll = false;
+    for (let line = await lines.next(); !line.done; line = await lines.next()) {
+      readAll ||= line.value === 'read everything';
+      if (!line.value.startsWith('read')) said.push(line.value);
+    }
+    await closed;
+    expect(readAll).toBe(rows < 5_000);
+    expect(said).toEqual([
+      'refused disk_full',
+      `left ${JSON.stringify([{ tenantId: 'ten_a', place, frozen: false, rows: { notes: 0 } }])}`,
+    ]);
+  });
+});
