@@ -124,12 +124,6 @@ export class FakeRegistry {
       getUpstream: unused,
       putPlatformRoute: unused,
       resolveHost: unused,
-      addTenantHold: unused,
-      liftTenantHold: unused,
-      setTenantPlan: unused,
-      setTenantMoving: unused,
-      removeUpstream: unused,
-      listUpstreams: unused,
       watchRoutes: async function* () {
         yield await unused();
       },

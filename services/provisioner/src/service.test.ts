@@ -14,6 +14,7 @@ import { createProvisionerService } from './service.ts';
 
 const logger = createLogger({ service: 'test', level: 'silent' });
 const nothing = async (): Promise<void> => undefined;
+const unused = (): Promise<never> => Promise.reject(new Error('no operation here asks for it'));
 const made = async () => ({ needed: true, detail: 'made' }) as const;
 
 let folder: string;
@@ -60,9 +61,18 @@ const drivers: Omit<Infrastructure, 'tenants'> = {
     removeOwner: nothing,
     checkReady: nothing,
     inviteOwner: async () => '/welcome',
+    freeze: nothing,
+    thaw: nothing,
+    digest: async () => ({}),
+    archive: unused,
+    restore: unused,
+    digestOfArchive: unused,
+    holdings: async function* () {},
   },
+  compute: { ensure: unused, remove: unused, release: unused, list: async () => [] },
   databases: { ensure: made },
-  files: { ensure: made, remove: nothing },
+  files: { ensure: made, remove: nothing, list: async () => [] },
+  archives: { write: unused, read: async function* () {}, remove: unused },
   certificates: { ensure: async () => ({ needed: false, reason: 'plain HTTP' }) },
   dns: { ensure: async () => ({ needed: false, reason: 'localhost' }) },
   mail: { send: made },

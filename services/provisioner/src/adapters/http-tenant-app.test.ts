@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createContextIssuer, generateContextKey } from '@burgage/app-kit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { TenantApp, TenantSummary } from '../domain/ports.ts';
+import type { AppAddress, TenantApp, TenantSummary } from '../domain/ports.ts';
 import { createHttpTenantApp } from './http-tenant-app.ts';
 
 const tenant: TenantSummary = {
@@ -20,6 +20,7 @@ const tenant: TenantSummary = {
 
 let server: Server;
 let endpoint: string;
+let at: AppAddress;
 let app: TenantApp;
 let answer: { status: number; body?: string; headers?: Record<string, string>; never?: boolean };
 let asked: IncomingMessage[];
@@ -33,8 +34,9 @@ beforeAll(async () => {
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   endpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  at = { upstream: 'desk-shared', place: 'own', address: endpoint };
   const issuer = createContextIssuer([await generateContextKey()], { now: () => new Date() });
-  app = createHttpTenantApp({ issuer, upstream: 'desk-shared', readyPath: '/readyz' });
+  app = createHttpTenantApp({ issuer, readyPath: '/readyz' });
 });
 
 afterAll(() => {
@@ -46,13 +48,15 @@ beforeEach(() => {
   answer = { status: 200 };
 });
 
+const fence = { operationId: 'op_A', token: 7 };
 const signal = (): AbortSignal => AbortSignal.timeout(5_000);
 
 describe('the app of a tenant', () => {
   test('is told to prepare, with a token of the platform', async () => {
-    await app.prepare(endpoint, tenant, signal());
+    await app.prepare(at, tenant, fence, signal());
     expect(asked[0]?.method).toBe('PUT');
-    expect(asked[0]?.url).toBe('/_burgage/tenants/ten_A');
+    expect(asked[0]?.url).toBe('/_burgage/tenants/ten_A?place=own');
+    expect(asked[0]?.headers['burgage-fence']).toBe('7');
     const claims = JSON.parse(Buffer.from(asked[0]?.headers.authorization?.split('.')[1] ?? '', 'base64url').toString());
     expect(claims).toMatchObject({ aud: 'desk-shared', sub: 'platform', scope: 'lifecycle' });
   });
@@ -66,31 +70,40 @@ describe('the app of a tenant', () => {
     [302, 'app_refused'],
   ])('that answers %i is an error %s, without its words in the public message', async (status, code) => {
     answer = { status, body: 'secret inner text', headers: { location: `http://${endpoint}/elsewhere` } };
-    const error = await app.putOwner(endpoint, 'ten_A', 'a@b.test', signal()).catch((thrown) => thrown);
+    const error = await app.putOwner(at, 'ten_A', 'a@b.test', fence, signal()).catch((thrown) => thrown);
     expect(error).toMatchObject({ code });
     expect(error.message).not.toContain('secret');
     expect(asked).toHaveLength(1);
   });
 
+  test('that has seen a later attempt, or has no room, says so', async () => {
+    answer = { status: 409, body: JSON.stringify({ code: 'fenced', metadata: { seen: '12' } }) };
+    await expect(app.freeze(at, 'ten_A', 'a move', fence, signal())).rejects.toMatchObject({ code: 'fenced', metadata: { seen: '12' } });
+    answer = { status: 507, body: JSON.stringify({ code: 'disk_full' }) };
+    await expect(app.remove(at, 'ten_A', fence, signal())).rejects.toMatchObject({ code: 'disk_full' });
+  });
+
   test('is ready only when it says so for this tenant', async () => {
-    await app.checkReady(endpoint, tenant, signal());
+    await app.checkReady(at, tenant, signal());
     expect(asked[0]?.headers['burgage-context']).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/);
     answer = { status: 503 };
-    await expect(app.checkReady(endpoint, tenant, signal())).rejects.toMatchObject({ code: 'app_unhealthy' });
+    await expect(app.checkReady(at, tenant, signal())).rejects.toMatchObject({ code: 'app_unhealthy' });
   });
 
   test('may answer an invitation only with a path of its own', async () => {
     answer = { status: 200, body: JSON.stringify({ path: '/welcome?token=x' }) };
-    expect(await app.inviteOwner(endpoint, 'ten_A', signal())).toBe('/welcome?token=x');
+    expect(await app.inviteOwner(at, 'ten_A', fence, signal())).toBe('/welcome?token=x');
     for (const path of ['//evil.test/', 'http://evil.test/', '', 7]) {
       answer = { status: 200, body: JSON.stringify({ path }) };
-      await expect(app.inviteOwner(endpoint, 'ten_A', signal())).rejects.toMatchObject({ code: 'app_refused' });
+      await expect(app.inviteOwner(at, 'ten_A', fence, signal())).rejects.toMatchObject({ code: 'app_refused' });
     }
   });
 
   test('that does not answer, or is not there, is tried again later', async () => {
     answer = { status: 200, never: true };
-    await expect(app.prepare(endpoint, tenant, AbortSignal.timeout(50))).rejects.toMatchObject({ code: 'deadline_exceeded' });
-    await expect(app.prepare('127.0.0.1:1', tenant, signal())).rejects.toMatchObject({ code: 'upstream_unreachable' });
+    await expect(app.prepare(at, tenant, fence, AbortSignal.timeout(50))).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    await expect(app.prepare({ ...at, address: '127.0.0.1:1' }, tenant, fence, signal())).rejects.toMatchObject({
+      code: 'upstream_unreachable',
+    });
   });
 });
