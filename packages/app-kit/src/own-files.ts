@@ -133,8 +133,12 @@ export function openOwnFiles({ folder, openMax, now, ...schema }: OwnFilesOption
   };
 }
 
-/** Makes names that came or went survive a loss of power. */
+/**
+ * Makes names that came or went survive a loss of power. Node's permission model has no fsync: there SQLite does it for a name that came,
+ * with the first commit of the file, and one that went may be back.
+ */
 function persist(folder: string): void {
+  if (process.permission !== undefined) return;
   const descriptor = openSync(folder, 'r');
   try {
     fsyncSync(descriptor);

@@ -1,6 +1,5 @@
 // Puts an archive's rows into a tenant file of their own, from where they take the place of the tenant's rows all at once.
 import { mkdirSync, rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -77,6 +76,12 @@ export function openStagingArea(folder: string, schema: SchemaOptions, now: () =
         if (header.tenant.id !== tenantId) throw new ArchiveFault(`expected rows of ${tenantId}; got those of ${header.tenant.id}`);
         requireOwnTables(header);
         mkdirSync(folder, { recursive: true, mode: 0o700 });
+        openTenantFile(path, schema, now().getTime()).close();
+        ({ database, targets } = openForLoading(path));
+      }
+
+      /** This commit, unlike the one of the rows, waits for the disk, and with it for all that was written into the file. */
+      function finish(): void {
         const file = openTenantFile(path, schema, now().getTime());
         try {
           file.put(tenantId, info, now().getTime());
@@ -84,7 +89,6 @@ export function openStagingArea(folder: string, schema: SchemaOptions, now: () =
         } finally {
           file.close();
         }
-        ({ database, targets } = openForLoading(path));
       }
 
       function rows(table: string, portion: readonly ArchivedRow[]): void {
@@ -98,7 +102,7 @@ export function openStagingArea(folder: string, schema: SchemaOptions, now: () =
         await readArchive(inTurns(archive), { begin: (header) => translated(() => begin(header)), rows });
         fitting(() => database?.exec('COMMIT'));
         database?.close();
-        await synced(path);
+        translated(finish);
         return { path, drop };
       } catch (error) {
         if (database?.isOpen) database.close();
@@ -126,15 +130,5 @@ async function* inTurns(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
   for await (const chunk of source) {
     yield chunk;
     await nextTurn();
-  }
-}
-
-/** Without holding up other requests: it may be a gigabyte. */
-async function synced(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }

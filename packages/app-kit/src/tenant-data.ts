@@ -223,6 +223,8 @@ export function openTenantData({
     // Another process that has the old file open writes nothing into it any more.
     preparedFile(tenantId, 'own').freeze(tenantId, restoredReason, now().getTime());
     own.replace(tenantId, staging.path);
+    // A commit in the new file makes its name durable.
+    preparedFile(tenantId, 'own').freeze(tenantId, restoredReason, now().getTime());
   }
 
   const placeIn = (tenantId: string, place: Place, file: TenantFile): TenantPlace => ({

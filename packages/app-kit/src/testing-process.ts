@@ -25,7 +25,8 @@ if (import.meta.main) {
           .table(notes)
           .insert({ id: String(id), title: 't' });
         say(`wrote ${id}`);
-        await new Promise((resolve) => setImmediate(resolve));
+        // Leaves others a moment in which nobody holds the lock.
+        await new Promise((resolve) => setTimeout(resolve, 2));
       }
     } else {
       data.prepare('ten_a', { slug: 'a', name: 'A', color: '#000000' }, { place });
