@@ -23,6 +23,11 @@ export function provisionerMetrics(metrics: Metrics) {
       ['step', 'direction', 'outcome'],
     ),
     claimDelay: metrics.histogram('burgage_operation_claim_delay_seconds', 'Time that due work waited for a worker.', secondsBuckets),
+    differences: metrics.counter(
+      'burgage_reconcile_differences_total',
+      'What was not as it should be, by kind and outcome (mended or left).',
+      ['kind', 'outcome'],
+    ),
     leasesLost: metrics.counter('burgage_operation_leases_lost_total', 'Turns that ended because another worker took the tenant.'),
   };
 }

@@ -62,10 +62,12 @@ export class Possessions {
         skipped.push(id);
         continue;
       }
-      // Whoever takes the tenant up from here on has a higher token, and is not disturbed.
-      const token = await this.#options.repository.nextToken(one.tenantId);
-      await one.remove({ operationId: `orphans_${one.tenantId}`, token }, signal);
-      deleted.push(id);
+      const token = await this.#options.repository.tokenIfIdle(one.tenantId);
+      if (token === undefined) skipped.push(id);
+      else {
+        await one.remove({ operationId: `orphans_${one.tenantId}`, token }, signal);
+        deleted.push(id);
+      }
     }
     return { deleted, skipped };
   }

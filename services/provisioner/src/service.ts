@@ -6,7 +6,9 @@ import type { Clock, Component, Logger, Metrics, Random } from '@burgage/runtime
 import type { Store } from '@burgage/store';
 import { createRegistryTenants } from './adapters/registry-tenants.ts';
 import { operationDefinitions } from './domain/operations/index.ts';
+import { createKit } from './domain/operations/kit.ts';
 import type { Infrastructure } from './domain/ports.ts';
+import { Reconciler } from './engine/reconciler.ts';
 import { OperationRepository } from './engine/repository.ts';
 import { Sweeper } from './engine/sweeper.ts';
 import { Worker } from './engine/worker.ts';
@@ -43,7 +45,7 @@ export interface ProvisionerOptions {
 }
 
 /** Why these: a lease outlives a pause of the process and two missed renewals; the rest are backstops for lost doorbells. */
-const defaults = { concurrency: 16, leaseMs: 10_000, pollMs: 250, sweepMs: 5_000 } as const;
+const defaults = { concurrency: 16, leaseMs: 10_000, pollMs: 250, sweepMs: 5_000, reconcileMs: 30_000 } as const;
 
 export interface ProvisionerServiceComponent extends Component {
   address(): string;
@@ -54,7 +56,8 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
   const metrics = provisionerMetrics(options.metrics);
   const tenants = createRegistryTenants(registry);
   const infrastructure: Infrastructure = { ...drivers, tenants };
-  const definitions = operationDefinitions({ infrastructure, sharedUpstream, clock });
+  const kit = createKit({ infrastructure, sharedUpstream, clock });
+  const definitions = operationDefinitions({ infrastructure, sharedUpstream, clock }, kit);
 
   const repository = new OperationRepository({
     store,
@@ -89,6 +92,16 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
     logger,
     intervalMs: defaults.sweepMs,
   });
+  const reconciler = new Reconciler({
+    infrastructure,
+    kit,
+    sharedUpstream,
+    repository,
+    clock,
+    logger,
+    metrics,
+    intervalMs: defaults.reconcileMs,
+  });
   const server = createRpcServer({
     address: options.address,
     tls: options.tls,
@@ -106,6 +119,7 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
       await repository.relay.start();
       await worker.start();
       await sweeper.start();
+      await reconciler.start();
       subscription = await events.subscribe({
         consumer: 'provisioner-requested-tenants',
         ...handling({ 'burgage.registry.tenant.requested': async () => sweeper.ring() }),
@@ -116,12 +130,14 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
       await server.drain?.();
       await subscription?.stop();
       await sweeper.stop();
+      await reconciler.stop();
       await worker.drain();
     },
     async stop() {
       await server.stop();
       await subscription?.stop();
       await sweeper.stop();
+      await reconciler.stop();
       await worker.stop();
       await repository.relay.stop();
     },

@@ -78,13 +78,17 @@ export class OperationRepository {
     return (await this.tenants.get(tenantId))?.value.queue ?? [];
   }
 
-  /** A token that is higher than every one before, for a change of the tenant that no operation makes. */
-  async nextToken(tenantId: string): Promise<number> {
-    const { value } = await this.change(tenantId, (before) => ({
-      value: { ...before, fencingToken: before.fencingToken + 1 },
-      outbox: [],
-    }));
-    return value.fencingToken;
+  /**
+   * A token that is higher than every one before, for a change of the tenant that no operation makes; undefined where an
+   * operation waits or is at work. One that begins later has a higher one still, and refuses what this one is late with.
+   */
+  async tokenIfIdle(tenantId: string): Promise<number | undefined> {
+    let token: number | undefined;
+    await this.change(tenantId, (value) => {
+      token = value.queue.length === 0 ? value.fencingToken + 1 : undefined;
+      return token === undefined ? undefined : { value: { ...value, fencingToken: token }, outbox: [] };
+    });
+    return token;
   }
 
   /** The operation of that id, whosever it is. */

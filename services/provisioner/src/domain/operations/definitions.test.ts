@@ -3,9 +3,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ManualClock } from '@burgage/runtime';
 import { expect, test } from 'vitest';
-import { SimulatedProcess } from '../../simulation/process.ts';
-import { Simulation } from '../../simulation/run.ts';
-import { sharedUpstream, World } from '../../simulation/world.ts';
+import { SimulatedProcess } from '../../testing/simulation/process.ts';
+import { Simulation } from '../../testing/simulation/run.ts';
+import { sharedUpstream, World } from '../../testing/simulation/world.ts';
 import type { TenantOperations } from '../tenant-operations.ts';
 import { operationDefinitions } from './index.ts';
 

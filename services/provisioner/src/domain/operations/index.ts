@@ -19,9 +19,8 @@ export interface OperationsOptions {
 
 export type AnyDefinition = OperationDefinition<never>;
 
-export function operationDefinitions(options: OperationsOptions): readonly AnyDefinition[] {
+export function operationDefinitions(options: OperationsOptions, kit = createKit(options)): readonly AnyDefinition[] {
   const { infrastructure, clock } = options;
-  const kit = createKit(options);
   return [
     ...provisionDefinitions(infrastructure, kit),
     ...holdDefinitions(infrastructure, kit),

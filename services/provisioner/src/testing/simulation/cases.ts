@@ -1,6 +1,6 @@
 // Every operation in every isolation, and one run of it with one thing that goes wrong at one question.
 import type { Isolation } from '@burgage/tenancy';
-import type { Operation } from '../domain/operation.ts';
+import type { Operation } from '../../domain/operation.ts';
 import { type Fate, type Fault, faults } from './process.ts';
 import { checkLeftovers, Simulation, tenantIdOf, type Wish } from './run.ts';
 

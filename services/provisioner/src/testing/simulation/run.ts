@@ -1,13 +1,13 @@
 // Runs operations in simulated time, with chosen faults, and looks at what they leave behind.
 import { createLogger, createMetrics, ManualClock, seededRandom } from '@burgage/runtime';
 import { digestOf, type Isolation } from '@burgage/tenancy';
-import { isOver, type Operation, type OperationKind } from '../domain/operation.ts';
-import { operationDefinitions } from '../domain/operations/index.ts';
-import { OperationRepository } from '../engine/repository.ts';
-import { Worker } from '../engine/worker.ts';
-import { provisionerMetrics } from '../metrics.ts';
-import { Operations } from '../operations.ts';
-import { Possessions } from '../possessions.ts';
+import { isOver, type Operation, type OperationKind } from '../../domain/operation.ts';
+import { operationDefinitions } from '../../domain/operations/index.ts';
+import { OperationRepository } from '../../engine/repository.ts';
+import { Worker } from '../../engine/worker.ts';
+import { provisionerMetrics } from '../../metrics.ts';
+import { Operations } from '../../operations.ts';
+import { Possessions } from '../../possessions.ts';
 import { MemoryStore } from './memory-store.ts';
 import { type Fate, SimulatedProcess } from './process.ts';
 import { sharedUpstream, World } from './world.ts';

@@ -2,7 +2,7 @@
 import { isBurgageError } from '@burgage/contracts';
 import { type Random, seededRandom } from '@burgage/runtime';
 import { isolations } from '@burgage/tenancy';
-import { operationKinds } from '../domain/operation.ts';
+import { operationKinds } from '../../domain/operation.ts';
 import { faults } from './process.ts';
 import { checkLeftovers, Simulation, tenantIdOf, type Wish } from './run.ts';
 

@@ -1,7 +1,7 @@
 // The world that simulated operations change: a registry, gateways that lag, apps, processes, files and archives, each fenced.
 import { BurgageError } from '@burgage/contracts';
 import type { Hold, Isolation } from '@burgage/tenancy';
-import type { AppAddress, Digest, Fence, Infrastructure, TenantStanding } from '../domain/ports.ts';
+import type { AppAddress, Digest, Fence, Infrastructure, TenantStanding } from '../../domain/ports.ts';
 import type { SimulatedProcess } from './process.ts';
 
 export const sharedUpstream = 'desk-shared';
