@@ -46,8 +46,7 @@ export class Possessions {
     { tenantId, orphans }: { readonly tenantId: string; readonly orphans: boolean },
     signal: AbortSignal,
   ): Promise<readonly Possession[]> {
-    const found = await this.#found(signal);
-    const concerned = tenantId === '' ? found : found.filter((one) => one.tenantId === tenantId);
+    const concerned = await this.#found(signal, tenantId);
     const listed = await Promise.all(concerned.map(async (one) => this.#shown(one, await this.#isOrphan(one, signal))));
     return listed.filter(({ orphan }) => orphan || !orphans).toSorted((one, other) => (one.id < other.id ? -1 : 1));
   }
@@ -76,11 +75,14 @@ export class Possessions {
     return { kind, id, tenantId, detail, state, restarts, lastExit, orphan };
   }
 
-  async #found(signal: AbortSignal): Promise<readonly Found[]> {
+  /** Of every tenant, or of one. */
+  async #found(signal: AbortSignal, only = ''): Promise<readonly Found[]> {
+    const isConcerned = (tenantId: string): boolean => only === '' || tenantId === only;
     const { infrastructure, sharedUpstream } = this.#options;
     const { tenants, app, compute, files } = infrastructure;
     const found: Found[] = [];
     for (const { name, tenantId, state, address, restarts, lastExit } of await compute.list(signal)) {
+      if (!isConcerned(tenantId)) continue;
       found.push({
         kind: 'instance',
         id: `instance/${name}`,
@@ -98,6 +100,7 @@ export class Possessions {
       });
     }
     for (const tenantId of await files.list()) {
+      if (!isConcerned(tenantId)) continue;
       found.push({
         kind: 'files',
         id: `files/${tenantId}`,
@@ -110,7 +113,10 @@ export class Possessions {
     const [address] = await tenants.endpoints(sharedUpstream, signal).catch(() => []);
     if (address === undefined) throw new BurgageError('no_endpoint', { message: `The upstream ${sharedUpstream} has no endpoint to ask.` });
     const shared = { upstream: sharedUpstream, address };
-    for await (const { tenantId, place } of app.holdings(shared, signal)) {
+    // Right before the one that is asked for: an id is behind its own beginning.
+    for await (const { tenantId, place } of app.holdings(shared, signal, only.slice(0, -1))) {
+      if (only !== '' && tenantId > only) break;
+      if (!isConcerned(tenantId)) continue;
       found.push({
         kind: 'database',
         id: `database/${place}/${tenantId}`,
@@ -123,7 +129,7 @@ export class Possessions {
     const instances = new Set(found.filter(({ kind }) => kind === 'instance').map(({ id }) => id));
     for await (const { name } of tenants.upstreams(signal)) {
       const tenantId = tenantOfInstance(name);
-      if (tenantId === undefined || instances.has(`instance/${name}`)) continue;
+      if (tenantId === undefined || !isConcerned(tenantId) || instances.has(`instance/${name}`)) continue;
       found.push({
         kind: 'upstream',
         id: `upstream/${name}`,

@@ -29,6 +29,7 @@ function registryServer(address: string): Component {
   const tenantOf = (id: string) => ({
     id,
     slug: id.slice(4, 12).toLowerCase(),
+    isolation: 'pool',
     company: 'Acme',
     state: states.get(id) ?? TenantState.UNSPECIFIED,
   });

@@ -113,14 +113,15 @@ export function createHttpTenantApp({ issuer, readyPath }: HttpTenantAppOptions)
         });
       }
     },
-    async *holdings(at, signal) {
-      let after = '';
+    async *holdings(at, signal, after = '') {
+      let next: string | undefined = after;
       do {
-        const response = await lifecycle({ at, method: 'GET', path: `/_burgage/places?after=${encodeURIComponent(after)}`, signal });
+        const path: string = `/_burgage/places?after=${encodeURIComponent(next)}`;
+        const response = await lifecycle({ at, method: 'GET', path, signal });
         const page = (await response.json()) as { readonly places: readonly SeatHolding[]; readonly next?: string };
         yield* page.places;
-        after = page.next ?? '';
-      } while (after !== '');
+        next = page.next;
+      } while (next !== undefined);
     },
   };
 }

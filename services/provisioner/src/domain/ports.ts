@@ -117,8 +117,8 @@ export interface TenantApp {
   restore(at: AppAddress, tenantId: string, archive: AsyncIterable<Uint8Array>, fence: Fence, signal: AbortSignal): Promise<Digest>;
   /** What an archive holds, whole. @throws BurgageError `data_corrupt` where it is no archive, or not whole. */
   digestOfArchive(archive: AsyncIterable<Uint8Array>): Promise<Digest>;
-  /** Everything that the app has of any tenant. */
-  holdings(at: Pick<AppAddress, 'upstream' | 'address'>, signal: AbortSignal): AsyncIterable<SeatHolding>;
+  /** Everything that the app has of any tenant, by tenant id, from the first id behind `after` on. */
+  holdings(at: Pick<AppAddress, 'upstream' | 'address'>, signal: AbortSignal, after?: string): AsyncIterable<SeatHolding>;
 }
 
 export interface AppAddress extends Seat {

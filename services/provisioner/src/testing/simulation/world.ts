@@ -299,12 +299,14 @@ export class World {
           });
         },
         digestOfArchive: async (archive) => digestOf(await decoded(archive)),
-        holdings: (at) =>
+        holdings: (at, _, after = '') =>
           this.#walk(
-            [...this.seats].flatMap(([key, { isFrozen }]) => {
-              const [address, place, tenantId = ''] = key.split('/');
-              return address === at.address ? [{ tenantId, place: place as 'pool' | 'own', frozen: isFrozen }] : [];
-            }),
+            [...this.seats]
+              .flatMap(([key, { isFrozen }]) => {
+                const [address, place, tenantId = ''] = key.split('/');
+                return address === at.address && tenantId > after ? [{ tenantId, place: place as 'pool' | 'own', frozen: isFrozen }] : [];
+              })
+              .toSorted((one, other) => (one.tenantId < other.tenantId ? -1 : 1)),
           ),
       },
       compute: {
