@@ -9,6 +9,7 @@ import { startPatiently } from './patient-start.ts';
 import { type Component, runProcess } from './process.ts';
 import { systemRandom } from './random.ts';
 import { Readiness } from './readiness.ts';
+import { inNameOf } from './setting-errors.ts';
 import { defineSettings, describeSettings, readSettings, type SettingsDefinition, type SettingsOf, usageOf } from './settings.ts';
 import { startTracing } from './tracing.ts';
 
@@ -75,6 +76,11 @@ export async function runService<const D extends SettingsDefinition>({
       return;
     }
     logger.info({ settings: describeSettings(definition, settings) }, 'settings');
+    /** What a component refuses by the name that a setting has here is said of the setting. */
+    const named = (component: Component): Component => ({
+      ...component,
+      start: (signal) => inNameOf(definition, () => component.start(signal)),
+    });
     const readiness = new Readiness();
     readiness.set(name, false, 'starting');
     const tracing = await startTracing({ service: name, env: process.env });
@@ -92,8 +98,8 @@ export async function runService<const D extends SettingsDefinition>({
       logger,
       components: [
         tracing,
-        admin,
-        service,
+        named(admin),
+        named(service),
         {
           name: 'readiness',
           start: async () => {
