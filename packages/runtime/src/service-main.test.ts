@@ -106,7 +106,7 @@ async function eventually(holds: () => boolean | Promise<boolean>): Promise<void
 
 const waiting = 'waiting until what this service needs has come';
 
-test('a service whose dependency is down waits, says so once in the log and on /readyz, and goes on when it comes', async () => {
+test('a service whose dependency is down waits, says so once for each thing that is missing in the log, and on /readyz, and goes on when it comes', async () => {
   const { child, put, said, logged, ready, exit } = await startService();
   await eventually(() => said().filter((line) => line === 'closed').length >= 2);
   expect(await ready()).toEqual({
@@ -120,8 +120,10 @@ test('a service whose dependency is down waits, says so once in the log and on /
   put('fine');
   await eventually(() => said().includes('started'));
   await eventually(async () => JSON.stringify(await ready()).includes('"status":200'));
-  expect(logged(waiting)).toHaveLength(1);
-  expect(logged(waiting)[0]).toMatchObject({ level: 'warn', err: { message: 'store: the file is not there' } });
+  expect(logged(waiting)).toMatchObject([
+    { level: 'warn', err: { message: 'store: the file is not there' } },
+    { level: 'warn', err: { message: 'store: the start is not there' } },
+  ]);
   expect(logged('what was missing has come')).toHaveLength(1);
   expect(logged('fake serves')).toMatchObject([{ address: 'here' }]);
 

@@ -128,7 +128,7 @@ describe('the gateway alone', () => {
       'an address of another machine',
       '',
       ['--host', '192.0.2.1'],
-      /^error: --host: "192\.0\.2\.1" is no address of this machine \(EADDRNOTAVAIL\)\..*\[config_invalid\]/s,
+      /^error: --host \(BURGAGE_GATEWAY_HOST\): "192\.0\.2\.1" is no address of this machine \(EADDRNOTAVAIL\)\n.*\[config_invalid\]/s,
     ],
     [
       'a token file that is not there',

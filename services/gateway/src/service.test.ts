@@ -2,7 +2,7 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createContextVerifier, generateContextKey } from '@burgage/app-kit';
-import { createLogger, Readiness } from '@burgage/runtime';
+import { createLogger, Readiness, systemClock } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
 import type { Gateway } from './gateway.ts';
 import { createGatewayService, type Explanation, type GatewayServiceOptions, type RouteStatus } from './service.ts';
@@ -112,6 +112,32 @@ describe('a gateway that follows a registry', () => {
   });
 });
 
+describe('why a gateway gets no routes', () => {
+  it('is one line in the log each time that the reason is another, with what the registry answered', async () => {
+    const { registry, folder } = await startWorld();
+    const log = join(folder, 'gateway.log');
+    const logger = createLogger({ service: 'gateway', level: 'info', destination: log });
+    const said = async () =>
+      (await readFile(log, 'utf8'))
+        .split('\n')
+        .filter((line) => line.includes('registry '))
+        .map((line) => JSON.parse(line).msg);
+    const { status } = await startService(registry, { logger });
+    await eventually(async () => (await said()).length === 1);
+    registry.watchFails = 'document_too_new';
+    await registry.start();
+    // Asked several times.
+    await eventually(() => registry.refusals >= 3);
+    expect(await said()).toEqual([
+      'registry not reached: serving what is known',
+      'registry reached, and it answered document_too_new: serving what is known',
+    ]);
+    registry.watchFails = undefined;
+    await eventually(async () => (await status()).inSync);
+    expect((await said()).slice(2)).toEqual(['registry reached']);
+  });
+});
+
 describe('a gateway without its registry at the start', () => {
   it('serves from disk, says so with revision and age, and resumes from there', async () => {
     const { registry, folder } = await startWorld();
@@ -216,6 +242,7 @@ describe('a registry that has begun its routes anew', () => {
           /because the registry has begun its routes anew, as it does when an older copy of its store was restored/,
         ),
       });
+      if (what === 'holds back') expect(line).toContain('accepts it with: burgage gateways accept-snapshot gateway-1');
       expect(await status()).toMatchObject(
         what === 'takes over'
           ? { epoch: '2.e', snapshotHeld: false }
@@ -258,11 +285,16 @@ describe('a host that is not known while the routes are not in sync', () => {
     const { registry } = await startWorld();
     await registry.start();
     registry.headAhead = 5;
-    const { port, status } = await startService(registry);
+    let stoodStillAtMs: number | undefined;
+    const clock = { ...systemClock, monotonicMs: () => stoodStillAtMs ?? systemClock.monotonicMs() };
+    const { port, status } = await startService(registry, { clock });
     await eventually(async () => (await status()).source === 'registry');
-    const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => get(port, `h${i}.test`)));
+    // However long they take here: all are asked for in one moment, so that the budget of 50 a second is not filled up.
+    stoodStillAtMs = clock.monotonicMs();
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => get(port, `h${i}.test`)));
     const refused = answers.filter((answer) => !/^HTTP\/1\.1 404 /.test(answer));
-    expect(refused.length).toBeGreaterThan(0);
+    expect(refused).toHaveLength(10);
+    expect(registry.resolved).toHaveLength(50);
     for (const answer of refused) expect(answer).toMatch(/^HTTP\/1\.1 503 [\s\S]*routes_unavailable/);
   });
 });
