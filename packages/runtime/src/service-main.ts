@@ -114,7 +114,10 @@ export async function runService<const D extends SettingsDefinition>({
   });
 }
 
-/** Runs `main` with this process's arguments, or shows `usage` for --help or -h. An error is said as a sentence with its advice; exit code 1. */
+/**
+ * Runs `main` with this process's arguments, or shows `usage` for --help or -h. An error is said as a sentence with its
+ * advice; exit code 1, and 2 for a command line that is not understood (`command_invalid`).
+ */
 export async function runMain(usage: string, main: (argv: readonly string[]) => Promise<void>): Promise<void> {
   const argv = process.argv.slice(2);
   // Nobody may be reading any more, as behind `| head -1`: that is no reason to end.
@@ -128,6 +131,6 @@ export async function runMain(usage: string, main: (argv: readonly string[]) => 
   } catch (error) {
     const advice = isBurgageError(error) ? `\n  ${error.definition.advice} [${error.code}]` : '';
     process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}${advice}\n`);
-    process.exitCode = 1;
+    process.exitCode = isBurgageError(error, 'command_invalid') ? 2 : 1;
   }
 }
