@@ -28,6 +28,11 @@ describe('the number of replicas', () => {
 
 const logger = createLogger({ service: 'test', level: 'error' });
 
+test('an empty variable is no address, an empty flag is one that is not valid', () => {
+  expect(readSettings(eventsSettings, { argv: [], env: { BURGAGE_EVENTS: '' } }).events).toBeUndefined();
+  expect(() => readSettings(eventsSettings, { argv: ['--events', ''], env: {} })).toThrow('--events: "" is not valid: expected an address');
+});
+
 test('an address that is none of NATS is refused in the name of the flag and the variable, without its password', async () => {
   const url = 'nats://one:4222,nats://me:hunter2@two/path';
   const error: unknown = await openEvents({ url, file: '', logger }).catch((thrown: unknown) => thrown);

@@ -1,7 +1,7 @@
 // What an operator is told of an address of MongoDB that cannot be used: in the name of the setting, without the password.
-import { createLogger } from '@burgage/runtime';
+import { createLogger, readSettings } from '@burgage/runtime';
 import { expect, test } from 'vitest';
-import { openStore } from './settings.ts';
+import { openStore, storeSettings } from './settings.ts';
 
 const logger = createLogger({ service: 'test', level: 'silent' });
 
@@ -17,4 +17,9 @@ test.each([
     fields: [{ field: '--store (BURGAGE_STORE)' }],
   });
   expect(String(error)).not.toContain('horse');
+});
+
+test('an empty variable is no address, an empty flag is one that is not valid', () => {
+  expect(readSettings(storeSettings, { argv: [], env: { BURGAGE_STORE: '' } }).store).toBeUndefined();
+  expect(() => readSettings(storeSettings, { argv: ['--store', ''], env: {} })).toThrow('--store: "" is not valid: expected an address');
 });

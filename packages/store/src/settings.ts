@@ -27,7 +27,8 @@ export const upgradeSettings = defineSettings({
       .literal('true')
       .transform(() => true as const)
       .optional(),
-    description: "Store documents of older schema versions in today's shape, say how many, and end; newer ones are left alone, services may run meanwhile",
+    description:
+      "Store documents of older schema versions in today's shape, say how many, and end; newer ones are left alone, services may run meanwhile",
   },
 });
 
