@@ -287,9 +287,9 @@ describe('a host that is not known while the routes are not in sync', () => {
     registry.headAhead = 5;
     let stoodStillAtMs: number | undefined;
     const clock = { ...systemClock, monotonicMs: () => stoodStillAtMs ?? systemClock.monotonicMs() };
-    const { port, status } = await startService(registry, { clock });
+    const { port, status } = await startService(registry, { clock, timeouts: { resolveMs: 20_000 } });
     await eventually(async () => (await status()).source === 'registry');
-    // However long they take here: all are asked for in one moment, so that the budget of 50 a second is not filled up.
+    // However long they take: to the gateway it is one moment, in which its budget of 50 a second is not filled up again.
     stoodStillAtMs = clock.monotonicMs();
     const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => get(port, `h${i}.test`)));
     const refused = answers.filter((answer) => !/^HTTP\/1\.1 404 /.test(answer));
