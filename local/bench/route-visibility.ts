@@ -29,7 +29,11 @@ export interface Visibility {
  * Moves an upstream to and fro between two backends; measures from the registry's answer to the first answer of the new
  * one. `host` is the address that led there.
  */
-export async function routeVisibility({ registry, ports, changes }: Visibility): Promise<{ readonly host: string; readonly figures: readonly Figure[] }> {
+export async function routeVisibility({
+  registry,
+  ports,
+  changes,
+}: Visibility): Promise<{ readonly host: string; readonly figures: readonly Figure[] }> {
   const backends = [await backend('0'), await backend('1')];
   const point = async (to: number): Promise<void> => {
     await registry.putUpstream({ name: upstream, endpoints: [{ address: backends[to]?.address ?? '' }] });
