@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BurgageError, isBurgageError } from '@burgage/contracts';
+import { BurgageError } from '@burgage/contracts';
 import { createLogger, systemClock } from '@burgage/runtime';
 import { createOutboxRelay, type Documents, type Journal, type OutboxItem, openSqliteStore, type Store } from '@burgage/store';
 import { afterEach, beforeEach, expect, test } from 'vitest';
