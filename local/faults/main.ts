@@ -71,7 +71,7 @@ async function main(argv: readonly string[]): Promise<void> {
   say(`\n${table(rows)}`);
   say(
     '\nfailed: refused or answered 5xx by every gateway, of requests to live tenants · broken off: in flight on a gateway that was killed' +
-      '\nstarted: sign-ups that were acknowledged in that time · ended as they may: live, or failed with nothing left · green: from the end of the fault until all replicas are ready, the gateways in sync and a new sign-up live',
+      '\nstarted: sign-ups that were acknowledged in that time · ended as they may: live, or failed with nothing left · green: from the end of the fault until all replicas are ready, the gateways where the routes were then, and a new sign-up live',
   );
   process.exitCode = rows.every(({ complaints }) => complaints.length === 0) ? 0 : 1;
 }
@@ -97,10 +97,11 @@ async function suffer(fault: Fault, world: World): Promise<Row> {
   await fault.strike(world);
   const endedMs = performance.now();
   let notGreen: string | undefined;
+  const goal: Goal = {};
   const green = await until(
     'green',
     async () => {
-      const problem = await whyNotGreen(world);
+      const problem = await whyNotGreen(world, goal);
       notGreen = problem ?? notGreen;
       return problem === undefined;
     },
@@ -143,15 +144,31 @@ async function suffer(fault: Fault, world: World): Promise<Row> {
   };
 }
 
-/** Which of these does not hold yet: every process is ready, both gateways follow the registry, and whoever signs up goes live. */
-async function whyNotGreen({ platform, signUps, secondPort }: World): Promise<string | undefined> {
+/**
+ * Where the routes were at the first look after the fault. Sign-ups go on, so that at no later look need a gateway have
+ * all that there is at that moment.
+ */
+interface Goal {
+  routes?: { readonly epoch: string; readonly revision: number };
+}
+
+interface GatewayList {
+  readonly items: readonly { readonly id: string; readonly epoch: string; readonly appliedRevision: number }[];
+  readonly epoch: string;
+  readonly revision: number;
+}
+
+/** Which of these does not hold yet: every process is ready, both gateways have come to the goal, and whoever signs up goes live. */
+async function whyNotGreen({ platform, signUps, secondPort }: World, goal: Goal): Promise<string | undefined> {
   const token = (await readFile(join(platform.data, 'secrets', 'admin-token'), 'utf8')).trim();
   const answer = await platform.ask('api', '/v1/gateways', { headers: { authorization: `Bearer ${token}` } }).catch(() => undefined);
   if (answer?.status !== 200) return `the list of gateways, which the api answered with ${answer?.status ?? 'nothing'}`;
-  const gateways = answer.json<{ items: { id: string; inSync: boolean }[] }>().items;
+  const { items: gateways, epoch, revision } = answer.json<GatewayList>();
   if (gateways.length !== 2) return `two gateways in the list, where ${gateways.length} were`;
-  const behind = gateways.filter(({ inSync }) => !inSync).map(({ id }) => id);
-  if (behind.length > 0) return `routes in sync on ${behind.join(', ')}`;
+  if (goal.routes?.epoch !== epoch) goal.routes = { epoch, revision };
+  const wanted = goal.routes;
+  const behind = gateways.filter((gateway) => gateway.epoch !== epoch || gateway.appliedRevision < wanted.revision).map(({ id }) => id);
+  if (behind.length > 0) return `routes up to revision ${wanted.revision} on ${behind.join(', ')}`;
   const ready = await Promise.all(platform.processNames.map(async (name) => ({ name, isReady: await platform.isReady(name) })));
   const unready = ready.filter(({ isReady }) => !isReady).map(({ name }) => name);
   if (unready.length > 0) return `readiness of ${unready.join(', ')}`;
