@@ -45,6 +45,10 @@ Every setting is a flag or an environment variable; the flag wins. An address th
 environment only, as every user of a machine can read the arguments of its processes. A missing or wrong setting ends the
 program at its start with a message that names it.
 
+A variable that is empty counts as not set, and an empty value of a flag is a value. So \`BURGAGE_STORE=\` and
+\`BURGAGE_EVENTS=\` mean the files in the data folder, as without them; \`--store ''\` is refused. The lines
+\`opening the store\` and \`opening the events\` of a service's log name the engine that is used.
+
 Services find each other by \`unix:/path\`, \`host:port\`, \`address:port,address:port\` for replicas, or \`dns:///name:port\`.
 Over TCP they speak mutual TLS: each needs \`--tls-ca\`, \`--tls-cert\` and \`--tls-key\`, with a certificate that names its
 service (\`spiffe://burgage/service/<name>\`, \`<name>.burgage.internal\`). \`npm run start:mesh\` makes such certificates

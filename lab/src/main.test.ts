@@ -69,9 +69,11 @@ test.each([
   [['up'], 'up: got no name, expected some of nats, mongo,'],
   [['status', 'nats'], 'status: got nats, expected nothing after it'],
   [['stauts'], 'stauts: is no command; did you mean status?'],
+  [['--x'], '--x: is no option; expected --help, or install, up, down, status'],
+  [['up', 'nats', '--port=1'], '--port=1: is no option; expected --help, or install, up, down, status'],
 ])('%j is an error that says what was meant, and makes nothing', async (args, message) => {
   const { code, stdout, stderr } = await lab(args);
-  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain(`error: ${message}`);
   expect(existsSync(join(cache, 'locks'))).toBe(false);
 });

@@ -52,6 +52,11 @@ async function main([command, ...words]: readonly string[]): Promise<void> {
     process.stdout.write(usage);
     return;
   }
+  const option = [command, ...words].find((word) => word.startsWith('-'));
+  if (option !== undefined)
+    throw new BurgageError('command_invalid', {
+      message: `${option}: is no option; expected --help, or ${Object.keys(commands).join(', ')}`,
+    });
   const run = Object.hasOwn(commands, command) ? commands[command] : undefined;
   if (run !== undefined) return await run(words);
   const meant = nearest(command, Object.keys(commands));

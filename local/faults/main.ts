@@ -4,9 +4,11 @@ import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { type FaultProxy, type RunningServer, startServer, Toxiproxy } from '@burgage/lab';
+import { runMain } from '@burgage/runtime';
 import { meshKind } from '../stories/mesh-kind.ts';
 import { Platform, until } from '../stories/platform.ts';
-import { type Fault, faults } from './faults.ts';
+import { chosenFaults, usage } from './choice.ts';
+import type { Fault } from './faults.ts';
 import { SignUps } from './sign-ups.ts';
 import { type Row, table } from './table.ts';
 import { Traffic } from './traffic.ts';
@@ -23,12 +25,8 @@ const endedWithinMs = 20_000;
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const sleep = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
 
-async function main(): Promise<void> {
-  const wanted = process.argv.slice(2);
-  const unknown = wanted.filter((name) => !faults.some((fault) => fault.name === name));
-  if (unknown.length > 0)
-    throw new Error(`unknown fault ${unknown.join(', ')}; expected some of ${faults.map(({ name }) => `"${name}"`).join(', ')}`);
-  const chosen = wanted.length === 0 ? faults : faults.filter(({ name }) => wanted.includes(name));
+async function main(argv: readonly string[]): Promise<void> {
+  const chosen = chosenFaults(argv);
   await using closing = new AsyncDisposableStack();
   const adopt = async (starting: Promise<RunningServer>): Promise<RunningServer> => {
     const server = await starting;
@@ -73,11 +71,9 @@ async function main(): Promise<void> {
   say(`\n${table(rows)}`);
   say(
     '\nfailed: refused or answered 5xx by every gateway, of requests to live tenants · broken off: in flight on a gateway that was killed' +
-      '\nstarted: sign-ups that were acknowledged in that time · ended as they may: live, or failed with nothing left · green: from the end of the fault until all replicas are ready, the gateways in sync and a new sign-up live',
+      '\nstarted: sign-ups that were acknowledged in that time · ended as they may: live, or failed with nothing left · green: from the end of the fault until all replicas are ready, the gateways where the routes were then, and a new sign-up live',
   );
-  const bad = rows.filter((row) => row.complaints.length > 0);
-  for (const { fault, complaints } of bad) say(`FAILED ${fault}: ${complaints.join('; ')}`);
-  process.exitCode = bad.length === 0 ? 0 : 1;
+  process.exitCode = rows.every(({ complaints }) => complaints.length === 0) ? 0 : 1;
 }
 
 interface World {
@@ -100,7 +96,17 @@ async function suffer(fault: Fault, world: World): Promise<Row> {
   await sleep(beforeMs);
   await fault.strike(world);
   const endedMs = performance.now();
-  const green = await until('green', () => isGreen(world), 60_000).then(
+  let notGreen: string | undefined;
+  const goal: Goal = {};
+  const green = await until(
+    'green',
+    async () => {
+      const problem = await whyNotGreen(world, goal);
+      notGreen = problem ?? notGreen;
+      return problem === undefined;
+    },
+    60_000,
+  ).then(
     () => true,
     () => false,
   );
@@ -120,7 +126,9 @@ async function suffer(fault: Fault, world: World): Promise<Row> {
     ...(requests.brokenOff > 0 && !fault.killsAGateway && !fault.stopsTheApp ? [`${requests.brokenOff} requests were broken off`] : []),
     ...(endings.lost.length > 0 ? [`acknowledged and lost: ${endings.lost.join(', ')}`] : []),
     ...(endings.running.length > 0 ? [`stuck: ${endings.running.join(', ')}`] : []),
-    ...(!green || greenMs > greenWithinMs ? [`green only after ${(greenMs / 1_000).toFixed(1)} s`] : []),
+    ...(!green || greenMs > greenWithinMs
+      ? [`${green ? 'green only' : 'not green'} after ${(greenMs / 1_000).toFixed(1)} s; last of all it waited for: ${notGreen}`]
+      : []),
     ...(asked.acknowledged === 0 ? ['no sign-up was acknowledged'] : []),
   ];
   return {
@@ -136,22 +144,41 @@ async function suffer(fault: Fault, world: World): Promise<Row> {
   };
 }
 
-/** Every process is ready, both gateways follow the registry, and whoever signs up goes live. */
-async function isGreen({ platform, signUps, secondPort }: World): Promise<boolean> {
+/**
+ * Where the routes were at the first look after the fault. Sign-ups go on, so that at no later look need a gateway have
+ * all that there is at that moment.
+ */
+interface Goal {
+  routes?: { readonly epoch: string; readonly revision: number };
+}
+
+interface GatewayList {
+  readonly items: readonly { readonly id: string; readonly epoch: string; readonly appliedRevision: number }[];
+  readonly epoch: string;
+  readonly revision: number;
+}
+
+/** Which of these does not hold yet: every process is ready, both gateways have come to the goal, and whoever signs up goes live. */
+async function whyNotGreen({ platform, signUps, secondPort }: World, goal: Goal): Promise<string | undefined> {
   const token = (await readFile(join(platform.data, 'secrets', 'admin-token'), 'utf8')).trim();
   const answer = await platform.ask('api', '/v1/gateways', { headers: { authorization: `Bearer ${token}` } }).catch(() => undefined);
-  if (answer?.status !== 200) return false;
-  const gateways = answer.json<{ items: { inSync: boolean }[] }>().items;
-  if (gateways.length !== 2 || !gateways.every(({ inSync }) => inSync)) return false;
-  const ready = await Promise.all(platform.processNames.map((name) => platform.isReady(name)));
-  if (!ready.every((one) => one)) return false;
-  const slug = await signUps.one();
-  if (slug === undefined) return false;
-  return await until(
+  if (answer?.status !== 200) return `the list of gateways, which the api answered with ${answer?.status ?? 'nothing'}`;
+  const { items: gateways, epoch, revision } = answer.json<GatewayList>();
+  if (gateways.length !== 2) return `two gateways in the list, where ${gateways.length} were`;
+  if (goal.routes?.epoch !== epoch) goal.routes = { epoch, revision };
+  const wanted = goal.routes;
+  const behind = gateways.filter((gateway) => gateway.epoch !== epoch || gateway.appliedRevision < wanted.revision).map(({ id }) => id);
+  if (behind.length > 0) return `routes up to revision ${wanted.revision} on ${behind.join(', ')}`;
+  const ready = await Promise.all(platform.processNames.map(async (name) => ({ name, isReady: await platform.isReady(name) })));
+  const unready = ready.filter(({ isReady }) => !isReady).map(({ name }) => name);
+  if (unready.length > 0) return `readiness of ${unready.join(', ')}`;
+  const signedUp = await signUps.one();
+  if (signedUp === undefined) return 'a sign-up that is acknowledged';
+  const live = await until(
     'the new tenant is live on both gateways',
     async () => {
       const statuses = await Promise.all(
-        [platform.port, secondPort].map((port) => platform.askOn(port, slug, '/healthz').catch(() => undefined)),
+        [platform.port, secondPort].map((port) => platform.askOn(port, signedUp.slug, '/healthz').catch(() => undefined)),
       );
       return statuses.every((status) => status?.status === 200);
     },
@@ -160,6 +187,7 @@ async function isGreen({ platform, signUps, secondPort }: World): Promise<boolea
     () => true,
     () => false,
   );
+  return live ? undefined : `tenant ${signedUp.slug} live on both gateways (operation ${signedUp.operationId})`;
 }
 
 /** The server's address with the proxy's port in it. */
@@ -167,4 +195,4 @@ function throughProxy(url: string, port: number): string {
   return url.replace(/:\d+(?=\/|\?|$)/, `:${port}`);
 }
 
-await main();
+await runMain(usage, main);

@@ -69,11 +69,11 @@ export class SignUps {
     return this.#acknowledged.length;
   }
 
-  /** One more now; answers with the slug where it was acknowledged. */
-  async one(): Promise<string | undefined> {
+  /** One more now; undefined where it was not acknowledged. */
+  async one(): Promise<Acknowledged | undefined> {
     const before = this.#acknowledged.length;
     await this.#signUp();
-    return this.#acknowledged.length > before ? this.#acknowledged.at(-1)?.slug : undefined;
+    return this.#acknowledged.length > before ? this.#acknowledged.at(-1) : undefined;
   }
 
   /** How those after the first `since` stand. */

@@ -16,6 +16,7 @@ export interface Row {
 
 const head = ['fault', 'requests', 'failed', 'broken off', 'sign-ups asked', 'operations started', 'ended as they may', 'green after', ''];
 
+/** Numbers to the right; the fault, and what is to be said of it, to the left. */
 export function table(rows: readonly Row[]): string {
   const cells = rows.map((row) => [
     row.fault,
@@ -26,14 +27,16 @@ export function table(rows: readonly Row[]): string {
     String(row.started),
     String(row.ended),
     `${(row.greenMs / 1_000).toFixed(1)} s`,
-    row.complaints.length === 0 ? 'ok' : 'FAILED',
+    row.complaints.length === 0 ? 'ok' : `FAILED: ${row.complaints.join('; ')}`,
   ]);
   const all = [head, ...cells];
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
   return all
     .map((row) =>
       row
-        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+        .map((cell, column) =>
+          column === 0 || column === head.length - 1 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+        )
         .join('  ')
         .trimEnd(),
     )

@@ -1,6 +1,6 @@
 // `npm start`: Burgage on one machine. Takes the data folder, starts every process, says where, and stops them in order.
 import { join, resolve } from 'node:path';
-import { createLogger, type LogLevel, readSettings, runMain, usageOf } from '@burgage/runtime';
+import { createLogger, inNameOf, type LogLevel, readSettings, runMain, usageOf } from '@burgage/runtime';
 import { type Catalog, loadCatalog } from '@burgage/tenancy';
 import { type DataFolder, openDataFolder } from './data-folder.ts';
 import { assertPortFree, freePort } from './ports.ts';
@@ -30,7 +30,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const catalog = await loadCatalog(catalogName, join(repository, 'catalogs'), { appEntry: true });
   const data = await openDataFolder(resolve(here, settings.data));
   try {
-    await assertPortFree(settings.host, settings.port);
+    await inNameOf(startSettings, () => assertPortFree(settings.host, settings.port));
     const cli = settings.data === '.burgage' ? 'npx burgage' : `npx burgage --data ${data.paths.root}`;
     await run({ ...settings, catalog: catalogName, cli }, catalog, data);
   } finally {

@@ -6,6 +6,7 @@ import { createDevelopmentCa, createRpcClient, readTlsIdentity, type TlsFiles } 
 import {
   type Component,
   createLogger,
+  inNameOf,
   type LogLevel,
   readSettings,
   runMain,
@@ -52,7 +53,9 @@ async function main(argv: readonly string[]): Promise<void> {
       message: `--second-port: got ${settings.secondPort}, which --port has, expected another one.`,
     });
   }
-  for (const port of [settings.port, settings.secondPort]) await assertPortFree(settings.host, port);
+  for (const name of ['port', 'secondPort'] as const) {
+    await inNameOf({ ...meshSettings, port: meshSettings[name] }, () => assertPortFree(settings.host, settings[name]));
+  }
   const server = async (name: ServerName, given: string | undefined): Promise<string> => {
     if (given !== undefined) return given;
     const started: RunningServer = await startServer(name, {}, { folder: join(data.paths.root, 'lab', name), say });

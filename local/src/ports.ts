@@ -1,6 +1,6 @@
 // Loopback ports: whether one is free, and free ones that nobody uses yet.
 import { type AddressInfo, createServer } from 'node:net';
-import { BurgageError } from '@burgage/contracts';
+import { fieldError } from '@burgage/contracts';
 
 /** Binds and lets go again. Answers with the port: `port` itself, or a free one where it is 0. */
 async function tryPort(host: string, port: number): Promise<number> {
@@ -14,21 +14,16 @@ async function tryPort(host: string, port: number): Promise<number> {
   });
 }
 
-/** @throws BurgageError `port_taken`, or `config_invalid` where this user may not bind the port. */
+/** @throws BurgageError `port_taken` (port), or `config_invalid` (host or port) where this user may not listen there. */
 export async function assertPortFree(host: string, port: number): Promise<void> {
   try {
     await tryPort(host, port);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'EADDRINUSE')
-      throw new BurgageError('port_taken', { message: `Port ${port} on ${host} is in use by another program.`, cause: error });
+    if (code === 'EADDRINUSE') throw fieldError('port_taken', 'port', `${host}:${port} is in use by another program`, error);
     if (code === 'EACCES')
-      throw new BurgageError('config_invalid', {
-        message: `--port: this user may not listen on port ${port}, expected one from 1024 on.`,
-        cause: error,
-      });
-    if (code === 'EADDRNOTAVAIL')
-      throw new BurgageError('config_invalid', { message: `--host: got ${host}, expected an address of this machine.`, cause: error });
+      throw fieldError('config_invalid', 'port', `this user may not listen on port ${port}, expected one from 1024 on`, error);
+    if (code === 'EADDRNOTAVAIL') throw fieldError('config_invalid', 'host', `got ${host}, expected an address of this machine`, error);
     throw error;
   }
 }

@@ -54,8 +54,11 @@ export const meshSettings = defineSettings({
   },
   data: { ...startSettings.data, default: '.burgage-mesh' },
   ...storeSettings,
-  store: { ...storeSettings.store, description: `${storeSettings.store.description}; without it FerretDB from the lab` },
-  events: { ...eventsSettings.events, description: `${eventsSettings.events.description}; without it NATS from the lab` },
+  store: {
+    ...storeSettings.store,
+    description: `${storeSettings.store.description}; without it FerretDB from the lab, on loopback and without authentication`,
+  },
+  events: { ...eventsSettings.events, description: `${eventsSettings.events.description}; without it NATS from the lab, likewise` },
 });
 
 export const controlSettings = defineSettings({

@@ -36,7 +36,8 @@ async function allEnded(of: Platform, count: number): Promise<readonly TenantVie
 
 /** Each tenant answers, was provisioned by one operation and got one mail. */
 async function expectLiveOnce(of: Platform, tenants: readonly TenantView[]): Promise<void> {
-  for (const { slug } of tenants) expect((await of.ask(slug, '/')).status).toBe(200);
+  // A gateway may still be on its way back to the registry: then an operation does not wait for it for long.
+  for (const { slug } of tenants) await until(`${slug} is served`, async () => (await of.ask(slug, '/')).status === 200);
   expect(tenants.every(({ state }) => state === 'active')).toBe(true);
   expect((await operationsOf(of)).map(({ tenant }) => tenant.id).sort()).toEqual(tenants.map(({ id }) => id).sort());
   const mails = (await readdir(join(of.data, 'mail'))).filter((name) => name.endsWith('.eml'));

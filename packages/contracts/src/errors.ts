@@ -81,7 +81,7 @@ export const errorCatalogue = {
   route_file_invalid: { ...caller, grpc: 'INVALID_ARGUMENT', http: 422, sentence: 'The route file has an error.', advice: 'Correct the line that the error names.' },
   data_folder_newer: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'The data folder was written by a newer version of Burgage.', advice: 'Start that version, or use another data folder.' },
   data_folder_in_use: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'Another Burgage runs on this data folder.', advice: 'Stop it, or use another folder with --data.' },
-  port_taken: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'The port is in use by another program.', advice: 'Stop that program, or choose another port with --port.' },
+  port_taken: { ...caller, grpc: 'FAILED_PRECONDITION', http: 409, sentence: 'The port is in use by another program.', advice: 'Stop that program, or choose another port in the setting that the error names.' },
   not_running: { ...caller, grpc: 'UNAVAILABLE', http: 503, sentence: 'No Burgage runs on this data folder.', advice: 'Start it with npm start, or name its folder with --data.' },
 
   // What the gateway answers end users with.
@@ -173,9 +173,14 @@ export function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(errorCatalogue, code);
 }
 
+/** An error about one field. */
+export function fieldError(code: ErrorCode, field: string, description: string, cause?: unknown): BurgageError {
+  return new BurgageError(code, { message: `${field}: ${description}`, fields: [{ field, description }], cause });
+}
+
 /** `invalid_argument` for one field. */
 export function invalidField(field: string, description: string): BurgageError {
-  return new BurgageError('invalid_argument', { message: `${field}: ${description}`, fields: [{ field, description }] });
+  return fieldError('invalid_argument', field, description);
 }
 
 /** True when `error` is of the catalogue, and of one of `codes` where any are given. */

@@ -26,9 +26,28 @@ describe('the number of replicas', () => {
   });
 });
 
-describeWithLab('openEvents', ['nats'], (lab) => {
-  const logger = createLogger({ service: 'test', level: 'error' });
+const logger = createLogger({ service: 'test', level: 'error' });
 
+test('an empty variable is no address, an empty flag is one that is not valid', () => {
+  expect(readSettings(eventsSettings, { argv: [], env: { BURGAGE_EVENTS: '' } }).events).toBeUndefined();
+  expect(() => readSettings(eventsSettings, { argv: ['--events', ''], env: {} })).toThrow('--events: "" is not valid: expected an address');
+});
+
+test('an address that is none of NATS is refused in the name of the flag and the variable, without its password', async () => {
+  const url = 'nats://one:4222,nats://me:hunter2@two/path';
+  const error: unknown = await openEvents({ url, file: '', logger }).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({
+    code: 'config_invalid',
+    message: expect.stringMatching(/^--events \(BURGAGE_EVENTS\): server 2 is not an address of NATS, expected nats:/),
+  });
+  expect(String(error)).not.toContain('hunter2');
+});
+
+test('a name that does not resolve is a server that is away', async () => {
+  await expect(openEvents({ url: 'nats://no-such-host.invalid', file: '', logger })).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+describeWithLab('openEvents', ['nats'], (lab) => {
   test('asks the server for the number of replicas that is given, and for none where none is', async () => {
     const { url } = lab.server('nats');
     await (await openEvents({ url, file: '', logger })).close();

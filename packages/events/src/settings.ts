@@ -1,6 +1,6 @@
 // Which engine carries the events: NATS JetStream where an address is given, a file in the data folder otherwise.
 import { dirname } from 'node:path';
-import { defineSettings, type Logger, privateFolder } from '@burgage/runtime';
+import { defineSettings, inNameOf, type Logger, privateFolder } from '@burgage/runtime';
 import { z } from 'zod';
 import type { Events } from './port.ts';
 
@@ -41,14 +41,16 @@ export interface EventsPlace {
   readonly logger: Logger;
 }
 
-/** @throws BurgageError as `openNatsEvents` and `openEmbeddedEvents`; `config_invalid` where the file's folder cannot be made. */
+/** @throws BurgageError as `openNatsEvents` and `openEmbeddedEvents`, naming the setting; `config_invalid` where the file's folder cannot be made. */
 export async function openEvents({ url, replicas, file, logger }: EventsPlace): Promise<Events> {
   logger.info({ engine: url === undefined ? 'embedded' : 'nats' }, 'opening the events');
   // Loaded when needed: whoever uses one engine pays nothing for the other.
   if (url !== undefined) {
     const { openNatsEvents } = await import('./nats/nats.ts');
     // None given is not 1: what somebody has changed by hand stays.
-    return await openNatsEvents({ url, logger, ...(replicas === undefined ? {} : { replicas }) });
+    const given = replicas === undefined ? {} : { replicas };
+    const names = { url: eventsSettings.events, replicas: eventsSettings.eventsReplicas };
+    return await inNameOf(names, () => openNatsEvents({ url, logger, ...given }));
   }
   await privateFolder('data', dirname(file));
   return await (await import('./embedded/embedded.ts')).openEmbeddedEvents({ file, logger });

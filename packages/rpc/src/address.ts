@@ -1,7 +1,7 @@
 // Where servers listen and clients find them: Unix sockets, TCP ports, and several replicas behind one name.
 import { chmod, lstat, unlink } from 'node:fs/promises';
 import { connect, isIP } from 'node:net';
-import { BurgageError } from '@burgage/contracts';
+import { type BurgageError, fieldError } from '@burgage/contracts';
 
 /** Where a server listens. */
 export type Address =
@@ -105,11 +105,11 @@ function parseUnix(text: string): Address & { kind: 'unix' } {
 export async function claimSocketPath(path: string): Promise<void> {
   const file = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
-    throw new BurgageError('config_invalid', { message: `unix:${path} cannot be looked at (${error.code}).`, cause: error });
+    throw fieldError('config_invalid', 'address', `unix:${path} cannot be looked at (${error.code})`, error);
   });
   if (file === undefined) return;
-  if (!file.isSocket()) throw new BurgageError('port_taken', { message: `unix:${path} is a file that is not a socket; it is left alone.` });
-  if (await isListening(path)) throw new BurgageError('port_taken', { message: `Another process listens on unix:${path}.` });
+  if (!file.isSocket()) throw fieldError('port_taken', 'address', `unix:${path} is a file that is not a socket; it is left alone`);
+  if (await isListening(path)) throw fieldError('port_taken', 'address', `another process listens on unix:${path}`);
   await unlink(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
   });
@@ -139,6 +139,5 @@ export function unprotected(text: string): BurgageError {
 }
 
 function invalid(text: string, expected: string): BurgageError {
-  const description = `${JSON.stringify(text)} is not valid: expected ${expected}`;
-  return new BurgageError('config_invalid', { message: `address: ${description}`, fields: [{ field: 'address', description }] });
+  return fieldError('config_invalid', 'address', `${JSON.stringify(text)} is not valid: expected ${expected}`);
 }

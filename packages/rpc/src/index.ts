@@ -1,4 +1,5 @@
 // gRPC between the services: one way to make a server and one way to make a client.
+export { listenAddressFrom, targetFrom } from './address-settings.ts';
 export { createRpcClient, type RpcClientOptions } from './client.ts';
 export { createDevelopmentCa, type DevelopmentCa, type DevelopmentCaOptions } from './development-ca.ts';
 export { implement, type RpcImplementation } from './implement.ts';

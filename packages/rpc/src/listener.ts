@@ -1,6 +1,6 @@
 // Connections as a server takes them: from a Unix socket as they are, from TCP those of a service with a certificate.
 import { createServer, type Server, type Socket } from 'node:net';
-import { BurgageError } from '@burgage/contracts';
+import { fieldError } from '@burgage/contracts';
 import type { Clock } from '@burgage/runtime';
 import { type Address, claimSocketPath, closeSocketToOthers, formatAddress, unprotected } from './address.ts';
 import { createMutualTlsServer } from './mutual-tls-server.ts';
@@ -69,8 +69,8 @@ function bind(server: Server, wanted: Address): Promise<Address> {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const place = formatAddress(wanted);
       const taken = error.code === 'EADDRINUSE';
-      const message = taken ? `${place} is in use by another program.` : `The server cannot listen on ${place}: ${error.message}`;
-      reject(new BurgageError(taken ? 'port_taken' : 'config_invalid', { message, cause: error }));
+      const description = taken ? `${place} is in use by another program` : `the server cannot listen on ${place}: ${error.message}`;
+      reject(fieldError(taken ? 'port_taken' : 'config_invalid', 'address', description, error));
     });
     server.listen(wanted.kind === 'unix' ? { path: wanted.path } : { host: wanted.host, port: wanted.port }, () => {
       const bound = server.address();

@@ -1,7 +1,7 @@
 // Certificates and keys in PEM files, with errors that name the setting they come from.
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { BurgageError } from '@burgage/contracts';
+import { BurgageError, fieldError } from '@burgage/contracts';
 
 /** The certificates in `text`, in their order. @throws BurgageError `config_invalid` where there is none, or one is not valid. */
 export function certificatesIn(setting: string, file: string, text: string): [X509Certificate, ...X509Certificate[]] {
@@ -62,5 +62,5 @@ export function shown(file: string): string {
 
 /** `config_invalid` for one setting. */
 export function invalidSetting(field: string, description: string, cause?: unknown): BurgageError {
-  return new BurgageError('config_invalid', { message: `${field}: ${description}`, fields: [{ field, description }], cause });
+  return fieldError('config_invalid', field, description, cause);
 }

@@ -127,7 +127,10 @@ test('the settings are given all three or none', async () => {
     code: 'config_invalid',
     message: '--tls-cert: is missing; expected --tls-ca, --tls-cert and --tls-key together, or none of them',
   });
-  await expect(read(['--tls-ca', caFile])).rejects.toMatchObject({ fields: [{ field: '--tls-cert' }, { field: '--tls-key' }] });
+  await expect(read(['--tls-ca', caFile])).rejects.toMatchObject({
+    message: '--tls-cert and --tls-key: are missing; expected --tls-ca, --tls-cert and --tls-key together, or none of them',
+    fields: [{ field: '--tls-cert' }, { field: '--tls-key' }],
+  });
 });
 
 function systemClockNow() {

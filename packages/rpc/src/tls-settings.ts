@@ -32,9 +32,9 @@ export async function tlsFrom(
   const values = { '--tls-ca': caFile, '--tls-cert': certFile, '--tls-key': keyFile };
   const missing = Object.entries(values).flatMap(([flag, value]) => (value === undefined ? [flag] : []));
   if (missing.length === 3) return undefined;
-  const description = 'is missing; expected --tls-ca, --tls-cert and --tls-key together, or none of them';
+  const expected = 'expected --tls-ca, --tls-cert and --tls-key together, or none of them';
   throw new BurgageError('config_invalid', {
-    message: `${missing.join(' and ')}: ${description}`,
-    fields: missing.map((field) => ({ field, description })),
+    message: `${missing.join(' and ')}: ${missing.length === 1 ? 'is' : 'are'} missing; ${expected}`,
+    fields: missing.map((field) => ({ field, description: `is missing; ${expected}` })),
   });
 }

@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { asBurgageError, BurgageError } from '@burgage/contracts';
+import { asBurgageError, BurgageError, fieldError } from '@burgage/contracts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import type { Component } from './process.ts';
@@ -42,7 +42,7 @@ export interface AdminServerOptions {
 /**
  * Serves /metrics, /healthz (the process lives), /readyz (503 and the reasons while it cannot work) and `routes`.
  * Errors are problem+json (RFC 9457). @throws BurgageError `config_invalid` where a route needs a token and there is none;
- * `start` throws `port_taken`.
+ * `start` throws `port_taken` (adminPort).
  */
 export function createAdminServer(options: AdminServerOptions): Component & { address(): string } {
   const { host = '127.0.0.1', port, metrics, readiness, logger, token } = options;
@@ -173,11 +173,13 @@ function listen(server: Server, host: string, port: number): Promise<void> {
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(
         error.code === 'EADDRINUSE'
-          ? new BurgageError('port_taken', { message: `${host}:${port} is in use by another program.`, cause: error })
-          : new BurgageError('config_invalid', {
-              message: `The admin server cannot listen on ${host}:${port} (${error.code ?? error.message}).`,
-              cause: error,
-            }),
+          ? fieldError('port_taken', 'adminPort', `${host}:${port} is in use by another program`, error)
+          : fieldError(
+              'config_invalid',
+              'adminPort',
+              `the admin server cannot listen on ${host}:${port} (${error.code ?? error.message})`,
+              error,
+            ),
       );
     });
     server.listen({ host, port }, resolve);

@@ -11,6 +11,7 @@ export * from './process.ts';
 export * from './random.ts';
 export * from './readiness.ts';
 export * from './service-main.ts';
+export * from './setting-errors.ts';
 export * from './settings.ts';
 export * from './traceparent.ts';
 export * from './tracing.ts';

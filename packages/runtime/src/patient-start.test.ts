@@ -1,5 +1,8 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { BurgageError } from '@burgage/contracts';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from './clock.ts';
 import { createLogger } from './logger.ts';
 import { startPatiently } from './patient-start.ts';
@@ -73,4 +76,29 @@ test('what a failed try opened is closed before the next, even where its compone
   await patient.stop();
   await patient.stop();
   expect(story).toEqual(['stopped 1', 'closed 1', 'waiting: no store', 'started', 'stopped 2', 'closed 2']);
+});
+
+test('what is missing is logged once, and once more each time that it is something else', async () => {
+  const clock = new ManualClock();
+  const folder = mkdtempSync(join(tmpdir(), 'burgage-patient-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const log = join(folder, 'log');
+  const reasons = ['no store', 'no store', 'no events', 'no events', 'no store'];
+  const patient = startPatiently({
+    name: 'p',
+    clock,
+    random: seededRandom(1),
+    logger: createLogger({ service: 'test', level: 'warn', destination: log }),
+    onWaiting: () => {},
+    build: async () => {
+      const message = reasons.shift();
+      if (message !== undefined) throw new BurgageError('unavailable', { message });
+      return { name: 'c', start: async () => {}, stop: async () => {} };
+    },
+  });
+  const started = patient.start();
+  await clock.advance(20_000);
+  await started;
+  const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line).err.message)).toEqual(['no store', 'no events', 'no store']);
 });

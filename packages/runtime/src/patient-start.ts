@@ -26,7 +26,7 @@ interface Running<C> {
 
 /**
  * A component that is built when it starts, and as often as building or starting it fails with `unavailable`, until it
- * is told to stop. Every other error is thrown as it is. What is missing is logged once.
+ * is told to stop. Every other error is thrown as it is. What is missing is logged once, and again when it is something else.
  */
 export function startPatiently<C extends Component>(options: PatientStart<C>): Component & { current(): C | undefined } {
   const { name, clock, random, logger, onWaiting } = options;
@@ -36,6 +36,7 @@ export function startPatiently<C extends Component>(options: PatientStart<C>): C
     name,
     start: async (signal) => {
       const startedAtMs = clock.monotonicMs();
+      let missing: string | undefined;
       for (let tries = 1; ; tries++) {
         try {
           running = await attempt(options, signal);
@@ -43,7 +44,8 @@ export function startPatiently<C extends Component>(options: PatientStart<C>): C
           return;
         } catch (error) {
           if (!isBurgageError(error, 'unavailable')) throw error;
-          if (tries === 1) logger.warn({ err: error }, 'waiting until what this service needs has come');
+          if (error.message !== missing) logger.warn({ err: error }, 'waiting until what this service needs has come');
+          missing = error.message;
           onWaiting(error.message);
           const boundMs = Math.min(waitMs.first * 2 ** (tries - 1), waitMs.longest);
           await clock.sleep(boundMs * (0.5 + random.float() / 2), signal);

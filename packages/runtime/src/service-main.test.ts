@@ -16,7 +16,7 @@ afterEach(() => {
 });
 
 /** A service that needs a file; what is in it says how building and starting end. It tells what it does on its output. */
-async function startService(): Promise<Service> {
+async function startService(wantedAdminPort?: number): Promise<Service> {
   const script = join(folder, 'service.ts');
   const need = join(mkdtempSync(join(folder, 'need-')), 'need');
   const source = (name: string) => JSON.stringify(join(import.meta.dirname, name));
@@ -46,7 +46,7 @@ async function startService(): Promise<Service> {
        },
      });`,
   );
-  const adminPort = await freePort();
+  const adminPort = wantedAdminPort ?? (await freePort());
   const env = { ...process.env, NEED: need };
   const child = spawn(process.execPath, [script, '--admin-port', String(adminPort)], { stdio: ['ignore', 'pipe', 'pipe'], env });
   children.push(child);
@@ -106,7 +106,7 @@ async function eventually(holds: () => boolean | Promise<boolean>): Promise<void
 
 const waiting = 'waiting until what this service needs has come';
 
-test('a service whose dependency is down waits, says so once in the log and on /readyz, and goes on when it comes', async () => {
+test('a service whose dependency is down waits, says so once for each thing that is missing in the log, and on /readyz, and goes on when it comes', async () => {
   const { child, put, said, logged, ready, exit } = await startService();
   await eventually(() => said().filter((line) => line === 'closed').length >= 2);
   expect(await ready()).toEqual({
@@ -120,8 +120,10 @@ test('a service whose dependency is down waits, says so once in the log and on /
   put('fine');
   await eventually(() => said().includes('started'));
   await eventually(async () => JSON.stringify(await ready()).includes('"status":200'));
-  expect(logged(waiting)).toHaveLength(1);
-  expect(logged(waiting)[0]).toMatchObject({ level: 'warn', err: { message: 'store: the file is not there' } });
+  expect(logged(waiting)).toMatchObject([
+    { level: 'warn', err: { message: 'store: the file is not there' } },
+    { level: 'warn', err: { message: 'store: the start is not there' } },
+  ]);
   expect(logged('what was missing has come')).toHaveLength(1);
   expect(logged('fake serves')).toMatchObject([{ address: 'here' }]);
 
@@ -151,4 +153,18 @@ test('any other error ends the process with its sentence, while it waits too', a
     'error: file: got nonsense, expected sense\n  Correct the flag or environment variable that the error names. [config_invalid]\n',
   );
   expect(said().at(-1)).toBe('closed');
+});
+
+test('a port that is taken is named by its own flag and variable', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const { errors, exit } = await startService(port);
+  expect(await exit).toBe(1);
+  expect(errors()).toMatch(
+    new RegExp(
+      `^error: --admin-port \\(BURGAGE_ADMIN_PORT\\): 127\\.0\\.0\\.1:${port} is in use by another program\\n.*\\[port_taken\\]\\n$`,
+    ),
+  );
+  server.close();
 });

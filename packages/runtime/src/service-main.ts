@@ -9,6 +9,7 @@ import { startPatiently } from './patient-start.ts';
 import { type Component, runProcess } from './process.ts';
 import { systemRandom } from './random.ts';
 import { Readiness } from './readiness.ts';
+import { inNameOf } from './setting-errors.ts';
 import { defineSettings, describeSettings, readSettings, type SettingsDefinition, type SettingsOf, usageOf } from './settings.ts';
 import { startTracing } from './tracing.ts';
 
@@ -75,6 +76,11 @@ export async function runService<const D extends SettingsDefinition>({
       return;
     }
     logger.info({ settings: describeSettings(definition, settings) }, 'settings');
+    /** What a component refuses by the name that a setting has here is said of the setting. */
+    const named = (component: Component): Component => ({
+      ...component,
+      start: (signal) => inNameOf(definition, () => component.start(signal)),
+    });
     const readiness = new Readiness();
     readiness.set(name, false, 'starting');
     const tracing = await startTracing({ service: name, env: process.env });
@@ -92,8 +98,8 @@ export async function runService<const D extends SettingsDefinition>({
       logger,
       components: [
         tracing,
-        admin,
-        service,
+        named(admin),
+        named(service),
         {
           name: 'readiness',
           start: async () => {
@@ -108,7 +114,10 @@ export async function runService<const D extends SettingsDefinition>({
   });
 }
 
-/** Runs `main` with this process's arguments, or shows `usage` for --help or -h. An error is said as a sentence with its advice; exit code 1. */
+/**
+ * Runs `main` with this process's arguments, or shows `usage` for --help or -h. An error is said as a sentence with its
+ * advice; exit code 1, and 2 for a command line that is not understood (`command_invalid`).
+ */
 export async function runMain(usage: string, main: (argv: readonly string[]) => Promise<void>): Promise<void> {
   const argv = process.argv.slice(2);
   // Nobody may be reading any more, as behind `| head -1`: that is no reason to end.
@@ -122,6 +131,6 @@ export async function runMain(usage: string, main: (argv: readonly string[]) => 
   } catch (error) {
     const advice = isBurgageError(error) ? `\n  ${error.definition.advice} [${error.code}]` : '';
     process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}${advice}\n`);
-    process.exitCode = 1;
+    process.exitCode = isBurgageError(error, 'command_invalid') ? 2 : 1;
   }
 }

@@ -1,6 +1,6 @@
 // Which engine keeps a service's state: MongoDB where an address is given, SQLite in the data folder otherwise.
 import { dirname } from 'node:path';
-import { defineSettings, type Logger, privateFolder } from '@burgage/runtime';
+import { defineSettings, inNameOf, type Logger, privateFolder } from '@burgage/runtime';
 import { z } from 'zod';
 import type { Store } from './port.ts';
 import { type SomeDocumentType, upgradeDocuments } from './upgrade.ts';
@@ -27,7 +27,8 @@ export const upgradeSettings = defineSettings({
       .literal('true')
       .transform(() => true as const)
       .optional(),
-    description: "Store documents of older schema versions in today's shape, say how many, and end; services may run meanwhile",
+    description:
+      "Store documents of older schema versions in today's shape, say how many, and end; newer ones are left alone, services may run meanwhile",
   },
 });
 
@@ -54,11 +55,15 @@ export interface StorePlace {
   readonly logger: Logger;
 }
 
-/** @throws BurgageError as `openMongoStore` and `openSqliteStore`; `config_invalid` where the file's folder cannot be made. */
+/** @throws BurgageError as `openMongoStore` and `openSqliteStore`, but `config_invalid`, naming the setting, for an address that is none, and where the file's folder cannot be made. */
 export async function openStore({ url, database, file, logger }: StorePlace): Promise<Store> {
   logger.info({ engine: url === undefined ? 'sqlite' : 'mongodb' }, 'opening the store');
   // Loaded when needed: whoever uses one engine pays nothing for the other.
-  if (url !== undefined) return await (await import('./mongodb/store.ts')).openMongoStore({ url, database, logger });
+  if (url !== undefined) {
+    const { openMongoStore } = await import('./mongodb/store.ts');
+    const names = { url: storeSettings.store, database: storeSettings.store };
+    return await inNameOf(names, () => openMongoStore({ url, database, logger }));
+  }
   await privateFolder('data', dirname(file));
   return await (await import('./sqlite/store.ts')).openSqliteStore({ file });
 }

@@ -1,6 +1,6 @@
 // The api as one object: wires its handlers to the registry, the provisioner, the store and the gateways.
 import type { AddressInfo } from 'node:net';
-import { BurgageError, ProvisionerService, RegistryService } from '@burgage/contracts';
+import { BurgageError, fieldError, ProvisionerService, RegistryService } from '@burgage/contracts';
 import { createRpcClient, type TlsIdentity } from '@burgage/rpc';
 import type { Clock, Component, Logger, Metrics, Random } from '@burgage/runtime';
 import type { Store } from '@burgage/store';
@@ -54,7 +54,7 @@ const requestTimeoutMs = 30_000;
 /**
  * The only HTTP api. `start` resolves when it listens; it needs neither registry nor provisioner for that. `drain` ends
  * streams of progress (their readers come back elsewhere) and resolves when the last answer is out.
- * `start` throws BurgageError `port_taken`.
+ * `start` throws BurgageError `port_taken` (port).
  */
 export function createApiService(options: ApiServiceOptions): Component & { address(): string } {
   const { host, port, tls, logger, metrics, clock, random } = options;
@@ -139,12 +139,9 @@ export function createApiService(options: ApiServiceOptions): Component & { addr
 }
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): BurgageError {
-  if (error.code === 'EADDRINUSE')
-    return new BurgageError('port_taken', { message: `The api cannot listen on ${host}:${port}: another program does.`, cause: error });
-  return new BurgageError('config_invalid', {
-    message: `The api cannot listen on ${host}:${port} (${error.code ?? error.message}).`,
-    cause: error,
-  });
+  if (error.code === 'EADDRINUSE') return fieldError('port_taken', 'port', `${host}:${port} is in use by another program`, error);
+  const field = error.code === 'EACCES' ? 'port' : 'host';
+  return fieldError('config_invalid', field, `the api cannot listen on ${host}:${port} (${error.code ?? error.message})`, error);
 }
 
 function formatAddress({ address, family, port }: AddressInfo): string {

@@ -3,6 +3,7 @@ import {
   type Component,
   createLogger,
   createMetrics,
+  inNameOf,
   Readiness,
   type RunningProcess,
   readSettings,
@@ -60,7 +61,7 @@ export async function runGatewayAlone(argv: readonly string[]): Promise<RunningP
     origin,
   });
   // Started here: why it does not start is told once, by whoever called.
-  await gateway.start();
+  await inNameOf(aloneSettings, () => gateway.start());
   const started: Component = { ...gateway, start: async () => {} };
   const running = await runProcess({ name: 'gateway', logger, components: [started], drainTimeoutMs: processDrainMs });
   process.stdout.write(`ready gateway http://${gateway.address()} admin http://${gateway.adminAddress()} hosts ${table.hostCount}\n`);

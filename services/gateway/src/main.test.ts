@@ -128,7 +128,7 @@ describe('the gateway alone', () => {
       'an address of another machine',
       '',
       ['--host', '192.0.2.1'],
-      /^error: --host: "192\.0\.2\.1" is no address of this machine \(EADDRNOTAVAIL\)\..*\[config_invalid\]/s,
+      /^error: --host \(BURGAGE_GATEWAY_HOST\): "192\.0\.2\.1" is no address of this machine \(EADDRNOTAVAIL\)\n.*\[config_invalid\]/s,
     ],
     [
       'a token file that is not there',
@@ -166,14 +166,22 @@ describe('the gateway alone', () => {
     expect(ran.err).toMatch(/^error: --admin-port: 18080 is the port of --port too; expected another one\.\n.*\[config_invalid\]/);
   });
 
-  it('does not start on a port that is taken', async () => {
+  it('does not start on a port that is taken, and names the setting of that port', async () => {
     const app = await startApp((_, response) => response.end());
     const routes = join(await temporaryFolder(), 'routes.ndjson');
     await writeFile(routes, '');
-    const ran = runMain('--routes', routes, '--port', app.address.split(':')[1] ?? '');
-    expect((await once(ran.child, 'close'))[0]).toBe(1);
-    expect(ran.err).toMatch(/is in use by another program\..*\[port_taken\]/s);
-    expect(ran.out).toBe('');
+    const taken = app.address.split(':')[1] ?? '';
+    for (const [flag, name] of [
+      ['--port', '--port (BURGAGE_GATEWAY_PORT)'],
+      ['--admin-port', '--admin-port (BURGAGE_GATEWAY_ADMIN_PORT)'],
+    ] as const) {
+      const ports = flag === '--port' ? [flag, taken] : ['--port', '0', flag, taken];
+      const ran = runMain('--routes', routes, ...ports);
+      expect((await once(ran.child, 'close'))[0]).toBe(1);
+      expect(ran.err.startsWith(`error: ${name}: ${app.address} is in use by another program\n`)).toBe(true);
+      expect(ran.err).toContain('[port_taken]');
+      expect(ran.out).toBe('');
+    }
   });
 });
 

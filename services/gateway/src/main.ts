@@ -1,6 +1,6 @@
 // Runs the gateway as a process of its own: beside a registry, or, where --routes is given, alone.
-import { tlsFrom } from '@burgage/rpc';
-import { createLogger, describeSettings, readSettings, runMain, runProcess, usageOf } from '@burgage/runtime';
+import { targetFrom, tlsFrom } from '@burgage/rpc';
+import { createLogger, describeSettings, inNameOf, readSettings, runMain, runProcess, usageOf } from '@burgage/runtime';
 import { processDrainMs } from './defaults.ts';
 import { createGatewayService, runGatewayAlone } from './service.ts';
 import { aloneUsage, checkPorts, readToken, serviceSettings } from './settings.ts';
@@ -19,13 +19,11 @@ async function run(argv: readonly string[]): Promise<void> {
     ...(settings.logFile !== undefined && { destination: settings.logFile }),
   });
   logger.info({ settings: describeSettings(serviceSettings, settings) }, 'settings');
-  const gateway = createGatewayService({
-    ...settings,
-    tls: await tlsFrom(settings, { logger, service: 'gateway' }),
-    internalToken,
-    logger,
-  });
-  await runProcess({ name: 'gateway', logger, components: [gateway], drainTimeoutMs: processDrainMs });
+  const tls = await tlsFrom(settings, { logger, service: 'gateway' });
+  const registry = await targetFrom(serviceSettings.registry, settings.registry, tls);
+  const gateway = createGatewayService({ ...settings, registry, tls, internalToken, logger });
+  const component = { ...gateway, start: () => inNameOf(serviceSettings, () => gateway.start()) };
+  await runProcess({ name: 'gateway', logger, components: [component], drainTimeoutMs: processDrainMs });
   process.stdout.write(`ready gateway http://${gateway.address()} admin http://${gateway.adminAddress()}\n`);
 }
 

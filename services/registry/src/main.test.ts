@@ -87,7 +87,10 @@ describe('the process', () => {
 
   it.each([
     ['a catalog that there is not', ['--catalog', 'nothing-like-it'], '[catalog_invalid]'],
-    ['an address that is none', ['--address', 'nonsense'], '[config_invalid]'],
+    ['an address that is none', ['--address', 'nonsense'], 'error: --address (BURGAGE_REGISTRY_ADDRESS): "nonsense" is not valid'],
+    ['TCP without a certificate', ['--address', '127.0.0.1:0'], 'error: --address (BURGAGE_REGISTRY_ADDRESS): "127.0.0.1:0" is not valid'],
+    ['a database that cannot be', ['--store', 'mongodb://db/a.b'], 'error: --store (BURGAGE_STORE): got "a.b", expected letters'],
+    ['events that are none of NATS', ['--events', 'nats://a/b'], 'error: --events (BURGAGE_EVENTS): server 1 is not an address of NATS'],
     ['a data folder that cannot be', ['--data', '/dev/null'], '[config_invalid]'],
   ])('says so and ends when it is given %s', async (_, args, said) => {
     const { code, stderr } = await ended(run(...args));

@@ -1,5 +1,5 @@
 // The address of a NATS cluster: servers and credentials out of one setting, never a credential in a message.
-import { BurgageError } from '@burgage/contracts';
+import { type BurgageError, fieldError } from '@burgage/contracts';
 
 export interface NatsAddress {
   /** `host:port`. */
@@ -55,7 +55,6 @@ function credentialsOf({ username, password }: URL, index: number): ServerUrl['c
 }
 
 function invalid(index: number): BurgageError {
-  return new BurgageError('config_invalid', {
-    message: `url: server ${index + 1} is not an address of NATS, expected nats://user:password@host:port or tls://…`,
-  });
+  const description = `server ${index + 1} is not an address of NATS, expected nats://user:password@host:port or tls://…`;
+  return fieldError('config_invalid', 'url', description);
 }

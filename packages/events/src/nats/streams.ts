@@ -1,6 +1,6 @@
 // The streams of one namespace: made where they are missing, brought to what is asked for, by any number of processes at once.
 import { isDeepStrictEqual } from 'node:util';
-import { BurgageError } from '@burgage/contracts';
+import { BurgageError, fieldError } from '@burgage/contracts';
 import type { Clock } from '@burgage/runtime';
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
@@ -36,9 +36,7 @@ export function checkLimits(limits: StreamLimits): void {
   ] as const) {
     const value = limits[field];
     if (value !== undefined && !(Number.isInteger(value) && value >= minimum && value <= maximum)) {
-      throw new BurgageError('config_invalid', {
-        message: `${field}: got ${value}, expected a whole number from ${minimum} to ${maximum}`,
-      });
+      throw fieldError('config_invalid', field, `got ${value}, expected a whole number from ${minimum} to ${maximum}`);
     }
   }
 }

@@ -4,12 +4,13 @@ import type { Clock, Logger, Random } from '@burgage/runtime';
 import {
   type Db,
   type DbOptions,
-  MongoClient,
+  type MongoClient,
   type MongoClientOptions,
   MongoNetworkTimeoutError,
   MongoServerSelectionError,
   ReadConcern,
 } from 'mongodb';
+import { Client } from './client.ts';
 import { isUndecided, isUnsent, storeError } from './errors.ts';
 import { checkServerVersion } from './server-version.ts';
 
@@ -224,7 +225,7 @@ function clientOf(url: string): MongoClient {
   const authority = addressForm.exec(url)?.groups?.authority ?? '';
   try {
     // A password with an @ in it would be taken for a host, and be named as such.
-    if (authority !== '' && authority.split('@').length <= 2) return new MongoClient(url, options);
+    if (authority !== '' && authority.split('@').length <= 2) return new Client(url, options);
   } catch {}
   throw invalidField(
     'url',

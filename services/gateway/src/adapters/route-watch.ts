@@ -1,7 +1,7 @@
 // The gateway's end of WatchRoutes: says hello, applies what comes, says how far it is, and begins again when the registry goes.
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { RegistryService, WatchRoutesRequestSchema } from '@burgage/contracts';
+import { isBurgageError, type RegistryService, type WatchRoutesRequestSchema } from '@burgage/contracts';
 import type { RpcClient } from '@burgage/rpc';
 import { type Clock, type Component, Doorbell, type Logger, type Random } from '@burgage/runtime';
 import type { RoutesHeard } from '@burgage/tenancy';
@@ -111,7 +111,7 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
       case 'held':
         logger.error(
           { removed: effect.removed, hosts: effect.hosts, from, epoch: effect.epoch },
-          `snapshot held${begunAnew(from, effect.epoch)}: with it too many hosts would lead to no app any more; the old routes are served until POST /snapshot/accept on the admin port`,
+          `snapshot held${begunAnew(from, effect.epoch)}: with it too many hosts would lead to no app any more; the old routes are served until an operator accepts it with: burgage gateways accept-snapshot ${gatewayId}`,
         );
         break;
       case 'swapped': {
@@ -155,18 +155,22 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
 
   async function follow(): Promise<void> {
     let failures = 0;
+    let problem: string | undefined;
     disconnectedSinceMs = clock.monotonicMs();
     while (!stopping.signal.aborted) {
       try {
         await converse(() => {
           if (failures > 0) logger.info('registry reached');
           failures = 0;
+          problem = undefined;
         });
         failures += 1;
       } catch (error) {
         failures += 1;
-        // Said once, not at every try.
-        if (failures === 1 && !stopping.signal.aborted) logger.warn({ err: error }, 'registry not reached: serving what is known');
+        const before = problem;
+        problem = problemOf(error);
+        // Said once, not at every try; another one is said too.
+        if (problem !== before && !stopping.signal.aborted) logger.warn({ err: error }, `${problem}: serving what is known`);
       }
       const ceilingMs = Math.min(backoffMinMs * 2 ** Math.min(failures - 1, 10), backoffMaxMs);
       await clock.sleep(ceilingMs * (0.5 + random.float() / 2), stopping.signal);
@@ -185,6 +189,12 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     disconnectedSinceMs: () => disconnectedSinceMs,
     ack: () => bell.ring(),
   };
+}
+
+/** Why a conversation did not come to be, or ended. */
+function problemOf(error: unknown): string {
+  if (isBurgageError(error, 'unavailable', 'deadline_exceeded', 'cancelled')) return 'registry not reached';
+  return isBurgageError(error) ? `registry reached, and it answered ${error.code}` : 'conversation with the registry broken off';
 }
 
 /** Why a snapshot came of another epoch than the gateway was in; empty where it was in none or is in the same. */

@@ -1,6 +1,6 @@
 // A registry for the gateway's tests: real gRPC on a Unix socket, a journal in memory, and faults on demand.
 import { create } from '@bufbuild/protobuf';
-import { BurgageError, RegistryService, ResolveHostResponseSchema } from '@burgage/contracts';
+import { BurgageError, type ErrorCode, RegistryService, ResolveHostResponseSchema } from '@burgage/contracts';
 import { createRpcServer, implement, type RpcServer } from '@burgage/rpc';
 import { createMetrics } from '@burgage/runtime';
 import { type RouteEntry, routeEntryToProto, wildcardCandidates } from '@burgage/tenancy';
@@ -22,6 +22,9 @@ export class TestRegistry {
   /** How far ahead of the entries that it sends it says it is. */
   headAhead = 0;
   resolveFails = false;
+  /** What every hello is answered with in the place of routes. */
+  watchFails: ErrorCode | undefined;
+  refusals = 0;
   #server: RpcServer | undefined;
   readonly #address: string;
 
@@ -100,6 +103,10 @@ export class TestRegistry {
   ) {
     const incoming = requests[Symbol.asyncIterator]();
     const first = await incoming.next();
+    if (this.watchFails !== undefined) {
+      this.refusals += 1;
+      throw new BurgageError(this.watchFails);
+    }
     if (first.done || first.value.message.case !== 'hello') throw new BurgageError('invalid_argument');
     const { gatewayId, adminAddress, epoch, revision, seenRevision, stamp } = first.value.message.value;
     this.hellos.push({ gatewayId, adminAddress, epoch, revision: Number(revision), seenRevision: Number(seenRevision), stamp });

@@ -1,5 +1,5 @@
 // Brings what a write means for gateways into the journal before the caller is answered.
-import type { Documents, Journal, OutboxRelay } from '@burgage/store';
+import type { Documents, Journal, OutboxItem, OutboxRelay } from '@burgage/store';
 import { routesTarget } from './outbox.ts';
 
 /** The part of the store's relay that is used here. */
@@ -24,14 +24,21 @@ export function createRoutePublisher(relay: Relay, routes: Journal): RoutePublis
     await relay.flush(documents, id, routesTarget);
     // Whoever hears of events may be away: nobody waits for that.
     relay.ring(documents, id);
-    const stored = await documents.get(id);
-    const left = stored?.outbox.filter(({ target }) => target === routesTarget) ?? [];
+    const missed = await waiting(documents, id);
+    if (missed.length === 0) return;
+    // Another caller may have put it there since, and sees to it: what a whole relay leaves is what it cannot do.
+    await relay.flush(documents, id, routesTarget);
+    const left = (await waiting(documents, id)).filter((item) => missed.some((other) => other.id === item.id));
     if (left.length === 0) return;
     await routes.append(left.map(({ payload }) => payload));
     await documents.pullOutbox(
       id,
       left.map((item) => item.id),
     );
+  }
+
+  async function waiting(documents: Documents<unknown>, id: string): Promise<readonly OutboxItem[]> {
+    return (await documents.get(id))?.outbox.filter(({ target }) => target === routesTarget) ?? [];
   }
 
   return {

@@ -1,15 +1,15 @@
 // Listening on an address, with a sentence for each way in which it fails.
 import type { AddressInfo, Server } from 'node:net';
-import { BurgageError } from '@burgage/contracts';
+import { type BurgageError, fieldError } from '@burgage/contracts';
 
-/** @throws BurgageError `port_taken`, or `config_invalid` where the address is not to be had. */
+/** @throws BurgageError `port_taken` (port), or `config_invalid` (host or port) where the address is not to be had. */
 export function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException) => {
       reject(
         error.code === 'EADDRINUSE'
-          ? new BurgageError('port_taken', { message: `${host}:${port} is in use by another program.`, cause: error })
-          : new BurgageError('config_invalid', { message: failure(host, port, error.code ?? error.message), cause: error }),
+          ? fieldError('port_taken', 'port', `${host}:${port} is in use by another program`, error)
+          : failure(host, port, error),
       );
     };
     server.once('error', onError);
@@ -20,16 +20,17 @@ export function listen(server: Server, host: string, port: number): Promise<void
   });
 }
 
-function failure(host: string, port: number, code: string): string {
+function failure(host: string, port: number, error: NodeJS.ErrnoException): BurgageError {
+  const code = error.code ?? error.message;
   switch (code) {
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `--host: ${JSON.stringify(host)} is no address of this machine (${code}).`;
+      return fieldError('config_invalid', 'host', `${JSON.stringify(host)} is no address of this machine (${code})`, error);
     case 'EACCES':
-      return `--port: ${port} may not be used by this user (${code}).`;
+      return fieldError('config_invalid', 'port', `${port} may not be used by this user (${code})`, error);
     default:
-      return `--host: the gateway cannot listen on ${host}:${port} (${code}).`;
+      return fieldError('config_invalid', 'host', `the gateway cannot listen on ${host}:${port} (${code})`, error);
   }
 }
 
