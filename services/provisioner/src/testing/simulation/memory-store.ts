@@ -1,19 +1,34 @@
 // A store in memory for simulations: what the port says of documents, in microtasks alone, so that simulated time is all there is.
 import { BurgageError } from '@burgage/contracts';
-import type { Condition, Documents, DocumentType, IndexValue, Journal, ListQuery, OutboxItem, Page, Store, Stored } from '@burgage/store';
+import type {
+  Condition,
+  Documents,
+  DocumentType,
+  IndexValue,
+  Journal,
+  ListQuery,
+  OutboxItem,
+  Page,
+  PendingOutbox,
+  Store,
+  Stored,
+} from '@burgage/store';
 
-interface Row {
+interface Row<T> {
   readonly version: number;
   /** JSON: what is read is a copy that nobody else holds. */
   readonly text: string;
+  /** For filters and sorts alone. */
+  readonly value: T;
   readonly outbox: readonly OutboxItem[];
 }
 
 export class MemoryStore implements Store {
-  readonly #types = new Map<string, Map<string, Row>>();
+  // biome-ignore lint/suspicious/noExplicitAny: each type's rows have values of their own.
+  readonly #types = new Map<string, Map<string, Row<any>>>();
 
   documents<T>(type: DocumentType<T>): Documents<T> {
-    const rows = this.#types.get(type.name) ?? new Map<string, Row>();
+    const rows = this.#types.get(type.name) ?? new Map<string, Row<T>>();
     this.#types.set(type.name, rows);
     return new MemoryDocuments(type, rows);
   }
@@ -27,11 +42,13 @@ export class MemoryStore implements Store {
   async close(): Promise<void> {}
 }
 
+type Entry<T> = readonly [id: string, row: Row<T>];
+
 class MemoryDocuments<T> implements Documents<T> {
   readonly #type: DocumentType<T>;
-  readonly #rows: Map<string, Row>;
+  readonly #rows: Map<string, Row<T>>;
 
-  constructor(type: DocumentType<T>, rows: Map<string, Row>) {
+  constructor(type: DocumentType<T>, rows: Map<string, Row<T>>) {
     this.#type = type;
     this.#rows = rows;
   }
@@ -43,17 +60,18 @@ class MemoryDocuments<T> implements Documents<T> {
 
   async findByKey(key: string, value: string): Promise<Stored<T> | undefined> {
     const compute = this.#type.unique?.[key];
-    return this.#all().find((stored) => compute?.(stored.value) === value);
+    const found = [...this.#rows].find(([, row]) => compute?.(row.value) === value);
+    return found && this.#stored(...found);
   }
 
   async insert(id: string, value: T, outbox: readonly OutboxItem[] = []): Promise<Stored<T>> {
     if (this.#rows.has(id)) throw new BurgageError('already_exists', { metadata: { id } });
-    return this.#write(id, { version: 1, text: JSON.stringify(value), outbox });
+    return this.#write(id, 1, value, outbox);
   }
 
   async replace(id: string, version: number, value: T, outbox: readonly OutboxItem[] = []): Promise<Stored<T>> {
     const row = this.#at(id, version);
-    return this.#write(id, { version: version + 1, text: JSON.stringify(value), outbox: [...row.outbox, ...outbox] });
+    return this.#write(id, version + 1, value, [...row.outbox, ...outbox]);
   }
 
   async remove(id: string, version: number): Promise<void> {
@@ -62,23 +80,25 @@ class MemoryDocuments<T> implements Documents<T> {
   }
 
   async list({ where = [], sort = { field: 'id' }, pageSize = 100, cursor = '0' }: ListQuery = {}): Promise<Page<T>> {
-    const fieldOf = (stored: Stored<T>, field: string): IndexValue | undefined =>
-      field === 'id' ? stored.id : this.#type.indexes?.[field]?.(stored.value);
-    const found = this.#all()
-      .filter((stored) => where.every((condition) => holds(condition, fieldOf(stored, condition.field))))
-      .filter((stored) => fieldOf(stored, sort.field) !== undefined)
-      .toSorted((one, other) => compared(fieldOf(one, sort.field), fieldOf(other, sort.field)) || compared(one.id, other.id));
+    const fieldOf = ([id, { value }]: Entry<T>, field: string): IndexValue | undefined =>
+      field === 'id' ? id : this.#type.indexes?.[field]?.(value);
+    const found = [...this.#rows]
+      .filter((entry) => where.every((condition) => holds(condition, fieldOf(entry, condition.field))))
+      .filter((entry) => fieldOf(entry, sort.field) !== undefined)
+      .toSorted((one, other) => compared(fieldOf(one, sort.field), fieldOf(other, sort.field)) || compared(one[0], other[0]));
     if (sort.descending) found.reverse();
     const start = Number(cursor);
     const end = start + pageSize;
-    return { items: found.slice(start, end), ...(end < found.length ? { nextCursor: String(end) } : {}) };
+    const items = found.slice(start, end).map((entry) => this.#stored(...entry));
+    return { items, ...(end < found.length ? { nextCursor: String(end) } : {}) };
   }
 
-  async pendingOutbox(limit: number, after = ''): Promise<readonly Stored<T>[]> {
-    return this.#all()
-      .filter(({ id, outbox }) => outbox.length > 0 && id > after)
-      .toSorted((one, other) => compared(one.id, other.id))
-      .slice(0, limit);
+  async pendingOutbox(limit: number, after = ''): Promise<readonly PendingOutbox[]> {
+    return [...this.#rows]
+      .filter(([id, { outbox }]) => outbox.length > 0 && id > after)
+      .toSorted(([one], [other]) => compared(one, other))
+      .slice(0, limit)
+      .map(([id, { outbox }]) => ({ id, outbox }));
   }
 
   async pullOutbox(id: string, itemIds: readonly string[]): Promise<void> {
@@ -90,20 +110,18 @@ class MemoryDocuments<T> implements Documents<T> {
     return 0;
   }
 
-  #all(): Stored<T>[] {
-    return [...this.#rows].map(([id, row]) => this.#stored(id, row));
-  }
-
-  #stored(id: string, { version, text, outbox }: Row): Stored<T> {
+  #stored(id: string, { version, text, outbox }: Row<T>): Stored<T> {
     return { id, version, value: JSON.parse(text), outbox };
   }
 
-  #write(id: string, row: Row): Stored<T> {
+  #write(id: string, version: number, value: T, outbox: readonly OutboxItem[]): Stored<T> {
+    const text = JSON.stringify(value);
+    const row = { version, text, value: JSON.parse(text) as T, outbox };
     this.#rows.set(id, row);
     return this.#stored(id, row);
   }
 
-  #at(id: string, version: number): Row {
+  #at(id: string, version: number): Row<T> {
     const row = this.#rows.get(id);
     if (!row) throw new BurgageError('document_not_found', { metadata: { id } });
     if (row.version !== version)

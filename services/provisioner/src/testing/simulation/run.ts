@@ -13,6 +13,7 @@ import { type Fate, SimulatedProcess } from './process.ts';
 import { sharedUpstream, World } from './world.ts';
 
 const logger = createLogger({ service: 'simulation', level: 'silent' });
+const metrics = provisionerMetrics(createMetrics());
 export const leaseMs = 10_000;
 /** A process that ended is started again after this. */
 const restartMs = 700;
@@ -52,7 +53,6 @@ export class Simulation {
     const infrastructure = this.world.infrastructure(calm);
     this.repository = this.#repositoryOf(calm);
     const definitions = operationDefinitions({ infrastructure, sharedUpstream, clock: this.clock });
-    const metrics = provisionerMetrics(createMetrics());
     this.operations = new Operations({
       repository: this.repository,
       tenants: infrastructure.tenants,
@@ -73,7 +73,7 @@ export class Simulation {
       clock: this.clock,
       random: seededRandom(this.#seed + this.#boots),
       logger,
-      metrics: provisionerMetrics(createMetrics()),
+      metrics,
       name,
       boot,
       concurrency: 4,
