@@ -1,5 +1,5 @@
 // The world that simulated operations change: a registry, gateways that lag, apps, processes, files and archives, each fenced.
-import { BurgageError } from '@burgage/contracts';
+import { BurgageError, type ErrorCode } from '@burgage/contracts';
 import type { Hold, Isolation } from '@burgage/tenancy';
 import type { AppAddress, Digest, Fence, Infrastructure, TenantStanding } from '../../domain/ports.ts';
 import type { SimulatedProcess } from './process.ts';
@@ -39,6 +39,10 @@ export class World {
   readonly archives = new Map<string, string>();
   readonly mails = new Map<string, number>();
   readonly changes: Change[] = [];
+  /** Questions, such as `app.restore`, that are refused with this for as long as it is here. */
+  readonly refusals = new Map<string, ErrorCode>();
+  /** What is read of an archive is not what was written. */
+  spoilsArchives = false;
   /** Calls that came too late, and were refused. */
   fenced = 0;
   revision = 0;
@@ -119,7 +123,12 @@ export class World {
 
   /** Everything that operations need, as `process` asks for it. */
   infrastructure(process: SimulatedProcess): Infrastructure {
-    const ask = <T>(name: string, effect: () => T): Promise<T> => process.ask(name, effect);
+    const ask = <T>(name: string, effect: () => T): Promise<T> =>
+      process.ask(name, () => {
+        const refusal = this.refusals.get(name);
+        if (refusal) throw new BurgageError(refusal);
+        return effect();
+      });
     const changed = (fence: Fence, what: string): void => void this.changes.push({ operationId: fence.operationId, what });
 
     /** Under the fence of `driver`; `change` is called only where something has to change. */
@@ -376,7 +385,7 @@ export class World {
         read: (name) => {
           const kept = this.archives.get(name);
           if (kept === undefined) throw new BurgageError('not_found');
-          return encoded(JSON.parse(kept));
+          return encoded(this.spoilsArchives ? ['something else'] : JSON.parse(kept));
         },
         remove: (name, fence, id) =>
           ask('archives.remove', () => {
