@@ -68,6 +68,7 @@ async function main(): Promise<void> {
     events,
     registry: registryClient,
     sharedUpstream: sharedUpstream(catalog),
+    dedicated: settings.dedicated,
     drivers: embeddedDrivers({
       issuer,
       readyPath: catalog.app.readyPath,

@@ -131,6 +131,7 @@ export function meshProcesses(layout: MeshLayout): MeshProcesses {
         control('provisioner', `provisioner-${index + 1}`, admin, {
           address: `${loopback}:${port}`,
           registry,
+          dedicated: dedicated ? 'on' : 'off',
           upstream: sharedUpstream(catalog),
           'ready-path': catalog.app.readyPath,
           'tenant-url': publicUrl,

@@ -8,7 +8,7 @@ import { eventsSettings, openEvents } from '@burgage/events';
 import { createRpcClient, listenAddressFrom, targetFrom, tlsFrom, tlsSettings } from '@burgage/rpc';
 import { defineSettings, type Logger, privateFolder, runService, systemClock, systemRandom } from '@burgage/runtime';
 import { openStore, type StorePlace, storeSettings, upgradeAndSay, upgradeSettings } from '@burgage/store';
-import { ulid } from '@burgage/tenancy';
+import { dedicatedSetting, ulid } from '@burgage/tenancy';
 import { z } from 'zod';
 import { documentTypes } from './domain/tenant-operations.ts';
 import { archiveKeyFrom, createProvisionerService, embeddedDrivers } from './service.ts';
@@ -63,6 +63,7 @@ const provisionerSettings = defineSettings({
     schema: text.optional(),
     description: 'File of the key of archives, 32 bytes in base64url; without it secrets/archive-key in the data folder',
   },
+  dedicated: dedicatedSetting,
   upstream: {
     flag: 'upstream',
     env: 'BURGAGE_SHARED_UPSTREAM',
@@ -135,6 +136,7 @@ await runService({
         random: systemRandom,
       }),
       sharedUpstream: settings.upstream,
+      dedicated: settings.dedicated,
       logger,
       metrics,
       clock: systemClock,

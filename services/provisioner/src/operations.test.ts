@@ -119,6 +119,22 @@ describe('what is asked for', () => {
     expect((await simulation.operations.move(asked(pool), 'silo')).id).toBe(first?.id);
   });
 
+  test('is no move to anything of its own where dedicated instances are switched off; back into the pool it is', async () => {
+    const off = new Simulation(1, () => undefined, { dedicated: false });
+    off.world.active(pool, 'pool', rows);
+    off.world.active(silo, 'silo', rows);
+    for (const isolation of ['bridge', 'silo']) {
+      expect(await refusal(off.operations.move(asked(pool), isolation))).toMatchObject({
+        code: 'dedicated_off',
+        message: expect.stringContaining(`isolation: got "${isolation}", expected pool`),
+      });
+    }
+    await off.start('one');
+    const [ended] = await off.settle([(await off.operations.move(asked(silo), 'pool')).id]);
+    expect(ended?.state).toBe('succeeded');
+    await off.stop();
+  });
+
   test('waits in order behind what was asked before', async () => {
     const first = await simulation.operations.move(asked(pool, 'a'), 'silo');
     const second = await simulation.operations.suspend(asked(pool, 'b'), 'unpaid');
@@ -175,6 +191,18 @@ describe('an operation that somebody cancels', () => {
     expect((await settled(operation)).state).toBe('succeeded');
     expect((await refusal(simulation.operations.retry(operation.id))).code).toBe('retry_not_possible');
   });
+});
+
+test('an operation that has not come to its point of no return by its deadline goes back', async () => {
+  const operation = await simulation.operations.move(asked(pool), 'silo');
+  await simulation.clock.advance(25 * 60 * 60_000);
+  await simulation.start('one');
+  const ended = await settled(operation);
+  expect(ended).toMatchObject({
+    state: 'failed',
+    error: { code: 'deadline_exceeded', message: expect.stringContaining(operation.deadlineAt ?? 'none') },
+  });
+  await expectAsBefore(ended);
 });
 
 describe('what stays wrong', () => {

@@ -34,6 +34,8 @@ export interface OperationsOptions {
   readonly definitions: readonly AnyDefinition[];
   readonly clock: Clock;
   readonly metrics: ProvisionerMetrics;
+  /** False where nobody gets anything of their own. */
+  readonly dedicated: boolean;
 }
 
 /** Whoever asks again with the same key is given the operation of the first time. */
@@ -102,6 +104,10 @@ export class Operations {
   async move(asked: Asked, isolation: string): Promise<Operation> {
     if (!isIsolation(isolation)) throw invalidField('isolation', `${got(isolation)}, expected ${isolations.join(', ')}`);
     return await this.#once('move', asked, { isolation }, (tenant) => {
+      if (isolation !== 'pool' && !this.#options.dedicated) {
+        const description = `${got(isolation)}, expected pool: dedicated instances are switched off on this platform`;
+        throw new BurgageError('dedicated_off', { message: `isolation: ${description}`, fields: [{ field: 'isolation', description }] });
+      }
       checkMove(active(tenant, 'moved'), isolation);
       return {
         input: { tenant: frozenTenant(tenant), from: tenant.isolation as Isolation, to: isolation },

@@ -40,6 +40,8 @@ export interface ProvisionerOptions {
   readonly workerName: string;
   /** New at every start. */
   readonly boot: string;
+  /** Whether tenants may get databases and processes of their own; default true. */
+  readonly dedicated?: boolean | undefined;
   readonly concurrency?: number;
   readonly leaseMs?: number;
 }
@@ -69,7 +71,7 @@ export function createProvisionerService(options: ProvisionerOptions): Provision
     },
   });
 
-  const operations = new Operations({ repository, tenants, definitions, clock, metrics });
+  const operations = new Operations({ repository, tenants, definitions, clock, metrics, dedicated: options.dedicated ?? true });
   const possessions = new Possessions({ infrastructure, repository, sharedUpstream });
 
   const worker = new Worker({

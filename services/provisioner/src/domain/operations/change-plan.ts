@@ -1,7 +1,7 @@
 // The change-plan operation: price, limits and features at once; where the tenant lives stays as it is.
 import { done, type OperationDefinition } from '../definition.ts';
 import type { Infrastructure, TenantStanding } from '../ports.ts';
-import { type Kit, notAllowed, platformCall } from './kit.ts';
+import { hourMs, type Kit, notAllowed, platformCall } from './kit.ts';
 
 export type ChangePlanInput = { readonly tenantId: string; readonly plan: string };
 
@@ -15,6 +15,7 @@ export function changePlanDefinition({ tenants }: Infrastructure, kit: Kit): Ope
     kind: 'change_plan',
     version: 1,
     pointOfNoReturn: 'plan',
+    deadlineMs: 2 * hourMs,
     steps: [
       {
         name: 'check',

@@ -2,7 +2,7 @@
 import type { Hold } from '@burgage/tenancy';
 import { done, type OperationDefinition } from '../definition.ts';
 import type { Infrastructure, TenantStanding } from '../ports.ts';
-import { type Kit, notAllowed, platformCall } from './kit.ts';
+import { hourMs, type Kit, notAllowed, platformCall } from './kit.ts';
 
 export type HoldInput = { readonly tenantId: string; readonly hold: Hold };
 
@@ -24,6 +24,7 @@ export function holdDefinitions({ tenants }: Infrastructure, kit: Kit): readonly
       kind: 'suspend',
       version: 1,
       pointOfNoReturn: 'hold',
+      deadlineMs: 2 * hourMs,
       steps: [
         {
           name: 'check',
@@ -46,6 +47,7 @@ export function holdDefinitions({ tenants }: Infrastructure, kit: Kit): readonly
       kind: 'resume',
       version: 1,
       pointOfNoReturn: 'release',
+      deadlineMs: 2 * hourMs,
       steps: [
         {
           name: 'check',

@@ -5,6 +5,8 @@ import type { Isolation } from '@burgage/tenancy';
 import { done, notNeeded, type RetryPolicy, type StepResult } from '../definition.ts';
 import type { AppAddress, Infrastructure, Provided, Seat, TenantStanding, TenantSummary } from '../ports.ts';
 
+export const hourMs = 60 * 60_000;
+
 /** Calls within the platform: short, and tried for most of a minute where they fail at once. */
 export const platformCall = { timeoutMs: 5_000, retry: { attemptsMax: 16, backoffMs: 100, backoffMaxMs: 10_000 } } as const;
 /** A process of its own may take some seconds to begin, or fail to: tried for about a minute. */

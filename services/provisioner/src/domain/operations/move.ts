@@ -3,7 +3,7 @@ import { BurgageError } from '@burgage/contracts';
 import type { Isolation } from '@burgage/tenancy';
 import { done, notNeeded, type OperationDefinition, type StepContext } from '../definition.ts';
 import type { Digest, Infrastructure, TenantStanding } from '../ports.ts';
-import { bulkCopy, type FrozenTenant, instanceNameOf, type Kit, notAllowed, platformCall, processStart } from './kit.ts';
+import { bulkCopy, type FrozenTenant, hourMs, instanceNameOf, type Kit, notAllowed, platformCall, processStart } from './kit.ts';
 
 export type MoveInput = { readonly tenant: FrozenTenant; readonly from: Isolation; readonly to: Isolation };
 
@@ -56,6 +56,7 @@ export function moveDefinition({ tenants, app, compute }: Infrastructure, kit: K
     kind: 'move',
     version: 1,
     pointOfNoReturn: 'open',
+    deadlineMs: 24 * hourMs,
     steps: [
       {
         name: 'check',

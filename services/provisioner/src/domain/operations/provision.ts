@@ -2,7 +2,7 @@
 import type { Isolation } from '@burgage/tenancy';
 import { done, notNeeded, type OperationDefinition, type Step } from '../definition.ts';
 import type { Infrastructure } from '../ports.ts';
-import { type FrozenTenant, healthRetry, instanceNameOf, type Kit, platformCall, processStart, resultOf } from './kit.ts';
+import { type FrozenTenant, healthRetry, hourMs, instanceNameOf, type Kit, platformCall, processStart, resultOf } from './kit.ts';
 
 export type ProvisionInput = { readonly tenant: FrozenTenant };
 
@@ -131,7 +131,7 @@ export function provisionDefinitions(infrastructure: Infrastructure, kit: Kit): 
       },
     },
   ];
-  const common = { kind: 'provision', pointOfNoReturn: 'activate' } as const;
+  const common = { kind: 'provision', pointOfNoReturn: 'activate', deadlineMs: 2 * hourMs } as const;
   return [
     { ...common, version: 2, steps },
     // Of the time when every tenant was in the shared app; operations of it may still run.

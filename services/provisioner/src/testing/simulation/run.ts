@@ -45,7 +45,7 @@ export class Simulation {
   readonly #running: { process: SimulatedProcess; worker: Worker; name: string; pausedAtMs?: number; endedAtMs?: number }[] = [];
   #boots = 0;
 
-  constructor(seed: number, fate: Fate) {
+  constructor(seed: number, fate: Fate, { dedicated = true }: { readonly dedicated?: boolean } = {}) {
     this.#seed = seed;
     this.#fate = fate;
     // Whoever asks and looks is a process that nothing happens to.
@@ -59,6 +59,7 @@ export class Simulation {
       definitions,
       clock: this.clock,
       metrics,
+      dedicated,
     });
     this.possessions = new Possessions({ infrastructure, repository: this.repository, sharedUpstream });
   }
