@@ -2,6 +2,9 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { createContextIssuer, generateContextKey } from '@burgage/app-kit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { AppAddress, TenantApp, TenantSummary } from '../domain/ports.ts';
@@ -97,6 +100,20 @@ describe('the app of a tenant', () => {
       answer = { status: 200, body: JSON.stringify({ path }) };
       await expect(app.inviteOwner(at, 'ten_A', fence, signal())).rejects.toMatchObject({ code: 'app_refused' });
     }
+  });
+
+  test('gives an archive whole, however late it is read, and whatever is collected as garbage meanwhile', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    answer = { status: 200, body: 'one\ntwo\n' };
+    const archive = await app.archive(at, 'ten_A', signal());
+    for (let round = 0; round < 5; round += 1) {
+      collect();
+      await sleep(5);
+    }
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of archive) chunks.push(chunk);
+    expect(Buffer.concat(chunks).toString()).toBe('one\ntwo\n');
   });
 
   test('that does not answer, or is not there, is tried again later', async () => {

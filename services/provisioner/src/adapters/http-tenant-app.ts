@@ -94,9 +94,9 @@ export function createHttpTenantApp({ issuer, readyPath }: HttpTenantAppOptions)
       return await digestIn(await lifecycle({ at, method: 'GET', path: asked, signal }), `GET ${asked}`);
     },
     async archive(at, tenantId, signal) {
-      const { body } = await lifecycle({ at, method: 'GET', path: path(at, tenantId, '/archive'), signal });
-      if (!body) throw new BurgageError('app_refused', { message: 'The app answered with an empty archive.' });
-      return brokenOff(body, at.address);
+      const response = await lifecycle({ at, method: 'GET', path: path(at, tenantId, '/archive'), signal });
+      if (!response.body) throw new BurgageError('app_refused', { message: 'The app answered with an empty archive.' });
+      return bodyOf(response, at.address);
     },
     async restore(at, tenantId, archive, fence, signal) {
       const asked = path(at, tenantId, '/archive');
@@ -154,10 +154,13 @@ function problemIn(text: string): { readonly code: string; readonly seen: string
   }
 }
 
-/** A stream that ends too early is the app's failure, and may pass. */
-async function* brokenOff(body: AsyncIterable<Uint8Array>, address: string): AsyncIterable<Uint8Array> {
+/**
+ * A stream that ends too early is the app's failure, and may pass. The whole response is kept until somebody reads: fetch
+ * cancels the body of one that is garbage, and what is left reads as if it had come to its end.
+ */
+async function* bodyOf(response: Response, address: string): AsyncIterable<Uint8Array> {
   try {
-    yield* body;
+    yield* response.body ?? [];
   } catch (cause) {
     throw new BurgageError('upstream_unreachable', { message: `The app at ${address} broke off its answer.`, cause });
   }

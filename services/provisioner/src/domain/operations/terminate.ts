@@ -1,6 +1,6 @@
 // The terminate operation: a backup that reads back, then everything of the tenant goes.
 import { done, notNeeded, type OperationDefinition, type StepContext, waits } from '../definition.ts';
-import type { Infrastructure } from '../ports.ts';
+import type { AppAddress, Infrastructure } from '../ports.ts';
 import { bulkCopy, type FrozenTenant, instanceNameOf, type Kit, platformCall } from './kit.ts';
 import { checkSame, rowsOf } from './move.ts';
 
@@ -21,8 +21,17 @@ export function terminateDefinition(
   now: () => Date,
 ): OperationDefinition<TerminateInput> {
   type Context = StepContext<TerminateInput>;
-  const appOf = ({ input, signal }: Context) => kit.addressOf(input.tenant.id, input.tenant.isolation, signal);
-  const isSilo = ({ input }: Context): boolean => input.tenant.isolation === 'silo';
+
+  /** As it is now: since this was asked for, a move that was asked for before may have ended. */
+  async function isolationOf({ input, signal }: Context): Promise<string> {
+    return (await tenants.get(input.tenant.id, signal)).isolation;
+  }
+
+  const isSilo = async (context: Context): Promise<boolean> => (await isolationOf(context)) === 'silo';
+
+  async function appOf(context: Context): Promise<AppAddress> {
+    return await kit.addressOf(context.input.tenant.id, await isolationOf(context), context.signal);
+  }
 
   return {
     kind: 'terminate',
@@ -97,7 +106,7 @@ export function terminateDefinition(
         ...platformCall,
         async run(context) {
           const { input, fence, signal } = context;
-          if (!isSilo(context)) return notNeeded('the shared app');
+          if (!(await isSilo(context))) return notNeeded('the shared app');
           const name = instanceNameOf(input.tenant.id);
           await kit.shownByAll(await tenants.removeUpstream(name, signal), signal);
           await compute.remove(name, fence, signal);
@@ -108,7 +117,7 @@ export function terminateDefinition(
         name: 'port',
         ...platformCall,
         async run(context) {
-          if (!isSilo(context)) return notNeeded('the shared app');
+          if (!(await isSilo(context))) return notNeeded('the shared app');
           await compute.release(instanceNameOf(context.input.tenant.id), context.fence, context.signal);
           return done('free again');
         },
@@ -117,7 +126,7 @@ export function terminateDefinition(
         name: 'database',
         ...platformCall,
         async run(context) {
-          if (isSilo(context)) return notNeeded('went with its process');
+          if (await isSilo(context)) return notNeeded('went with its process');
           await app.remove(await appOf(context), context.input.tenant.id, context.fence, context.signal);
           return done('removed');
         },
