@@ -33,7 +33,7 @@ const kinds: Readonly<Record<string, { readonly steps: readonly string[]; readon
   resume: { steps: ['release'], noReturn: 'release' },
   change_plan: { steps: ['plan'], noReturn: 'plan' },
   move: {
-    steps: ['hold', 'freeze', 'compute', 'database', 'copy', 'compare', 'switch', 'open', 'release', 'source', 'port'],
+    steps: ['check', 'compute', 'database', 'hold', 'freeze', 'copy', 'compare', 'switch', 'open', 'release', 'source', 'port'],
     noReturn: 'open',
   },
   terminate: {

@@ -58,8 +58,8 @@ export const moveExample: OperationAnswer = {
     summary: 'pool → silo',
     state: 'queued',
     steps: [
-      { name: 'hold', state: 'pending', attempts: 0 },
-      { name: 'freeze', state: 'pending', attempts: 0 },
+      { name: 'check', state: 'pending', attempts: 0 },
+      { name: 'compute', state: 'pending', attempts: 0 },
     ],
     startedAt: undefined,
     pointOfNoReturn: 'open',

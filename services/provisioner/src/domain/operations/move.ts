@@ -31,8 +31,9 @@ export function rowsOf(digest: Digest): number {
 }
 
 /**
- * Until `open` the source has everything, and nobody writes to the target: whatever goes wrong, the tenant goes back to
- * where it was. From `open` on the target has the truth, and what is left is to take the source away.
+ * The target is made while the tenant is still served, and its address is closed only for as long as its rows need. Until
+ * `open` the source has everything, and nobody writes to the target: whatever goes wrong, the tenant goes back to where it
+ * was. From `open` on the target has the truth, and what is left is to take the source away.
  */
 export function moveDefinition({ tenants, app, compute }: Infrastructure, kit: Kit): OperationDefinition<MoveInput> {
   type Context = StepContext<MoveInput>;
@@ -69,28 +70,6 @@ export function moveDefinition({ tenants, app, compute }: Infrastructure, kit: K
         },
       },
       {
-        name: 'hold',
-        ...platformCall,
-        async run({ input, fence, signal }) {
-          return done(await kit.shown(await tenants.setMoving(input.tenant.id, true, fence, signal), signal));
-        },
-        async undo({ input, fence, signal }) {
-          await tenants.setMoving(input.tenant.id, false, fence, signal);
-        },
-      },
-      {
-        name: 'freeze',
-        ...platformCall,
-        async run(context) {
-          const { input, fence, signal } = context;
-          await app.freeze(await appAt(context, input.from), input.tenant.id, 'it is being moved', fence, signal);
-          return done('the source takes no more writes');
-        },
-        async undo(context) {
-          await app.thaw(await appAt(context, context.input.from), context.input.tenant.id, context.fence, context.signal);
-        },
-      },
-      {
         name: 'compute',
         ...processStart,
         async run({ input, fence, signal }) {
@@ -120,6 +99,28 @@ export function moveDefinition({ tenants, app, compute }: Infrastructure, kit: K
           const { input, fence, signal } = context;
           // What an instance has goes with it.
           if (input.to !== 'silo') await app.remove(await appAt(context, input.to), input.tenant.id, fence, signal);
+        },
+      },
+      {
+        name: 'hold',
+        ...platformCall,
+        async run({ input, fence, signal }) {
+          return done(await kit.shown(await tenants.setMoving(input.tenant.id, true, fence, signal), signal));
+        },
+        async undo({ input, fence, signal }) {
+          await tenants.setMoving(input.tenant.id, false, fence, signal);
+        },
+      },
+      {
+        name: 'freeze',
+        ...platformCall,
+        async run(context) {
+          const { input, fence, signal } = context;
+          await app.freeze(await appAt(context, input.from), input.tenant.id, 'it is being moved', fence, signal);
+          return done('the source takes no more writes');
+        },
+        async undo(context) {
+          await app.thaw(await appAt(context, context.input.from), context.input.tenant.id, context.fence, context.signal);
         },
       },
       {
