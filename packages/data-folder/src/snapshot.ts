@@ -31,7 +31,7 @@ const busy = 5;
  * has, and steps are idempotent; tenants' databases, archives and instances are all taken meanwhile. No order of copies
  * without the lock would do: with the provisioner's first, a move could copy from a source that is gone by then; with it
  * last, it could remove a source whose target was copied before it had the rows. For the same reason nobody has seen a
- * token that the provisioner's copy does not know. (docs/decisions/0009)
+ * token that the provisioner's copy does not know. (docs/decisions/0010)
  *
  * The locks are held for as long as the moment takes, not the copies: the readers are opened before. A file that is
  * written whole and renamed keeps its content under its second name, below `staging`.
