@@ -35,7 +35,8 @@ await bundle.close();
 chmodSync(join(dist, binFile), 0o755);
 
 const imported = output.flatMap((file) => (file.type === 'chunk' ? [...file.imports, ...file.dynamicImports] : []));
-const packages = [...new Set(imported.filter((specifier) => !isBuiltin(specifier)).map(packageOf))].toSorted();
+// What is imported late and is in the bundle all the same leads to the bundle itself.
+const packages = [...new Set(imported.filter((specifier) => !isBuiltin(specifier) && specifier !== binFile).map(packageOf))].toSorted();
 const {
   private: _private,
   exports: _exports,

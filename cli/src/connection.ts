@@ -62,7 +62,8 @@ function remoteConnection(api: string, token: string | undefined): Connection {
   };
 }
 
-function findDataFolder(data: string | undefined, { env, cwd }: Terminal): string {
+/** `--data`, `BURGAGE_DATA`, the nearest `.burgage` from the current folder up, the clone's. */
+export function findDataFolder(data: string | undefined, { env, cwd }: Terminal): string {
   const named = data ?? (env.BURGAGE_DATA || undefined);
   if (named !== undefined) return resolve(cwd, named);
   for (let folder = cwd; ; folder = dirname(folder)) {

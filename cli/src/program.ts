@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { addAudit } from './commands/audit.ts';
+import { addBackup } from './commands/backup.ts';
 import { addGateway } from './commands/gateway.ts';
 import { addGateways } from './commands/gateways.ts';
 import { addOperations } from './commands/operations.ts';
@@ -61,6 +62,7 @@ function createProgram(terminal: Terminal, quiet: boolean): Command {
   addGateways(program, terminal);
   addPlans(program, terminal);
   addAudit(program, terminal);
+  addBackup(program, terminal);
   addGateway(program, terminal);
   return program;
 }

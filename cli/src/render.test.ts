@@ -1,7 +1,7 @@
 // What lines look like: aligned by what a terminal draws, safe whatever they contain.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ageOf, type Column, cut, facts, paint, plainText, sizeOf, table, tookOf, untilOf, widthOf } from './render.ts';
+import { ageOf, type Column, cut, facts, paint, plainText, roughSizeOf, sizeOf, table, tookOf, untilOf, widthOf } from './render.ts';
 
 const same = (text: string) => text;
 
@@ -99,6 +99,15 @@ test('ages and durations are short', () => {
 
 test('sizes are exact', () => {
   expect([10485760, 524288, 1000, 0].map(sizeOf)).toEqual(['10 MiB', '512 KiB', '1000 bytes', '0 bytes']);
+  expect([0, 999, 1_000, 9_960, 4_300_000, 120_400_000, 2e15].map(roughSizeOf)).toEqual([
+    '0 bytes',
+    '999 bytes',
+    '1.0 KB',
+    '10 KB',
+    '4.3 MB',
+    '120 MB',
+    '2000 TB',
+  ]);
 });
 
 test('colours appear only where they are wanted', () => {

@@ -152,6 +152,19 @@ export function sizeOf(bytes: number): string {
   return `${bytes} bytes`;
 }
 
+/** `999 bytes`, `4.3 KB`, `120 MB`: decimal units, two digits or three. */
+export function roughSizeOf(bytes: number): string {
+  const units = ['KB', 'MB', 'GB', 'TB'];
+  let size = bytes;
+  let unit = 'bytes';
+  for (const larger of units) {
+    if (size < 999.5) break;
+    size /= 1_000;
+    unit = larger;
+  }
+  return `${size < 9.95 && unit !== 'bytes' ? size.toFixed(1) : Math.round(size)} ${unit}`;
+}
+
 /** Functions that colour text where colours are wanted, and leave it as it is elsewhere. */
 export function paint(wanted: boolean) {
   const style = (open: number, close: number) => (text: string) =>

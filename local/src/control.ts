@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { createApiService } from '@burgage/api';
 import { type ContextKeyJwk, createContextIssuer } from '@burgage/app-kit';
 import { RegistryService } from '@burgage/contracts';
+import { dataPaths } from '@burgage/data-folder';
 import { openEmbeddedEvents } from '@burgage/events';
 import { archiveKeyFrom, createProvisionerService, embeddedDrivers } from '@burgage/provisioner';
 import { createRegistryService } from '@burgage/registry';
@@ -23,7 +24,6 @@ import {
 } from '@burgage/runtime';
 import { openSqliteStore, type Store } from '@burgage/store';
 import { loadCatalog, ulid } from '@burgage/tenancy';
-import { dataPaths } from './data-folder.ts';
 import { platformRoutes } from './platform-routes.ts';
 import { sharedAppFolder, sharedUpstream } from './processes.ts';
 import { controlSettings } from './settings.ts';

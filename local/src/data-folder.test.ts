@@ -2,8 +2,9 @@
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { dataFormatVersion } from '@burgage/data-folder';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { dataFormatVersion, openDataFolder } from './data-folder.ts';
+import { openDataFolder } from './data-folder.ts';
 
 let folder: string;
 

@@ -1,8 +1,8 @@
 // What `npm run start:mesh` runs: every service as a process of its own, in replicas, with mutual TLS between them.
 import { join } from 'node:path';
+import type { DataPaths } from '@burgage/data-folder';
 import type { TlsFiles } from '@burgage/rpc';
 import type { Catalog } from '@burgage/tenancy';
-import type { DataPaths } from './data-folder.ts';
 import { appProcess, flags, lifeline, plainEnvironment, sharedUpstream } from './processes.ts';
 import { shownPort } from './running.ts';
 import type { ProcessSpec } from './supervisor.ts';

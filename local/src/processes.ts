@@ -1,10 +1,10 @@
 // What `npm start` runs: the shared app, the control plane and the gateway, each with its arguments.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DataPaths } from '@burgage/data-folder';
 import { instanceLogs, type WantedInstance } from '@burgage/provisioner/instances';
 import type { Catalog } from '@burgage/tenancy';
 import { permittedArguments } from './app-permissions.ts';
-import type { DataPaths } from './data-folder.ts';
 import type { ProcessSpec } from './supervisor.ts';
 
 export interface PlatformPorts {

@@ -1,8 +1,9 @@
 // A whole platform of supervised processes: started, announced once its gateways show everything, stopped in order.
 import { readFile } from 'node:fs/promises';
+import type { RuntimeFile } from '@burgage/data-folder';
 import { instanceLogs } from '@burgage/provisioner/instances';
 import { type Component, type Logger, runProcess, systemClock } from '@burgage/runtime';
-import type { DataFolder, RuntimeFile } from './data-folder.ts';
+import type { DataFolder } from './data-folder.ts';
 import { Instances } from './instances.ts';
 import { type InstanceLayout, instanceProcess } from './processes.ts';
 import { type ProcessSpec, SupervisedProcess } from './supervisor.ts';
