@@ -25,7 +25,9 @@ describe.each([
     ['move', 'acme', '--to', 'silo'],
     'is being moved (pool → silo)',
     'op_move_ID',
-    ['check', 'compute', 'database', 'hold', 'freeze', 'copy', 'compare', 'switch', 'open', 'release', 'source', 'port'].map((step) => `✔ ${step}`),
+    ['check', 'compute', 'database', 'hold', 'freeze', 'copy', 'compare', 'switch', 'open', 'release', 'source', 'port'].map(
+      (step) => `✔ ${step}`,
+    ),
     'moved',
   ],
   [

@@ -1,7 +1,7 @@
 // Holds termination to the tenant as it is when its turn comes, not as it was when somebody asked.
 import type { Isolation } from '@burgage/tenancy';
 import { expect, test } from 'vitest';
-import { checkLeftovers, Simulation, tenantIdOf } from '../../simulation/run.ts';
+import { checkLeftovers, Simulation, tenantIdOf } from '../../testing/simulation/run.ts';
 
 test.each([
   ['silo', 'pool'],
