@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ContextKeyJwk, createContextIssuer } from '@burgage/app-kit';
+import { dataPaths } from '@burgage/data-folder';
 import { archiveKeyFrom, embeddedDrivers } from '@burgage/provisioner';
 import { readReport, reportedNameOf, wantedNameOf } from '@burgage/provisioner/instances';
 import { type Random, seededRandom, systemClock, systemRandom } from '@burgage/runtime';
 import { type Hold, holds, type Isolation, isolations } from '@burgage/tenancy';
-import { dataPaths } from '../src/data-folder.ts';
 import { type Answer, type AskOptions, isAlive, Platform, type PlatformKind, until } from './platform.ts';
 
 const planOf = { pool: 'trial', bridge: 'starter', silo: 'professional' } as const satisfies Record<Isolation, string>;
