@@ -20,6 +20,8 @@ export interface ReconcilerOptions {
 
 /** As many times as a look took, nobody looks. */
 const idleShare = 20;
+/** How long a process may take to come up before the next tenant is looked at. */
+const startMs = 15_000;
 /** Restarts after which an instance is said not to stay up. */
 const restartsMax = 2;
 
@@ -145,12 +147,13 @@ export class Reconciler implements Component {
       const name = instanceNameOf(tenant.id);
       const instance = instances.get(name);
       const ensure = async (fence: Fence, signal: AbortSignal): Promise<void> => {
-        const { address } = await compute.ensure({ name, tenantId: tenant.id }, fence, signal);
+        const { address } = await this.#within(startMs, signal, (soon) => compute.ensure({ name, tenantId: tenant.id }, fence, soon));
         await tenants.putUpstream(name, address, signal);
       };
       if (!instance || instance.state === 'stopped') yield { kind: 'instance', text: 'its process is not wanted by anybody', mend: ensure };
       else if (instance.state === 'backing_off' && instance.restarts > restartsMax) {
-        yield { kind: 'instance', text: `its process does not stay up: ${instance.lastExit || 'it says nothing'}` };
+        // Its port may be another program's by now: then it gets another one.
+        yield { kind: 'instance', text: `its process does not stay up: ${instance.lastExit || 'it says nothing'}`, mend: ensure };
       } else if (!upstreams.get(name)?.includes(instance.address)) {
         yield {
           kind: 'upstream',
@@ -170,6 +173,16 @@ export class Reconciler implements Component {
         text: 'its database takes no writes, and no operation wants that',
         mend: async (fence, signal) => app.thaw(await kit.addressOf(tenant.id, isolation, signal), tenant.id, fence, signal),
       };
+    }
+  }
+
+  async #within<T>(ms: number, signal: AbortSignal, work: (soon: AbortSignal) => Promise<T>): Promise<T> {
+    const [late, ended] = [new AbortController(), new AbortController()];
+    void this.#options.clock.sleep(ms, ended.signal).then(() => late.abort());
+    try {
+      return await work(AbortSignal.any([signal, late.signal]));
+    } finally {
+      ended.abort();
     }
   }
 
