@@ -54,7 +54,7 @@ interface Promised {
 interface OperationView {
   readonly id: string;
   readonly state: string;
-  readonly attention?: string;
+  readonly sequence: number;
   readonly error?: { readonly code: string; readonly message: string };
   readonly steps: readonly { readonly name: string; readonly state: string; readonly attempts: number; readonly detail?: string }[];
 }
@@ -409,6 +409,7 @@ export class CrashRounds {
       this.#note(`ended: ${kind} ${what} of ${resident.slug}: ${operation.state} ${operation.error?.message ?? ''} ${tries.join(', ')}`);
       this.tally.ends[end] = (this.tally.ends[end] ?? 0) + 1;
       assert.notEqual(operation.state, 'needs_attention', JSON.stringify(operation, undefined, 1));
+      await this.#checkProgress(operation);
       if (operation.state === 'failed') {
         const why = `${kind}: ${operation.error?.code}`;
         this.tally.failures[why] = (this.tally.failures[why] ?? 0) + 1;
@@ -418,6 +419,21 @@ export class CrashRounds {
         if (kind === 'terminate') await this.#checkBackup(resident, id);
       } else if (kind === 'provision') resident.standing = { ...resident.standing, state: 'failed' };
     }
+  }
+
+  /** Its log is told whole and in order, each entry once. */
+  async #checkProgress({ id, sequence }: OperationView): Promise<void> {
+    const told = await until(`the progress of ${id}`, async () => {
+      const { body } = await this.#surely(`/v1/operations/${id}/progress`);
+      // One that was cut off is asked for again.
+      return body.includes('event: end') ? body : undefined;
+    });
+    const entries = [...told.matchAll(/^event: progress\ndata: .*\nid: (\d+)$/gm)].map(([, number]) => Number(number));
+    assert.deepEqual(
+      entries,
+      Array.from({ length: sequence }, (_, index) => index + 1),
+      `the progress of ${id}: ${told}`,
+    );
   }
 
   async #check(): Promise<void> {
@@ -524,6 +540,8 @@ export class CrashRounds {
     const living = [...this.#residents.values()].filter(({ standing }) => standing.state === 'active');
     const silos = living.filter(({ standing }) => standing.isolation === 'silo').map(({ id }) => `${id.toLowerCase()}-silo`);
     const entries = async (folder: string): Promise<readonly string[]> => (await readdir(folder)).toSorted();
+    const mails = (await entries(paths.mail)).filter((name) => name.endsWith('.eml'));
+    assert.equal(mails.length, this.tally.ends['provision succeeded'] ?? 0, 'mails of welcome');
     assert.deepEqual(await entries(paths.files), living.map(({ id }) => id).toSorted(), 'folders of files');
     assert.deepEqual(await entries(paths.apps), [this.#kind.app, ...silos].toSorted(), 'folders of apps');
     assert.deepEqual(
