@@ -202,12 +202,12 @@ export class CrashRounds {
     const arrivals = live.length < 2 ? 2 : live.length < liveMax && this.#random.float() < 0.6 ? 1 : 0;
     for (let index = 0; index < arrivals; index += 1) {
       const isolation = this.#pick(isolations);
-      const cancelled = this.#random.float() < 0.15 ? this.#random.float() * 600 : undefined;
+      const meddle = this.#meddling(0.15);
       jobs.push(
         this.#later(at(), async () => {
           const one = await this.#signUp(isolation);
           keep(one);
-          if (cancelled !== undefined) await this.#cancel(one, cancelled);
+          await meddle(one);
         }),
       );
     }
@@ -215,13 +215,13 @@ export class CrashRounds {
       if (this.#random.float() > 0.7) continue;
       // Two in a row for some: the second is decided while the first is at work.
       const wishes = Array.from({ length: this.#random.float() < 0.25 ? 2 : 1 }, () => this.#wish(resident, live.length));
-      const cancelled = this.#random.float() < 0.2 ? this.#random.float() * 600 : undefined;
+      const meddle = this.#meddling(0.25);
       jobs.push(
         this.#later(at(), async () => {
           for (const wish of wishes) {
             const one = await wish();
             keep(one);
-            if (one && cancelled !== undefined) await this.#cancel(one, cancelled);
+            if (one) await meddle(one);
           }
         }),
       );
@@ -309,20 +309,25 @@ export class CrashRounds {
     return { kind, what, resident, id: answer.json<{ operation: OperationView }>().operation.id, after };
   }
 
-  async #cancel(promised: Promised, delayMs: number): Promise<void> {
-    await sleep(delayMs);
-    const answer = await this.#surely(`/v1/operations/${promised.id}/cancel`, { method: 'POST' });
-    if (answer.status !== 202) assert.equal(answer.json().code, 'cancel_too_late', answer.body);
-    this.#note(
-      `${answer.status === 202 ? 'cancelled' : 'too late to cancel'}: ${promised.kind} ${promised.what} of ${promised.resident.slug}`,
-    );
+  /** Somebody who cancels some operations after a while, and has others try again. */
+  #meddling(share: number): (promised: Promised) => Promise<void> {
+    if (this.#random.float() >= share) return async () => undefined;
+    const delayMs = this.#random.float() * 600;
+    const [verb, tooLate] =
+      this.#random.float() < 0.7 ? (['cancel', 'cancel_too_late'] as const) : (['retry', 'retry_not_possible'] as const);
+    return async ({ kind, what, resident, id }) => {
+      await sleep(delayMs);
+      const answer = await this.#surely(`/v1/operations/${id}/${verb}`, { method: 'POST' });
+      if (answer.status !== 202) assert.equal(answer.json().code, tooLate, answer.body);
+      this.#note(`${verb} (${answer.status}): ${kind} ${what} of ${resident.slug}`);
+    };
   }
 
   // What is killed.
 
   async #kill(): Promise<void> {
-    const kills = Array.from({ length: this.#random.float() < 0.3 ? 2 : 1 }, () => ({
-      delayMs: 50 + this.#random.float() * 1_300,
+    const kills = Array.from({ length: 1 + Math.floor(this.#random.float() * 3) }, () => ({
+      delayMs: 20 + this.#random.float() * 900,
       share: this.#random.float(),
       which: this.#random.float(),
     }));
