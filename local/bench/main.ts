@@ -8,8 +8,10 @@ import { runStoreBench } from '@burgage/store/bench';
 import { Platform } from '../stories/platform.ts';
 import { type Figure, judge, table } from './figures.ts';
 import { idleMemory } from './memory.ts';
+import { largeMoves } from './moves.ts';
 import { routeVisibility } from './route-visibility.ts';
-import { signUps } from './sign-ups.ts';
+import { signUps, signUpsAtOnce } from './sign-ups.ts';
+import { stepOverhead } from './step-overhead.ts';
 
 const started = performance.now();
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -31,7 +33,16 @@ try {
   say('idle memory …');
   figures.push(...(await idleMemory(platform)));
   say('50 sign-ups, one after the other …');
-  figures.push(...(await signUps(platform, 50)));
+  const { result, figures: overhead } = await stepOverhead(platform, () =>
+    signUps(platform, { plan: 'trial', count: 50, what: 'sign-up', p95MsMax: 1_000 }),
+  );
+  figures.push(...result, ...overhead);
+  say('20 sign-ups into a process of their own, one after the other …');
+  figures.push(...(await signUps(platform, { plan: 'professional', count: 20, what: 'sign-up, silo,', p95MsMax: 3_000, removed: true })));
+  say('50 sign-ups at once …');
+  figures.push(...(await signUpsAtOnce(platform, 50)));
+  say('moves of a tenant of 100 MB …');
+  figures.push(...(await largeMoves(platform, 100)));
   say('200 route changes …');
   const registry = createRpcClient(RegistryService, { address: `unix:${join(platform.data, 'run', 'registry.sock')}` });
   try {

@@ -72,7 +72,7 @@ async function onMesh(): Promise<void> {
     });
     try {
       say('20 sign-ups, one after the other …');
-      figures.push(...(await signUps(platform, 20)));
+      figures.push(...(await signUps(platform, { plan: 'trial', count: 20, what: 'sign-up', p95MsMax: 1_000 })));
       say('200 route changes, on two gateways through two registries …');
       const ports = await Promise.all(['gateway-1', 'gateway-2'].map(async (name) => Number(await platform.flagOf(name, '--port'))));
       const { host, figures: visibility } = await routeVisibility({ registry, ports, changes: 200 });

@@ -138,8 +138,10 @@ export function moveDefinition({ tenants, app, compute }: Infrastructure, kit: K
         ...bulkCopy,
         async run(context) {
           const { input, signal } = context;
-          const source = await app.digest(await appAt(context, input.from), input.tenant.id, signal);
-          checkSame('the copy', source, await app.digest(await appAt(context, input.to), input.tenant.id, signal));
+          const digestAt = async (isolation: Isolation) => await app.digest(await appAt(context, isolation), input.tenant.id, signal);
+          // At once: the tenant is closed meanwhile.
+          const [source, copy] = await Promise.all([digestAt(input.from), digestAt(input.to)]);
+          checkSame('the copy', source, copy);
           return done(`${rowsOf(source)} rows in ${Object.keys(source).length} tables are the same`);
         },
       },
