@@ -24,13 +24,16 @@ export const cases: readonly Case[] = isolations.flatMap((from): Case[] => [
 /** What goes wrong at the n-th question of the workers, from 0. */
 export type Plan = ReadonlyMap<number, Fault>;
 
-/** What can go wrong with a question: one that changes nothing cannot take effect and lose its answer, or come late. */
+/**
+ * What can go wrong with a question. One that changes nothing cannot take effect and lose its answer, or come late; and what
+ * a worker's own document says is asked again wherever it did not come.
+ */
 export function faultsOf(question: string): readonly Fault[] {
+  if (question === 'store.get') return ['crash_before', 'pause_before'];
   return reads.has(question) ? ['crash_before', 'lost_answer', 'transient', 'permanent', 'pause_before'] : faults;
 }
 
 const reads: ReadonlySet<string> = new Set([
-  'store.get',
   'tenants.get',
   'tenants.endpoints',
   'tenants.gatewaysAt',
