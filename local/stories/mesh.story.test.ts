@@ -6,6 +6,7 @@ import { describeWithLab, type RunningServer, startServer } from '@burgage/lab';
 import { createRpcClient, type RpcClient, readTlsIdentity } from '@burgage/rpc';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { crashStory } from './crash.ts';
+import { lifeStory } from './life.ts';
 import { meshKind } from './mesh-kind.ts';
 import { Platform, runProgram, until } from './platform.ts';
 import { threadStory } from './thread.ts';
@@ -26,6 +27,7 @@ describeWithLab(
 
     threadStory(() => kind);
     crashStory(() => kind);
+    lifeStory(() => kind);
 
     describe('replicas', () => {
       let platform: Platform;

@@ -54,7 +54,7 @@ interface Promised {
 interface OperationView {
   readonly id: string;
   readonly state: string;
-  readonly attention?: string;
+  readonly sequence: number;
   readonly error?: { readonly code: string; readonly message: string };
   readonly steps: readonly { readonly name: string; readonly state: string; readonly attempts: number; readonly detail?: string }[];
 }
@@ -202,12 +202,12 @@ export class CrashRounds {
     const arrivals = live.length < 2 ? 2 : live.length < liveMax && this.#random.float() < 0.6 ? 1 : 0;
     for (let index = 0; index < arrivals; index += 1) {
       const isolation = this.#pick(isolations);
-      const cancelled = this.#random.float() < 0.15 ? this.#random.float() * 600 : undefined;
+      const meddle = this.#meddling(0.15);
       jobs.push(
         this.#later(at(), async () => {
           const one = await this.#signUp(isolation);
           keep(one);
-          if (cancelled !== undefined) await this.#cancel(one, cancelled);
+          await meddle(one);
         }),
       );
     }
@@ -215,13 +215,13 @@ export class CrashRounds {
       if (this.#random.float() > 0.7) continue;
       // Two in a row for some: the second is decided while the first is at work.
       const wishes = Array.from({ length: this.#random.float() < 0.25 ? 2 : 1 }, () => this.#wish(resident, live.length));
-      const cancelled = this.#random.float() < 0.2 ? this.#random.float() * 600 : undefined;
+      const meddle = this.#meddling(0.25);
       jobs.push(
         this.#later(at(), async () => {
           for (const wish of wishes) {
             const one = await wish();
             keep(one);
-            if (one && cancelled !== undefined) await this.#cancel(one, cancelled);
+            if (one) await meddle(one);
           }
         }),
       );
@@ -309,20 +309,25 @@ export class CrashRounds {
     return { kind, what, resident, id: answer.json<{ operation: OperationView }>().operation.id, after };
   }
 
-  async #cancel(promised: Promised, delayMs: number): Promise<void> {
-    await sleep(delayMs);
-    const answer = await this.#surely(`/v1/operations/${promised.id}/cancel`, { method: 'POST' });
-    if (answer.status !== 202) assert.equal(answer.json().code, 'cancel_too_late', answer.body);
-    this.#note(
-      `${answer.status === 202 ? 'cancelled' : 'too late to cancel'}: ${promised.kind} ${promised.what} of ${promised.resident.slug}`,
-    );
+  /** Somebody who cancels some operations after a while, and has others try again. */
+  #meddling(share: number): (promised: Promised) => Promise<void> {
+    if (this.#random.float() >= share) return async () => undefined;
+    const delayMs = this.#random.float() * 600;
+    const [verb, tooLate] =
+      this.#random.float() < 0.7 ? (['cancel', 'cancel_too_late'] as const) : (['retry', 'retry_not_possible'] as const);
+    return async ({ kind, what, resident, id }) => {
+      await sleep(delayMs);
+      const answer = await this.#surely(`/v1/operations/${id}/${verb}`, { method: 'POST' });
+      if (answer.status !== 202) assert.equal(answer.json().code, tooLate, answer.body);
+      this.#note(`${verb} (${answer.status}): ${kind} ${what} of ${resident.slug}`);
+    };
   }
 
   // What is killed.
 
   async #kill(): Promise<void> {
-    const kills = Array.from({ length: this.#random.float() < 0.3 ? 2 : 1 }, () => ({
-      delayMs: 50 + this.#random.float() * 1_300,
+    const kills = Array.from({ length: 1 + Math.floor(this.#random.float() * 3) }, () => ({
+      delayMs: 20 + this.#random.float() * 900,
       share: this.#random.float(),
       which: this.#random.float(),
     }));
@@ -409,6 +414,7 @@ export class CrashRounds {
       this.#note(`ended: ${kind} ${what} of ${resident.slug}: ${operation.state} ${operation.error?.message ?? ''} ${tries.join(', ')}`);
       this.tally.ends[end] = (this.tally.ends[end] ?? 0) + 1;
       assert.notEqual(operation.state, 'needs_attention', JSON.stringify(operation, undefined, 1));
+      await this.#checkProgress(operation);
       if (operation.state === 'failed') {
         const why = `${kind}: ${operation.error?.code}`;
         this.tally.failures[why] = (this.tally.failures[why] ?? 0) + 1;
@@ -418,6 +424,21 @@ export class CrashRounds {
         if (kind === 'terminate') await this.#checkBackup(resident, id);
       } else if (kind === 'provision') resident.standing = { ...resident.standing, state: 'failed' };
     }
+  }
+
+  /** Its log is told whole and in order, each entry once. */
+  async #checkProgress({ id, sequence }: OperationView): Promise<void> {
+    const told = await until(`the progress of ${id}`, async () => {
+      const { body } = await this.#surely(`/v1/operations/${id}/progress`);
+      // One that was cut off is asked for again.
+      return body.includes('event: end') ? body : undefined;
+    });
+    const entries = [...told.matchAll(/^event: progress\ndata: .*\nid: (\d+)$/gm)].map(([, number]) => Number(number));
+    assert.deepEqual(
+      entries,
+      Array.from({ length: sequence }, (_, index) => index + 1),
+      `the progress of ${id}: ${told}`,
+    );
   }
 
   async #check(): Promise<void> {
@@ -524,6 +545,8 @@ export class CrashRounds {
     const living = [...this.#residents.values()].filter(({ standing }) => standing.state === 'active');
     const silos = living.filter(({ standing }) => standing.isolation === 'silo').map(({ id }) => `${id.toLowerCase()}-silo`);
     const entries = async (folder: string): Promise<readonly string[]> => (await readdir(folder)).toSorted();
+    const mails = (await entries(paths.mail)).filter((name) => name.endsWith('.eml'));
+    assert.equal(mails.length, this.tally.ends['provision succeeded'] ?? 0, 'mails of welcome');
     assert.deepEqual(await entries(paths.files), living.map(({ id }) => id).toSorted(), 'folders of files');
     assert.deepEqual(await entries(paths.apps), [this.#kind.app, ...silos].toSorted(), 'folders of apps');
     assert.deepEqual(
