@@ -11,8 +11,8 @@ export const hourMs = 60 * 60_000;
 export const platformCall = { timeoutMs: 5_000, retry: { attemptsMax: 16, backoffMs: 100, backoffMaxMs: 10_000 } } as const;
 /** A process of its own may take some seconds to begin, or fail to: tried for about a minute. */
 export const processStart = { timeoutMs: 20_000, retry: { attemptsMax: 8, backoffMs: 500, backoffMaxMs: 10_000 } } as const;
-/** All rows of a tenant are read or written: long, and begun anew a few times. */
-export const bulkCopy = { timeoutMs: 30 * 60_000, retry: { attemptsMax: 4, backoffMs: 1_000, backoffMaxMs: 10_000 } } as const;
+/** All rows of a tenant are read or written: long, and begun anew a few times; an app that is being started again is waited for. */
+export const bulkCopy = { timeoutMs: 30 * 60_000, retry: { attemptsMax: 8, backoffMs: 500, backoffMaxMs: 10_000 } } as const;
 /** An app may still be starting: asked often at first, for about a minute. */
 export const healthRetry: RetryPolicy = { attemptsMax: 25, backoffMs: 100, backoffMaxMs: 5_000 };
 
