@@ -161,6 +161,16 @@ describe('an operation that somebody cancels', () => {
     await expectAsBefore((await simulation.repository.get(operation.id)) as Operation);
   });
 
+  test('before its first tenant is made takes that back too: nobody waits for it for ever', async () => {
+    const operation = await simulation.operations.provision(requested);
+    await simulation.operations.cancel(operation.id);
+    await simulation.start('one');
+    const ended = await settled(operation);
+    expect(ended.state).toBe('cancelled');
+    expect(simulation.world.tenants.get(requested)).toMatchObject({ state: 'failed', slug: '' });
+    await expectAsBefore(ended);
+  });
+
   test('in the middle is undone; asked twice it is the same', async () => {
     simulation.world.refusals.set('app.archive', 'unavailable');
     const operation = await simulation.operations.move(asked(pool), 'silo');
@@ -248,6 +258,15 @@ describe('what stays wrong', () => {
     await simulation.operations.retry(operation.id);
     expect((await settled(operation)).state).toBe('succeeded');
   });
+});
+
+test('the second of two terminations that were asked for ends in failure, as there is nothing left to end', async () => {
+  const first = await simulation.operations.terminate(asked(pool, 'a'), true, slugOf(pool));
+  const second = await simulation.operations.terminate(asked(pool, 'b'), true, slugOf(pool));
+  await simulation.start('one');
+  const ended = await simulation.settle([first.id, second.id]);
+  expect(ended.map(({ state }) => state)).toEqual(['succeeded', 'failed']);
+  expect(ended[1]?.error?.code).toBe('transition_not_allowed');
 });
 
 test('a termination waits for the end of the grace period, and can be taken back until then', async () => {

@@ -241,9 +241,14 @@ export function transition(operation: Operation, event: OperationEvent, at: stri
 
 const cancelled: Failure = { code: 'cancelled', message: 'Somebody asked for it to be cancelled.' };
 
+/** The tenant was made for these: it goes with them, also where nothing of them has begun. */
+const makesTenant: ReadonlySet<OperationKind> = new Set(['provision']);
+
 function turnBack(operation: Operation, error: Failure, at: string): Operation {
   const { attention: _, attentionFrom: __, endedAt: ___, ...rest } = operation;
-  const back: Operation = { ...rest, state: 'undoing', error, dueAt: at };
+  const isUnbegun = makesTenant.has(rest.kind) && !rest.steps.some(mayHaveEffect);
+  const steps = isUnbegun ? rest.steps.map((step, index): StepRecord => (index === 0 ? { ...step, state: 'failed' } : step)) : rest.steps;
+  const back: Operation = { ...rest, steps, state: 'undoing', error, dueAt: at };
   if (!back.steps.some(mayHaveEffect)) return end(back, endOfUndo(back), at, {});
   return log(back, { at, step: '', attempt: 0, detail: 'goes back', error });
 }

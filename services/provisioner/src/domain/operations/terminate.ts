@@ -45,7 +45,9 @@ export function terminateDefinition(
           return done(await kit.shown(await tenants.beginTerminating(input.tenant.id, fence, signal), signal));
         },
         async undo({ input, fence, signal }) {
-          await tenants.activate(input.tenant.id, fence, signal);
+          // It may never have begun: an operation before this one has closed the tenant.
+          const { state } = await tenants.get(input.tenant.id, signal);
+          if (state === 'terminating') await tenants.activate(input.tenant.id, fence, signal);
         },
       },
       {

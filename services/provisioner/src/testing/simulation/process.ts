@@ -27,6 +27,7 @@ export type Fault = (typeof faults)[number];
 export type Fate = (name: string) => Fault | undefined;
 
 const lateMs = 45_000;
+const storeAnswerMs = 25_000;
 
 /** Never resolves: what a process that is gone waits for. */
 const never = (): Promise<never> => new Promise(() => undefined);
@@ -84,7 +85,7 @@ export class SimulatedProcess {
         return this.#die();
       case 'lost_answer':
         await effect();
-        return await never();
+        return await this.#noAnswer(name);
       case 'pause_after': {
         const answer = await effect();
         await this.#pause();
@@ -117,6 +118,13 @@ export class SimulatedProcess {
       ping: () => real.ping(),
       close: () => real.close(),
     };
+  }
+
+  /** Whoever asks a driver gives up by himself; a store gives up for whoever asks it. */
+  async #noAnswer(name: string): Promise<never> {
+    if (!name.startsWith('store.')) return await never();
+    await this.#clock.sleep(storeAnswerMs);
+    throw new BurgageError('unavailable', { message: `${name} is simulated to give no answer.` });
   }
 
   #die(): Promise<never> {

@@ -221,7 +221,8 @@ function wrongWithLog({ id, log, state }: Operation): readonly string[] {
   const first = (wanted: string): string[] => [...new Set(log.filter(({ stepState }) => stepState === wanted).map(({ step }) => step))];
   const ran = first('running');
   const undone = first('undone');
-  const order = ran.filter((step) => undone.includes(step)).toReversed();
+  // One that never began takes back what it was asked for, at its first step.
+  const order = ran.length === 0 ? undone.slice(0, 1) : ran.filter((step) => undone.includes(step)).toReversed();
   if (JSON.stringify(order) !== JSON.stringify(undone)) wrong.push(`${id} undid ${undone.join(', ')} where it had run ${ran.join(', ')}`);
   if (
     (state === 'failed' || state === 'cancelled') &&
