@@ -75,11 +75,15 @@ export class SimulatedProcess {
         // A store has no error that is for good and for one write alone.
         throw new BurgageError(name.startsWith('store.') ? 'unavailable' : 'app_refused', { message: `${name} is simulated to refuse.` });
       case 'late_effect':
-        this.#clock
+        this.#late += 1;
+        void this.#clock
           .sleep(lateMs)
           .then(effect)
-          .catch(() => undefined);
-        return await never();
+          .catch(() => undefined)
+          .finally(() => {
+            this.#late -= 1;
+          });
+        return await this.#noAnswer(name);
       case 'crash_after':
         await effect();
         return this.#die();
