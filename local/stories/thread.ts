@@ -43,6 +43,7 @@ export function threadStory(kind: () => PlatformKind): void {
         const states = Object.fromEntries(operation.steps.map((step: { name: string; state: string }) => [step.name, step.state]));
         expect(states).toEqual({
           slug: 'done',
+          compute: 'not_needed',
           database: 'done',
           files: 'done',
           certificate: 'not_needed',
@@ -196,14 +197,15 @@ export function threadStory(kind: () => PlatformKind): void {
     });
 
     test('keeps its secrets to their owner and out of its logs', async () => {
-      for (const file of ['admin-token', 'internal-token', 'context-keys.json']) {
+      for (const file of ['admin-token', 'internal-token', 'context-keys.json', 'archive-key']) {
         expect((await stat(`${platform.data}/secrets/${file}`)).mode & 0o777).toBe(0o600);
       }
       expect((await stat(`${platform.data}/secrets`)).mode & 0o777).toBe(0o700);
       const { readdir, readFile } = await import('node:fs/promises');
       const token = (await readFile(`${platform.data}/secrets/admin-token`, 'utf8')).trim();
-      for (const log of await readdir(`${platform.data}/logs`)) {
-        const text = await readFile(`${platform.data}/logs/${log}`, 'utf8');
+      for (const log of await readdir(`${platform.data}/logs`, { recursive: true, withFileTypes: true })) {
+        if (!log.isFile()) continue;
+        const text = await readFile(`${log.parentPath}/${log.name}`, 'utf8');
         expect(text).not.toContain(token);
         expect(text).not.toMatch(/welcome\?token=[A-Za-z0-9]/);
       }
