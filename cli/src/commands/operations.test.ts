@@ -12,7 +12,7 @@ afterEach(() => platform.stop());
 const run = (...args: string[]) => typed(platform, args);
 const newest = () => platform.provisioner.operations[0]?.operation.id ?? '';
 
-/** A move that has come as far as its step `freeze`. */
+/** A move that has come as far as its step `compute`. */
 async function moving(): Promise<string> {
   platform.provisioner.mode = 'by_hand';
   await run('tenants', 'move', 'acme', '--to', 'silo');
@@ -25,7 +25,7 @@ test('an operation says what it is about and from which step on it only goes for
   expect(steady((await run('operations', 'get', id)).out)).toContain(
     'kind       move pool → silo\ntenant     acme (ten_ID)\nstate      running\nno return  from open on; until then it can be cancelled\n',
   );
-  expect(steady((await run('operations', 'list')).out)).toMatch(/\nop_move_ID +acme +move pool → silo +running +2\/11 /);
+  expect(steady((await run('operations', 'list')).out)).toMatch(/\nop_move_ID +acme +move pool → silo +running +2\/12 /);
   platform.provisioner.mode = 'at_once';
   while (platform.provisioner.advance(id));
   expect((await run('operations', 'get', id)).out).not.toContain('no return');
@@ -37,7 +37,7 @@ test('a cancelled operation is what was wanted of cancel, and 7 for who waited f
   expect([cancelled.code, steady(cancelled.out)]).toEqual([0, 'cancelled in SOME TIME:  http://acme.localhost:8080\n']);
   const watched = await run('operations', 'watch', id);
   expect(watched.code).toBe(7);
-  expect(watched.out).toBe('✔ hold\n✔ freeze\n↩ freeze  undone\n↩ hold  undone\n');
+  expect(watched.out).toBe('✔ check\n✔ compute\n↩ compute  undone\n↩ check  undone\n');
   expect(steady(watched.err)).toBe(
     [
       'error: The operation was cancelled. [operation_cancelled]',
