@@ -4,7 +4,7 @@ import { runHistory } from './random.ts';
 
 const given = process.env.SEED;
 const first = given === undefined ? 0 : Number(given);
-const count = given === undefined ? Number(process.env.SEEDS ?? 500) : 1;
+const count = given === undefined ? Number(process.env.SEEDS ?? 150) : 1;
 
 test(`the histories of the seeds ${first} to ${first + count - 1} end as they may, and leave nothing behind`, {
   timeout: 60 * 60_000,
