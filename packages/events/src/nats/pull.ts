@@ -87,31 +87,41 @@ export class Pull {
   async #stop(): Promise<void> {
     this.#stopping.abort();
     this.#forgetLink();
-    // What is on its way was asked for: it is taken, for the server has counted it as delivered.
-    const drained = this.#inbox?.drain().catch(() => {});
+    const detached = this.#detach();
     await this.#tending;
-    if (drained !== undefined) await within(this.#options.clock, drainTimeoutMs, drained);
-    this.#detach();
+    await detached;
   }
 
   #attach(): void {
     this.#asked = 0;
-    this.#inbox = this.#options.broker.link.connection.subscribe(createInbox(), {
-      callback: (error, message) => (error === null ? this.#receive(message) : this.#troubled(error.message)),
+    const subject = createInbox();
+    this.#inbox = this.#options.broker.link.connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error === null) this.#receive(message, subject);
+        else if (this.#inbox?.getSubject() === subject) this.#troubled(error.message);
+      },
     });
     this.more();
   }
 
-  #detach(): void {
-    this.#inbox?.unsubscribe();
+  /** What is on its way was asked for: it is taken, for the server has counted it as delivered. Resolves when nothing more comes. */
+  async #detach(): Promise<void> {
+    const inbox = this.#inbox;
+    if (inbox === undefined) return;
     this.#inbox = undefined;
-    this.#asked = 0;
+    await within(
+      this.#options.clock,
+      drainTimeoutMs,
+      inbox.drain().catch(() => {}),
+    );
+    inbox.unsubscribe();
   }
 
-  #receive(message: Msg): void {
+  #receive(message: Msg, inbox: string): void {
     this.#heardAtMs = this.#options.clock.monotonicMs();
-    if (message.subject === this.#inbox?.getSubject()) {
-      this.#status(message);
+    if (message.subject === inbox) {
+      // What the server says of requests that are given up is of no interest.
+      if (this.#inbox?.getSubject() === inbox) this.#status(message);
       return;
     }
     this.#asked -= 1;
@@ -153,8 +163,8 @@ export class Pull {
   async #recover(reason: string): Promise<void> {
     const { broker, clock, random, logger, consumer, ensure } = this.#options;
     this.#trouble = undefined;
-    this.#detach();
     logger?.debug({ consumer, reason }, 'events: a consumer is asked anew');
+    await this.#detach();
     for (let pauseMs = recoveryPauseMinMs; !this.#stopping.signal.aborted; pauseMs = Math.min(2 * pauseMs, recoveryPauseMaxMs)) {
       // Not at once: the server says that a consumer is deleted before it has deleted its files, and with them those of one that
       // is made in between (seen with 2.15).
