@@ -93,7 +93,7 @@ export class Possessions {
         lastExit,
         belongs: (tenant) => tenant.isolation === 'silo',
         async remove(fence) {
-          await tenants.removeUpstream(name, signal);
+          await tenants.removeUpstream(name, fence, signal);
           await compute.remove(name, fence, signal);
           await compute.release(name, fence, signal);
         },
@@ -136,7 +136,7 @@ export class Possessions {
         tenantId,
         detail: 'leads to no process',
         belongs: (tenant) => tenant.upstream === name,
-        remove: async () => void (await tenants.removeUpstream(name, signal)),
+        remove: async (fence) => void (await tenants.removeUpstream(name, fence, signal)),
       });
     }
     return found;

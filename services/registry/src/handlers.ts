@@ -109,8 +109,8 @@ export function registryHandlers({ tenants, placement, feed, gateways, routes, c
       return answer(await tenants.setMoving(tenantId, moving, unwrap(parseFence(fence))));
     },
 
-    async removeUpstream({ name }) {
-      return { revision: BigInt(await placement.removeUpstream(name)) };
+    async removeUpstream({ name, fence }) {
+      return { revision: BigInt(await placement.removeUpstream(name, fence && unwrap(parseFence(fence)))) };
     },
 
     async listUpstreams({ pageSize, pageToken }) {
@@ -118,8 +118,8 @@ export function registryHandlers({ tenants, placement, feed, gateways, routes, c
       return { upstreams: page.items.map(upstreamToProto), nextPageToken: page.nextCursor ?? '' };
     },
 
-    async putUpstream({ name, endpoints }) {
-      const { written, revision } = await placement.putUpstream(name, endpoints);
+    async putUpstream({ name, endpoints, fence }) {
+      const { written, revision } = await placement.putUpstream(name, endpoints, fence && unwrap(parseFence(fence)));
       return { upstream: upstreamToProto(written), revision: BigInt(revision) };
     },
 

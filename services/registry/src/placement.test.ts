@@ -194,6 +194,26 @@ describe('PutUpstream', () => {
     await expect(registry.client.getUpstream({ name: 'nowhere' })).rejects.toMatchObject({ code: 'upstream_not_found' });
     await expect(registry.client.getUpstream({ name: '' })).rejects.toMatchObject({ code: 'upstream_not_found' });
   });
+
+  it('of an operation is remembered with its fence, which no earlier one and nobody without one writes over', async () => {
+    const name = 'x';
+    const one = [{ address: '127.0.0.1:1' }];
+    const two = [{ address: '127.0.0.1:2' }];
+    await registry.client.putUpstream({ name, endpoints: one });
+    const first = await registry.client.putUpstream({ name, endpoints: one, fence: fence(2) });
+    // Gateways have nothing to hear of it.
+    expect(await registry.client.putUpstream({ name, endpoints: one, fence: fence(3) })).toMatchObject({ revision: first.revision });
+    await expect(registry.client.putUpstream({ name, endpoints: two, fence: fence(2) })).rejects.toMatchObject({ code: 'fenced' });
+    const without = { code: 'invalid_argument', fields: [{ field: 'fence.operation_id' }, { field: 'fence.token' }] };
+    await expect(registry.client.putUpstream({ name, endpoints: two })).rejects.toMatchObject(without);
+    await expect(registry.client.removeUpstream({ name })).rejects.toMatchObject(without);
+    await expect(registry.client.putUpstream({ name, endpoints: two, fence: { operationId: '', token: 1n } })).rejects.toMatchObject({
+      code: 'invalid_argument',
+    });
+    expect((await registry.client.getUpstream({ name })).upstream?.endpoints).toMatchObject(one);
+    await registry.client.putUpstream({ name, endpoints: two, fence: fence(3) });
+    expect((await registry.client.getUpstream({ name })).upstream?.endpoints).toMatchObject(two);
+  });
 });
 
 describe('PutPlatformRoute', () => {

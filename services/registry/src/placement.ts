@@ -18,7 +18,7 @@ import {
   platformRouteId,
 } from './domain/platform-route.ts';
 import { abandoned, placeTenant, routableSlug, type TenantRecord, tenantNotFound, unplaceTenant } from './domain/tenant.ts';
-import { parseUpstream, type UpstreamRecord, upstreamEntry } from './domain/upstream.ts';
+import { changeUpstream, parseUpstream, type UpstreamRecord, upstreamEntry } from './domain/upstream.ts';
 
 /** What was written, and a revision of the routes that shows it. */
 export interface Shown<T> {
@@ -44,17 +44,18 @@ export interface Placement {
   removeTenantRoute(tenantId: string, fence: Fence): Promise<Shown<TenantRecord>>;
   /** Releases every host of a tenant that was taken off the routes, and answers with a revision that shows it. */
   releaseHosts(tenant: Stored<TenantRecord>): Promise<number>;
-  /** @throws BurgageError `invalid_argument`. */
-  putUpstream(name: string, endpoints: readonly Endpoint[]): Promise<Shown<UpstreamRecord>>;
+  /** @throws BurgageError `invalid_argument`, `fenced`. */
+  putUpstream(name: string, endpoints: readonly Endpoint[], fence: Fence | undefined): Promise<Shown<UpstreamRecord>>;
   /** @throws BurgageError `upstream_not_found`. */
   getUpstream(name: string): Promise<Stored<UpstreamRecord>>;
   /** A page of the upstreams there are, by name. @throws BurgageError `invalid_page_token`. */
   listUpstreams(pageSize: number, pageToken: string): Promise<Page<UpstreamRecord>>;
   /**
-   * Removes an upstream; where there is none nothing is done. Answers with a revision that does not show it.
-   * @throws BurgageError `transition_not_allowed` naming a tenant or a part of the platform that it serves.
+   * Removes an upstream; where there is none nothing is done, but that a fence keeps earlier ones from bringing it back.
+   * Answers with a revision that does not show it.
+   * @throws BurgageError `invalid_argument`, `fenced`, `transition_not_allowed` naming a tenant or a part of the platform that it serves.
    */
-  removeUpstream(name: string): Promise<number>;
+  removeUpstream(name: string, fence: Fence | undefined): Promise<number>;
   /** Answers with the host. @throws BurgageError `invalid_argument`, `upstream_not_found`, `already_exists` where a tenant has the host. */
   putPlatformRoute(label: string, upstream: string): Promise<{ host: string; revision: number }>;
 }
@@ -80,6 +81,11 @@ export function createPlacement({
 }: PlacementOptions): Placement {
   const hostOf = (label: string): string => `${label}.${baseDomain}`;
   const changed = (stored: Stored<TenantRecord>, value: TenantRecord) => tenantChanged(stored, value, { clock, random });
+  /** Gateways hear of what they can see. */
+  const upstreamChanged = (stored: Stored<UpstreamRecord>, value: UpstreamRecord) => {
+    const entry = upstreamEntry(value, stored.version + 1);
+    return isDeepStrictEqual(entry, upstreamEntry(stored.value, stored.version + 1)) ? [] : [routeItem(entry)];
+  };
   const hostChanged = (stored: Stored<HostRecord>, value: HostRecord) => [routeItem(hostEntry(value, stored.version + 1))];
 
   async function putTenantRoute(
@@ -177,14 +183,24 @@ export function createPlacement({
     return publisher.publish([tenants, id], ...[...released].map((host) => [hosts, host] as const));
   }
 
-  async function putUpstream(name: string, endpoints: readonly Endpoint[]): Promise<Shown<UpstreamRecord>> {
-    const wanted = unwrap(parseUpstream(name, endpoints));
-    const written = await put(upstreams, name, wanted, {
-      begin: (value) => [routeItem(upstreamEntry(value, 1))],
-      decide: ({ value }) => ok(!value.removed && isDeepStrictEqual(value.endpoints, wanted.endpoints) ? value : wanted),
-      outbox: ({ version }, value) => [routeItem(upstreamEntry(value, version + 1))],
-    });
+  async function putUpstream(name: string, endpoints: readonly Endpoint[], fence: Fence | undefined): Promise<Shown<UpstreamRecord>> {
+    const checked = unwrap(parseUpstream(name, endpoints));
+    const written = await writeUpstream(name, { endpoints: checked.endpoints, removed: false }, fence);
     return { written, revision: await publisher.publish([upstreams, name]) };
+  }
+
+  /** As `wanted`, whether there was one of the name or not. */
+  async function writeUpstream(
+    name: string,
+    wanted: Parameters<typeof changeUpstream>[1],
+    fence: Fence | undefined,
+  ): Promise<Stored<UpstreamRecord>> {
+    const first = unwrap(changeUpstream({ name, endpoints: [] }, wanted, fence));
+    return await put(upstreams, name, first, {
+      begin: (value) => [routeItem(upstreamEntry(value, 1))],
+      decide: ({ value }) => changeUpstream(value, wanted, fence),
+      outbox: upstreamChanged,
+    });
   }
 
   async function getUpstream(name: string): Promise<Stored<UpstreamRecord>> {
@@ -209,28 +225,22 @@ export function createPlacement({
     return cursor === undefined ? { items } : { items, nextCursor: cursor };
   }
 
-  async function removeUpstream(name: string): Promise<number> {
+  async function removeUpstream(name: string, fence: Fence | undefined): Promise<number> {
     const before = name === '' ? undefined : await upstreams.get(name);
-    if (before !== undefined) {
+    if (before === undefined) {
+      if (fence !== undefined) await writeUpstream(unwrap(parseUpstream(name, [])).name, { removed: true }, fence);
+    } else {
       if (!before.value.removed) await refuseWhileServing(name);
-      await setRemoved(name, true);
+      await writeUpstream(name, { removed: true }, fence);
       try {
         await refuseWhileServing(name);
       } catch (error) {
         // Somebody was placed on it in between.
-        await setRemoved(name, false);
+        await writeUpstream(name, { removed: false }, fence);
         throw error;
       }
     }
     return publisher.publish([upstreams, name]);
-  }
-
-  async function setRemoved(name: string, removed: boolean): Promise<void> {
-    await change(upstreams, name, {
-      decide: ({ value }) => ok(removed === (value.removed ?? false) ? value : { ...value, removed }),
-      outbox: ({ version }, value) => [routeItem(upstreamEntry(value, version + 1))],
-      missing: () => new BurgageError('document_not_found'),
-    });
   }
 
   async function refuseWhileServing(name: string): Promise<void> {

@@ -124,10 +124,32 @@ describe('RemoveUpstream', () => {
     const placement = interrupted('upstreams', async () => {
       if (outcomes.length === 0) outcomes.push(await place(id, 'one'));
     });
-    await expect(placement.removeUpstream('one')).rejects.toMatchObject({ code: 'transition_not_allowed', metadata: { serves: id } });
+    await expect(placement.removeUpstream('one', undefined)).rejects.toMatchObject({
+      code: 'transition_not_allowed',
+      metadata: { serves: id },
+    });
     expect(outcomes).toEqual(['placed']);
     expect((await registry.client.getUpstream({ name: 'one' })).upstream?.endpoints).toMatchObject(endpoints);
     await eventually(async () => (await journalled(registry)).has('upstream one'));
+  });
+
+  it('keeps a late operation from bringing it back, also where there was none', async () => {
+    const fenced = (token: bigint) => ({ operationId: 'op_1', token });
+    for (const name of ['one', 'two']) {
+      if (name === 'one') await registry.client.putUpstream({ name, endpoints, fence: fenced(3n) });
+      const { revision } = await registry.client.removeUpstream({ name, fence: fenced(4n) });
+      expect([...(await journalled(registry, Number(revision))).keys()]).toEqual([]);
+      await expect(registry.client.putUpstream({ name, endpoints, fence: fenced(3n) })).rejects.toMatchObject({
+        code: 'fenced',
+        metadata: { token: '3', seen: '4' },
+      });
+      await expect(registry.client.getUpstream({ name })).rejects.toMatchObject({ code: 'upstream_not_found' });
+      await registry.client.putUpstream({ name, endpoints, fence: fenced(5n) });
+      await expect(registry.client.removeUpstream({ name, fence: fenced(4n) })).rejects.toMatchObject({ code: 'fenced' });
+      expect((await registry.client.getUpstream({ name })).upstream?.endpoints).toMatchObject(endpoints);
+      await registry.client.removeUpstream({ name, fence: fenced(6n) });
+    }
+    await expect(registry.client.removeUpstream({ name: 'No!', fence: fenced(1n) })).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 
   it('is heard of by whoever places a tenant on it after the look whether it is there', async () => {

@@ -100,11 +100,11 @@ export function createRegistryTenants(registry: RpcClient<typeof RegistryService
     async setMoving(tenantId, moving, fence, signal) {
       return Number((await registry.setTenantMoving({ tenantId, moving, fence: fenceInit(fence) }, { signal })).revision);
     },
-    async putUpstream(name, address, signal) {
-      return Number((await registry.putUpstream({ name, endpoints: [{ address }] }, { signal })).revision);
+    async putUpstream(name, address, fence, signal) {
+      return Number((await registry.putUpstream({ name, endpoints: [{ address }], fence: fenceInit(fence) }, { signal })).revision);
     },
-    async removeUpstream(name, signal) {
-      return Number((await registry.removeUpstream({ name }, { signal })).revision);
+    async removeUpstream(name, fence, signal) {
+      return Number((await registry.removeUpstream({ name, fence: fenceInit(fence) }, { signal })).revision);
     },
     async *upstreams(signal) {
       let pageToken = '';

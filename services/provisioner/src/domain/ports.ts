@@ -61,8 +61,9 @@ export interface Tenants {
   setMoving(tenantId: string, moving: boolean, fence: Fence, signal: AbortSignal): Promise<number>;
   beginTerminating(tenantId: string, fence: Fence, signal: AbortSignal): Promise<number>;
   terminated(tenantId: string, fence: Fence, signal: AbortSignal): Promise<number>;
-  putUpstream(name: string, address: string, signal: AbortSignal): Promise<number>;
-  removeUpstream(name: string, signal: AbortSignal): Promise<number>;
+  putUpstream(name: string, address: string, fence: Fence, signal: AbortSignal): Promise<number>;
+  /** Where there is none, it keeps earlier fences from making it. */
+  removeUpstream(name: string, fence: Fence, signal: AbortSignal): Promise<number>;
   /** Every upstream with its addresses. */
   upstreams(signal: AbortSignal): AsyncIterable<{ readonly name: string; readonly addresses: readonly string[] }>;
   /** Addresses of an upstream, host:port. @throws BurgageError `upstream_not_found`. */

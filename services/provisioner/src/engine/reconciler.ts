@@ -148,7 +148,7 @@ export class Reconciler implements Component {
       const instance = instances.get(name);
       const ensure = async (fence: Fence, signal: AbortSignal): Promise<void> => {
         const { address } = await this.#within(startMs, signal, (soon) => compute.ensure({ name, tenantId: tenant.id }, fence, soon));
-        await tenants.putUpstream(name, address, signal);
+        await tenants.putUpstream(name, address, fence, signal);
       };
       if (!instance || instance.state === 'stopped') yield { kind: 'instance', text: 'its process is not wanted by anybody', mend: ensure };
       else if (instance.state === 'backing_off' && instance.restarts > restartsMax) {
@@ -158,7 +158,7 @@ export class Reconciler implements Component {
         yield {
           kind: 'upstream',
           text: `${name} leads to ${upstreams.get(name)?.join(', ') ?? 'nothing'}, expected ${instance.address}`,
-          mend: (_, signal) => tenants.putUpstream(name, instance.address, signal),
+          mend: (fence, signal) => tenants.putUpstream(name, instance.address, fence, signal),
         };
       }
       return;

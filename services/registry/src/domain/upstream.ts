@@ -1,6 +1,8 @@
 // An upstream: a named set of endpoints.
+import { isDeepStrictEqual } from 'node:util';
 import { BurgageError, type FieldViolation } from '@burgage/contracts';
 import { type Endpoint, err, got, normalizeHost, ok, type Result, type RouteEntry } from '@burgage/tenancy';
+import { checkFence, type Fence, parseFence } from './fence.ts';
 
 /** What the store keeps of an upstream; its document's id is the name. Endpoints are sorted by address. */
 export interface UpstreamRecord {
@@ -8,6 +10,8 @@ export interface UpstreamRecord {
   readonly endpoints: readonly Endpoint[];
   /** It is gone. The document stays, so that the version of its route goes on growing should the name come back. */
   readonly removed?: boolean;
+  /** The highest that has written it; absent where no operation has. */
+  readonly fenceToken?: number;
 }
 
 const endpointsMax = 1_000;
@@ -43,6 +47,25 @@ export function parseUpstream(name: string, endpoints: readonly Endpoint[]): Res
     );
   }
   return ok({ name, endpoints: checked.sort((a, b) => (a.address < b.address ? -1 : 1)) });
+}
+
+/**
+ * The record as `wanted` says, the same where it is so already. What an operation has written only operations write again.
+ * @returns `fenced`; `invalid_argument` naming `fence` where there has to be one.
+ */
+export function changeUpstream(
+  record: UpstreamRecord,
+  wanted: Partial<Pick<UpstreamRecord, 'endpoints' | 'removed'>>,
+  fence: Fence | undefined,
+): Result<UpstreamRecord> {
+  const { name, fenceToken = 0 } = record;
+  const checked = fence === undefined && fenceToken > 0 ? parseFence(fence) : ok(fence);
+  if (!checked.ok) return checked;
+  const fenced = fence === undefined ? ok(fence) : checkFence(fenceToken, fence);
+  if (!fenced.ok) return fenced;
+  const { endpoints, removed = false } = { ...record, ...wanted };
+  const changed = { name, endpoints, ...(removed && { removed }), ...(fence && { fenceToken: fence.token }) };
+  return ok(isDeepStrictEqual(changed, record) ? record : changed);
 }
 
 /** `host:port` with the host normalised and the port without leading zeros; undefined where it is not one. IPv6 in brackets. */

@@ -49,7 +49,7 @@ export function moveDefinition({ tenants, app, compute }: Infrastructure, kit: K
   /** Nobody is sent to the instance any more. */
   async function removeInstance({ input, fence, signal }: Context): Promise<void> {
     const name = instanceNameOf(input.tenant.id);
-    await kit.shownByAll(await tenants.removeUpstream(name, signal), signal);
+    await kit.shownByAll(await tenants.removeUpstream(name, fence, signal), signal);
     await compute.remove(name, fence, signal);
   }
 
@@ -76,7 +76,7 @@ export function moveDefinition({ tenants, app, compute }: Infrastructure, kit: K
           if (input.to !== 'silo') return notNeeded('the shared app');
           const name = instanceNameOf(input.tenant.id);
           const { address, detail } = await compute.ensure({ name, tenantId: input.tenant.id }, fence, signal);
-          await tenants.putUpstream(name, address, signal);
+          await tenants.putUpstream(name, address, fence, signal);
           return done(detail);
         },
         async undo(context) {

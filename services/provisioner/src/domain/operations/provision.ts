@@ -30,13 +30,13 @@ export function provisionDefinitions(infrastructure: Infrastructure, kit: Kit): 
         if (!isSilo(tenant)) return notNeeded('the shared app');
         const name = instanceNameOf(tenant.id);
         const { address, detail } = await compute.ensure({ name, tenantId: tenant.id }, fence, signal);
-        await tenants.putUpstream(name, address, signal);
+        await tenants.putUpstream(name, address, fence, signal);
         return done(detail);
       },
       async undo({ input: { tenant }, fence, signal }) {
         if (!isSilo(tenant)) return;
         const name = instanceNameOf(tenant.id);
-        await kit.shownByAll(await tenants.removeUpstream(name, signal), signal);
+        await kit.shownByAll(await tenants.removeUpstream(name, fence, signal), signal);
         await compute.remove(name, fence, signal);
         await compute.release(name, fence, signal);
       },

@@ -110,7 +110,7 @@ export function terminateDefinition(
           const { input, fence, signal } = context;
           if (!(await isSilo(context))) return notNeeded('the shared app');
           const name = instanceNameOf(input.tenant.id);
-          await kit.shownByAll(await tenants.removeUpstream(name, signal), signal);
+          await kit.shownByAll(await tenants.removeUpstream(name, fence, signal), signal);
           await compute.remove(name, fence, signal);
           return done('stopped and removed');
         },

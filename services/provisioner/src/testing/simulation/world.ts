@@ -244,15 +244,17 @@ export class World {
             tenant.moving = moving;
             return true;
           }),
-        putUpstream: (name, address) =>
+        putUpstream: (name, address, fence) =>
           ask('tenants.putUpstream', () => {
+            this.#enter('upstreams', name, fence);
             this.upstreams.set(name, address);
             this.revision += 1;
             return this.revision;
           }),
-        removeUpstream: (name) =>
+        removeUpstream: (name, fence) =>
           ask('tenants.removeUpstream', () => {
             if ([...this.tenants.values()].some(({ upstream }) => upstream === name)) throw new BurgageError('transition_not_allowed');
+            this.#enter('upstreams', name, fence);
             if (this.upstreams.delete(name)) this.revision += 1;
             return this.revision;
           }),

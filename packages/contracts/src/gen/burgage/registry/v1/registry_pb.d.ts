@@ -872,6 +872,14 @@ export declare type RemoveUpstreamRequest = Message<"burgage.registry.v1.RemoveU
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * Of the operation that removes it, if one does. Needed where one has written it before; the name is then remembered with
+   * it, whether there is such an upstream or not.
+   *
+   * @generated from field: burgage.registry.v1.Fence fence = 2;
+   */
+  fence?: Fence | undefined;
 };
 
 /**
@@ -973,6 +981,13 @@ export declare type PutUpstreamRequest = Message<"burgage.registry.v1.PutUpstrea
    * @generated from field: repeated burgage.registry.v1.Endpoint endpoints = 2;
    */
   endpoints: Endpoint[];
+
+  /**
+   * Of the operation that writes it, if one does. Needed where one has written it before.
+   *
+   * @generated from field: burgage.registry.v1.Fence fence = 3;
+   */
+  fence?: Fence | undefined;
 };
 
 /**
