@@ -141,14 +141,39 @@ describe('what is asked for', () => {
     const third = await simulation.operations.move(asked(pool, 'c'), 'bridge');
     await simulation.start('one');
     const ended = await simulation.settle([first.id, second.id, third.id]);
-    // The third was asked for when the tenant was in the pool: it says that it is not there any more.
-    expect(ended.map(({ state }) => state)).toEqual(['succeeded', 'succeeded', 'failed']);
+    expect(ended.map(({ state }) => state)).toEqual(['succeeded', 'succeeded', 'succeeded']);
+    // The third was asked for when the tenant was in the pool: it begins where the first has brought it.
+    expect(ended.map(({ summary }) => summary)).toEqual(['pool → silo', 'hold unpaid', 'silo → bridge']);
+    expect(simulation.world.tenants.get(pool)?.isolation).toBe('bridge');
     expect(ended.map(({ startedAt = '' }) => startedAt)).toEqual(ended.map(({ startedAt = '' }) => startedAt).toSorted());
-    expect(ended[2]?.error?.message).toContain('lives in isolation silo, expected pool');
+  });
+
+  test('a move to where an earlier one brings it is refused, unless that one is cancelled', async () => {
+    const first = await simulation.operations.move(asked(pool, 'a'), 'silo');
+    const again = await refusal(simulation.operations.move(asked(pool, 'b'), 'silo'));
+    expect(again).toMatchObject({
+      code: 'transition_not_allowed',
+      message: `The tenant is on its way to isolation silo already, with operation ${first.id}.`,
+    });
+    const back = await simulation.operations.move(asked(pool, 'c'), 'pool');
+    expect(back.summary).toBe('silo → pool');
+    await simulation.operations.cancel(back.id);
+    await simulation.operations.cancel(first.id);
+    expect((await simulation.operations.move(asked(pool, 'd'), 'silo')).summary).toBe('pool → silo');
+  });
+
+  test('a move that begins where the tenant has not come to fails at once, and says where it is', async () => {
+    const first = await simulation.operations.move(asked(pool, 'a'), 'silo');
+    const second = await simulation.operations.move(asked(pool, 'b'), 'bridge');
+    await simulation.operations.cancel(first.id);
+    await simulation.start('one');
+    const [ended] = await simulation.settle([second.id]);
+    expect(ended).toMatchObject({ state: 'failed', error: { message: expect.stringContaining('lives in isolation pool, expected silo') } });
   });
 
   test('is not taken beyond twenty that wait', async () => {
-    for (let count = 0; count < 20; count += 1) await simulation.operations.move(asked(pool, `key-${count}`), 'silo');
+    for (let count = 0; count < 20; count += 1)
+      await simulation.operations.move(asked(pool, `key-${count}`), count % 2 === 0 ? 'silo' : 'pool');
     const refused = await refusal(simulation.operations.move(asked(pool, 'one-more'), 'silo'));
     expect(refused).toMatchObject({ code: 'transition_not_allowed', message: expect.stringContaining('20 operations waiting') });
   });

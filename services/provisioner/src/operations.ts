@@ -2,7 +2,7 @@
 import { BurgageError, invalidField } from '@burgage/contracts';
 import type { Clock } from '@burgage/runtime';
 import type { Json } from '@burgage/store';
-import { got, holds, type Isolation, isHold, isIsolation, isolations, operationIdFor, operationIdFromKey } from '@burgage/tenancy';
+import { got, holds, isHold, isIsolation, isolations, operationIdFor, operationIdFromKey } from '@burgage/tenancy';
 import { pointOfNoReturnOf } from './domain/definition.ts';
 import {
   canCancel,
@@ -18,7 +18,7 @@ import { checkChangePlan } from './domain/operations/change-plan.ts';
 import { checkResume, checkSuspend } from './domain/operations/holds.ts';
 import { type AnyDefinition, newestOf } from './domain/operations/index.ts';
 import { frozenTenant, notAllowed } from './domain/operations/kit.ts';
-import { checkMove } from './domain/operations/move.ts';
+import { moveFrom } from './domain/operations/move.ts';
 import type { TenantStanding, Tenants } from './domain/ports.ts';
 import { operationIn, withQueued } from './domain/tenant-operations.ts';
 import type { OperationRepository } from './engine/repository.ts';
@@ -103,16 +103,13 @@ export class Operations {
 
   async move(asked: Asked, isolation: string): Promise<Operation> {
     if (!isIsolation(isolation)) throw invalidField('isolation', `${got(isolation)}, expected ${isolations.join(', ')}`);
-    return await this.#once('move', asked, { isolation }, (tenant) => {
+    return await this.#once('move', asked, { isolation }, async (tenant) => {
       if (isolation !== 'pool' && !this.#options.dedicated) {
         const description = `${got(isolation)}, expected pool: dedicated instances are switched off on this platform`;
         throw new BurgageError('dedicated_off', { message: `isolation: ${description}`, fields: [{ field: 'isolation', description }] });
       }
-      checkMove(active(tenant, 'moved'), isolation);
-      return {
-        input: { tenant: frozenTenant(tenant), from: tenant.isolation as Isolation, to: isolation },
-        summary: `${tenant.isolation} → ${isolation}`,
-      };
+      const from = moveFrom(active(tenant, 'moved'), await this.#options.repository.waiting(tenant.id), isolation);
+      return { input: { tenant: frozenTenant(tenant), from, to: isolation }, summary: `${from} → ${isolation}` };
     });
   }
 
@@ -245,7 +242,9 @@ function holdOf(text: string) {
 /** @throws BurgageError `idempotency_key_reused` where the operation was asked for with something else. */
 function sameRequest(operation: Operation, request: Json): Operation {
   if (JSON.stringify(operation.request) === JSON.stringify(request)) return operation;
+  const description = `was used for operation ${operation.id} with ${JSON.stringify(operation.request)}; got ${JSON.stringify(request)}`;
   throw new BurgageError('idempotency_key_reused', {
-    message: `The key was used for operation ${operation.id} with ${JSON.stringify(operation.request)}; got ${JSON.stringify(request)}.`,
+    message: `idempotency_key: ${description}`,
+    fields: [{ field: 'idempotency_key', description }],
   });
 }

@@ -2,15 +2,23 @@
 import { BurgageError } from '@burgage/contracts';
 import type { Isolation } from '@burgage/tenancy';
 import { done, notNeeded, type OperationDefinition, type StepContext } from '../definition.ts';
+import { isOver, type Operation } from '../operation.ts';
 import type { Digest, Infrastructure, TenantStanding } from '../ports.ts';
 import { bulkCopy, type FrozenTenant, hourMs, instanceNameOf, type Kit, notAllowed, platformCall, processStart } from './kit.ts';
 
 export type MoveInput = { readonly tenant: FrozenTenant; readonly from: Isolation; readonly to: Isolation };
 
-/** @throws BurgageError `transition_not_allowed` where the tenant lives there, or is on its way. */
-export function checkMove({ isolation, moving }: TenantStanding, to: Isolation): void {
-  if (isolation === to) throw notAllowed(`The tenant lives in isolation ${to} already.`, { isolation });
-  if (moving) throw notAllowed('The tenant is being moved already.', { isolation });
+/**
+ * Where a move begins that is asked for now: where the last move before it ends that has not ended yet, or where the tenant lives.
+ * @throws BurgageError `transition_not_allowed` where that is `to`.
+ */
+export function moveFrom({ isolation }: TenantStanding, waiting: readonly Operation[], to: Isolation): Isolation {
+  const goesOn = (operation: Operation): boolean => !isOver(operation) && operation.state !== 'undoing' && !operation.cancelledAt;
+  const before = waiting.findLast((operation) => operation.kind === 'move' && goesOn(operation));
+  const from = before ? (before.input as MoveInput).to : (isolation as Isolation);
+  if (from !== to) return from;
+  const already = before ? `is on its way to isolation ${to} already, with operation ${before.id}` : `lives in isolation ${to} already`;
+  throw notAllowed(`The tenant ${already}.`, { isolation });
 }
 
 /** @throws BurgageError `copy_differs` naming the first table that does. */
