@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import type { Clock, Component, Logger } from '@burgage/runtime';
 import { BoundedLog } from './bounded-log.ts';
+import { lastComplaint } from './complaint.ts';
 import { assertPortFree } from './ports.ts';
 
 /** A process to keep running. */
@@ -95,15 +96,19 @@ export class SupervisedProcess implements Component {
     this.#exited.then((how) => {
       ended = how;
     });
+    const startedAtMs = clock.now().getTime();
     const giveUpAtMs = clock.monotonicMs() + readyTimeoutMs;
+    const why = (): string => {
+      const complaint = lastComplaint(spec.logFile, startedAtMs);
+      return complaint === '' ? `${spec.logFile} says why` : `${complaint} (${spec.logFile})`;
+    };
     for (;;) {
       // Asked before it is looked at: another program may answer at an address that this one could not have.
       const ready = await answers(spec.readyUrl);
-      if (ended) throw new Error(`${spec.name} ${ended} before it was ready; ${spec.logFile} says why`);
+      if (ended) throw new Error(`${spec.name} ${ended} before it was ready: ${why()}`);
       if (ready) break;
       if (signal?.aborted) throw new Error(`${spec.name} was told to stop before it was ready`);
-      if (clock.monotonicMs() > giveUpAtMs)
-        throw new Error(`${spec.name} was not ready within ${readyTimeoutMs} ms; ${spec.logFile} says why`);
+      if (clock.monotonicMs() > giveUpAtMs) throw new Error(`${spec.name} was not ready within ${readyTimeoutMs / 1_000} s: ${why()}`);
       await clock.sleep(readyPollMs, signal);
     }
     this.#keeping = this.#keep();
