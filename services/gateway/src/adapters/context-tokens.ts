@@ -21,8 +21,8 @@ const keysSchema = z.object({
 });
 
 export interface ContextTokens extends Component {
-  /** A token for the tenant's app; undefined on a part of the platform and where there are no keys. */
-  tokenFor(tenant: TenantRoute): Promise<string> | undefined;
+  /** A token for the tenant's app, at once where it has one; undefined on a part of the platform and where there are no keys. */
+  tokenFor(tenant: TenantRoute): string | Promise<string> | undefined;
   /** The public keys, as a JWK set. */
   jwks(): ReturnType<ContextIssuer['jwks']>;
 }
@@ -35,7 +35,7 @@ export interface ContextTokensOptions {
 }
 
 interface Kept {
-  readonly token: Promise<string>;
+  token: string | Promise<string>;
   readonly entitlementVersion: number;
   readonly isolation: TenantRoute['isolation'];
   readonly madeMs: number;
@@ -91,10 +91,16 @@ export function createContextTokens({ keysFile, clock, logger }: ContextTokensOp
       const isSame = known?.entitlementVersion === entitlementVersion && known.isolation === isolation;
       if (known !== undefined && isSame && nowMs - known.madeMs < reuseMs) return known.token;
       const token = issuer.tenantContext(claimsOf(tenant), upstream);
+      const fresh: Kept = { token, entitlementVersion, isolation, madeMs: nowMs };
       kept.delete(key);
-      kept.set(key, { token, entitlementVersion, isolation, madeMs: nowMs });
-      // A signature that failed must not be handed out for a minute.
-      token.catch(() => kept.delete(key));
+      kept.set(key, fresh);
+      token.then(
+        (made) => {
+          fresh.token = made;
+        },
+        // A signature that failed must not be handed out for a minute.
+        () => kept.get(key) === fresh && kept.delete(key),
+      );
       if (kept.size > keptMax) for (const oldest of kept.keys()) if (kept.delete(oldest)) break;
       return token;
     },

@@ -2,7 +2,7 @@
 import type { TenantRoute } from '@burgage/tenancy';
 import type { Permit } from './admission.ts';
 import type { RefusalCode } from './refusal.ts';
-import type { ReadHead, RequestHead } from './request-head.ts';
+import type { Head, ReadHead } from './request-head.ts';
 
 /** How a request ended. */
 export type Termination =
@@ -34,7 +34,7 @@ export interface Peer {
 /** Filled in as the request moves on; read by the log, the metrics and nobody else. */
 export interface Exchange {
   readonly requestId: string;
-  readonly head: RequestHead;
+  readonly head: Head;
   readonly peer: Peer;
   readonly startedMs: number;
   read?: ReadHead;

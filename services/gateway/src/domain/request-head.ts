@@ -11,6 +11,14 @@ export interface RequestHead {
   readonly rawHeaders: readonly string[];
 }
 
+/** What is asked of a head beyond what was read of it. */
+export interface Head {
+  readonly method: string;
+  readonly httpVersion: RequestHead['httpVersion'];
+  /** The value of the last field of that name, which is given in lower case. */
+  field(lowerName: string): string | undefined;
+}
+
 export interface HeadLimits {
   readonly headerLinesMax: number;
   readonly targetBytesMax: number;

@@ -5,10 +5,10 @@ import { type Admission, beingMoved, isPermit, standing } from '../domain/admiss
 import { type Answer, answerRefusal } from '../domain/answers.ts';
 import type { EndpointSet, EndpointState, Outcome } from '../domain/endpoint-set.ts';
 import { type AccessRecord, accessRecord, type Exchange, type Peer, type Termination } from '../domain/exchange.ts';
-import { headerValue, type ResponseFacts, requestHeaders, responseHeaders, upgradeHeaders } from '../domain/forward-headers.ts';
+import { type ForwardFacts, type ResponseFacts, responseHeaders, upgradeHeaders } from '../domain/forward-headers.ts';
 import type { RandomPool } from '../domain/random-pool.ts';
 import { type Refusal, refuse } from '../domain/refusal.ts';
-import { type HeadLimits, type ReadHead, type RequestHead, readHead } from '../domain/request-head.ts';
+import { type Head, type HeadLimits, type ReadHead, type RequestHead, readHead } from '../domain/request-head.ts';
 import { isReserved } from '../domain/reserved-paths.ts';
 import { type FailedAttempt, isRetriable } from '../domain/retry.ts';
 import type { RouteTable } from '../domain/route-table.ts';
@@ -27,7 +27,7 @@ export interface TrafficOptions {
   readonly waitingRoom: WaitingRoom;
   readonly upstreams: Upstreams;
   /** The signed tenant context, where the tenant's app gets one. */
-  readonly contextFor: (tenant: TenantRoute) => Promise<string> | undefined;
+  readonly contextFor: (tenant: TenantRoute) => string | Promise<string> | undefined;
   readonly labels: TenantLabels;
   readonly metrics: GatewayMetrics;
   readonly log: (record: AccessRecord) => void;
@@ -43,8 +43,8 @@ export interface Admitted {
   readonly tenant: TenantRoute;
   /** The endpoints as the request found them: a change meanwhile is for the next. */
   readonly set: EndpointSet;
-  /** The head without what differs from attempt to attempt: nothing does. */
-  readonly headers: string[];
+  /** What its head says upstream besides what the client said; the same for every attempt. */
+  readonly facts: ForwardFacts;
   /** The largest body, in bytes; 0: any. */
   readonly bodyBytesMax: number;
 }
@@ -83,7 +83,7 @@ export class Traffic {
   }
 
   /** A request whose turn has come. Every exchange is finished once, whatever becomes of it. */
-  open(head: RequestHead, peer: Peer): Exchange {
+  open(head: Head, peer: Peer): Exchange {
     this.#options.metrics.inflight.inc();
     return {
       requestId: this.#options.random.id(),
@@ -98,52 +98,61 @@ export class Traffic {
     };
   }
 
-  /** Finds the tenant and lets the request in, or says why not. One that is being moved is waited for, a moment. */
-  async admit(exchange: Exchange, read: ReadHead): Promise<Admitted | Refusal> {
-    const { table, onMiss, admission, waitingRoom, upstreams, contextFor } = this.#options;
+  /**
+   * Finds the tenant and lets the request in, or says why not: at once, unless something has to be waited for. One that is
+   * being moved is waited for, a moment.
+   */
+  admit(exchange: Exchange, read: ReadHead): Admitted | Refusal | Promise<Admitted | Refusal> {
+    const { table, onMiss } = this.#options;
     exchange.read = read;
     if (this.#draining && read.upgrade !== undefined) return refuse('draining', { retryAfterMs: 1_000 });
     if (isReserved(read.path)) return refuse('not_found');
-
-    let found = table();
-    let match = found.find(read.host);
-    if (match?.tenant === undefined) {
-      const miss = onMiss(read.host);
-      if (miss === 'final') return refuse('host_unknown');
-      const answered = miss === 'no-table' ? undefined : await miss;
-      // Nobody can be called unknown by a gateway that does not know.
+    const known = table();
+    const tenant = known.find(read.host)?.tenant;
+    if (tenant !== undefined) return this.#enter(exchange, read, tenant, known);
+    const miss = onMiss(read.host);
+    if (miss === 'final') return refuse('host_unknown');
+    // Nobody can be called unknown by a gateway that does not know.
+    if (miss === 'no-table') return refuse('routes_unavailable', { retryAfterMs: 1_000 });
+    return miss.then((answered) => {
       if (answered === undefined) return refuse('routes_unavailable', { retryAfterMs: 1_000 });
-      found = answered;
-      match = found.find(read.host);
-    }
-    let tenant = match?.tenant;
-    if (tenant === undefined) return refuse('host_unknown');
-    exchange.tenant = tenant;
+      const found = answered.find(read.host)?.tenant;
+      return found === undefined ? refuse('host_unknown') : this.#enter(exchange, read, found, answered);
+    });
+  }
 
+  #enter(exchange: Exchange, read: ReadHead, tenant: TenantRoute, table: RouteTable): Admitted | Refusal | Promise<Admitted | Refusal> {
+    const { admission } = this.#options;
+    exchange.tenant = tenant;
     const permit = admission.admit(tenant, this.nowMs());
     if (!isPermit(permit)) return permit;
     exchange.permit = permit;
     const bodyBytesMax = admission.bodyBytesMax(tenant);
     const { body } = read;
     if (body.kind === 'length' && bodyBytesMax > 0 && body.bytes > bodyBytesMax) return bodyTooLarge(bodyBytesMax);
+    if (tenant.moving) return this.#waitForMove(exchange, read, tenant, bodyBytesMax);
+    return this.#equip(exchange, read, tenant, table, bodyBytesMax);
+  }
 
-    if (tenant.moving) {
-      const { tenantId } = tenant;
-      const refusal = await waitingRoom.wait(tenantId, exchange);
-      if (refusal !== undefined) return refusal;
-      found = table();
-      tenant = found.find(read.host)?.tenant;
-      if (tenant?.tenantId !== tenantId) return beingMoved();
-      exchange.tenant = tenant;
-      const other = standing(tenant);
-      if (other !== undefined) return other;
-    }
+  async #waitForMove(exchange: Exchange, read: ReadHead, { tenantId }: TenantRoute, bodyBytesMax: number): Promise<Admitted | Refusal> {
+    const refusal = await this.#options.waitingRoom.wait(tenantId, exchange);
+    if (refusal !== undefined) return refusal;
+    const table = this.#options.table();
+    const tenant = table.find(read.host)?.tenant;
+    if (tenant?.tenantId !== tenantId) return beingMoved();
+    exchange.tenant = tenant;
+    return standing(tenant) ?? this.#equip(exchange, read, tenant, table, bodyBytesMax);
+  }
 
+  #equip(exchange: Exchange, read: ReadHead, tenant: TenantRoute, table: RouteTable, bodyBytesMax: number): Admitted | Promise<Admitted> {
     // Both of this moment: a token names the upstream that it is for.
-    const set = upstreams.set(tenant.upstream, found.endpoints(tenant.upstream) ?? []);
+    const set = this.#options.upstreams.set(tenant.upstream, table.endpoints(tenant.upstream) ?? []);
     exchange.isolation = tenant.isolation;
-    const context = await contextFor(tenant);
-    return { tenant, set, headers: this.#headersFor(exchange, context), bodyBytesMax };
+    const context = this.#options.contextFor(tenant);
+    const equipped = (token: string | undefined): Admitted => {
+      return { tenant, set, facts: this.#facts(exchange, read, token), bodyBytesMax };
+    };
+    return typeof context === 'object' ? context.then(equipped) : equipped(context);
   }
 
   /** Chooses an endpoint and counts the attempt against it; `except` is the one that just failed. */
@@ -204,7 +213,7 @@ export class Traffic {
   /** The gateway's own answer, noted in the exchange. */
   answer(exchange: Exchange, refusal: Refusal): Answer {
     const answer = answerRefusal(refusal, {
-      accept: headerValue(exchange.head.rawHeaders, 'accept'),
+      accept: exchange.head.field('accept'),
       requestId: exchange.requestId,
       branding: exchange.tenant?.branding,
     });
@@ -234,14 +243,14 @@ export class Traffic {
     log(accessRecord(exchange, termination, clock.now(), nowMs));
   }
 
-  #headersFor(exchange: Exchange, context: string | undefined): string[] {
-    const { read, head, peer, requestId } = exchange;
-    if (read === undefined) throw new TypeError('a head is written before it was read');
-    const parent = headerValue(head.rawHeaders, 'traceparent');
+  #facts(exchange: Exchange, read: ReadHead, context: string | undefined): ForwardFacts {
+    const { head, peer, requestId } = exchange;
+    const { random } = this.#options;
+    const parent = head.field('traceparent');
     const isTraced = parent !== undefined && parseTraceparent(parent) !== undefined;
-    const traceparent = isTraced ? childTraceparent(parent, this.#options.random) : newTraceparent(this.#options.random);
+    const traceparent = isTraced ? childTraceparent(parent, random) : newTraceparent(random);
     exchange.traceparent = traceparent;
-    return requestHeaders(head.rawHeaders, {
+    return {
       authority: read.authority,
       clientAddress: peer.address,
       scheme: peer.scheme,
@@ -250,7 +259,7 @@ export class Traffic {
       keepsTracestate: isTraced,
       ...(read.body.kind === 'length' && { contentLength: read.body.bytes }),
       ...(context !== undefined && { context }),
-    });
+    };
   }
 
   #responseFacts({ requestId, tenant }: Exchange, status: number): ResponseFacts {

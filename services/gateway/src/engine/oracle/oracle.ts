@@ -6,11 +6,10 @@ import { BurgageError } from '@burgage/contracts';
 import type { Exchange } from '../../domain/exchange.ts';
 import { headerValue } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
-import type { RequestHead } from '../../domain/request-head.ts';
 import type { CreateEngine, Engine, EngineOptions } from '../engine.ts';
-import { formatAddress, listen } from './listen.ts';
+import { formatAddress, listen } from '../listen.ts';
 import { Pools } from './pools.ts';
-import { headLines, headOf, peerOf } from './raw-head.ts';
+import { headLines, peerOf, RawHead } from './raw-head.ts';
 import { Relay, type RelayParts } from './relay.ts';
 import { openTunnel, type Tunnel } from './tunnel.ts';
 import { Turns } from './turns.ts';
@@ -57,7 +56,7 @@ class Oracle implements Engine {
       requireHostHeader: false,
       // Only what is read as an upgrade leaves node:http's hands; all else stays an ordinary request.
       shouldUpgradeCallback: (request) => {
-        const read = traffic.read(headOf(request));
+        const read = traffic.read(new RawHead(request));
         return read.ok && read.value.upgrade !== undefined;
       },
     });
@@ -151,7 +150,7 @@ class Oracle implements Engine {
 
   #serve(request: IncomingMessage, response: ServerResponse, canTunnel = false): void {
     const { socket } = request;
-    const head = headOf(request);
+    const head = new RawHead(request);
     const read = this.#options.traffic.read(head);
     const turns = this.#turns(socket);
     const begin = () => {
@@ -194,7 +193,7 @@ class Oracle implements Engine {
   #refuseConnect(request: IncomingMessage, stream: Duplex): void {
     const { socket } = request;
     this.#adopt(socket, stream, Buffer.alloc(0));
-    const head = headOf(request);
+    const head = new RawHead(request);
     const read = this.#options.traffic.read(head);
     this.#turns(socket).take(() => {
       this.#answerRaw(socket, head, read.ok ? refuse('bad_request', { close: true, detail: 'CONNECT is not served' }) : read.error);
@@ -246,11 +245,11 @@ class Oracle implements Engine {
       return;
     }
     // The server gives this event its own sockets, which are no other kind.
-    this.#answerRaw(socket as Socket, { method: '', target: '', httpVersion: '1.1', rawHeaders: [] }, refusal);
+    this.#answerRaw(socket as Socket, new RawHead({}), refusal);
   }
 
   /** The gateway's own answer where node:http has no response for it; the last on its connection. */
-  #answerRaw(socket: Socket, head: RequestHead, refusal: Refusal): void {
+  #answerRaw(socket: Socket, head: RawHead, refusal: Refusal): void {
     const { traffic } = this.#options;
     const exchange = traffic.open(head, peerOf(socket));
     const { status, headers, body } = traffic.answer(exchange, refusal);

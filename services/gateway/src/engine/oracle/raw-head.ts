@@ -2,15 +2,25 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Peer } from '../../domain/exchange.ts';
-import type { RequestHead } from '../../domain/request-head.ts';
+import { headerValue } from '../../domain/forward-headers.ts';
+import type { Head, RequestHead } from '../../domain/request-head.ts';
 
-export function headOf(request: IncomingMessage): RequestHead {
-  return {
-    method: request.method ?? '',
-    target: request.url ?? '',
-    httpVersion: request.httpVersion === '1.0' ? '1.0' : '1.1',
-    rawHeaders: request.rawHeaders,
-  };
+export class RawHead implements RequestHead, Head {
+  readonly method: string;
+  readonly target: string;
+  readonly httpVersion: RequestHead['httpVersion'];
+  readonly rawHeaders: readonly string[];
+
+  constructor({ method = '', url = '', httpVersion = '1.1', rawHeaders = [] }: Partial<IncomingMessage>) {
+    this.method = method;
+    this.target = url;
+    this.httpVersion = httpVersion === '1.0' ? '1.0' : '1.1';
+    this.rawHeaders = rawHeaders;
+  }
+
+  field(lowerName: string): string | undefined {
+    return headerValue(this.rawHeaders, lowerName);
+  }
 }
 
 /** An IPv4 client of a socket that listens on both is written as IPv4. */

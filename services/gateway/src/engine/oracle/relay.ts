@@ -7,13 +7,13 @@ import { errors } from 'undici';
 import type { Limits, Timeouts } from '../../defaults.ts';
 import type { EndpointState } from '../../domain/endpoint-set.ts';
 import type { Exchange, Termination } from '../../domain/exchange.ts';
-import { responseTrailers } from '../../domain/forward-headers.ts';
+import { requestHeaders, responseTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
-import type { ReadHead, RequestHead } from '../../domain/request-head.ts';
+import type { ReadHead } from '../../domain/request-head.ts';
 import { type Admitted, isRefusal, type Traffic } from '../traffic.ts';
 import { linger } from './linger.ts';
 import type { Pools } from './pools.ts';
-import { peerOf } from './raw-head.ts';
+import { peerOf, type RawHead } from './raw-head.ts';
 import { BodyAbandoned, BodyRefused, RequestBody } from './request-body.ts';
 import { type Failure, isClients, type Receiver, Sending } from './sending.ts';
 
@@ -36,7 +36,7 @@ type Phase = 'admitting' | 'waiting' | 'answering' | 'ended';
 
 /** A request as it came. */
 export interface Arrived {
-  readonly head: RequestHead;
+  readonly head: RawHead;
   readonly read: Result<ReadHead, Refusal>;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -49,6 +49,7 @@ export class Relay implements Receiver {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly #parts: RelayParts;
+  readonly #head: RawHead;
   readonly #read: Arrived['read'];
   readonly #canTunnel: boolean;
   #phase: Phase = 'admitting';
@@ -56,6 +57,7 @@ export class Relay implements Receiver {
 
   constructor(parts: RelayParts, { head, read, request, response, canTunnel }: Arrived) {
     this.#parts = parts;
+    this.#head = head;
     this.#read = read;
     this.#canTunnel = canTunnel;
     this.exchange = parts.traffic.open(head, peerOf(request.socket));
@@ -146,7 +148,7 @@ export class Relay implements Receiver {
       {
         method: this.exchange.head.method,
         path: read.path,
-        headers: admitted.headers,
+        headers: requestHeaders(this.#head.rawHeaders, admitted.facts),
         body: sending.body ?? null,
         ...(this.#canTunnel && read.upgrade !== undefined && { upgrade: read.upgrade }),
       },
