@@ -1,0 +1,312 @@
+// The field lines of one head or trailer section, as places within the bytes that they came in.
+import { blankBit, byteBits, colon, cr, lf, space, tab, tokenBit, underscoreBit, valueBit } from './bytes.ts';
+
+/** Names that the gateway acts upon. All others are `fieldIds.other`. At most 31 of them: each is a bit of what a head has. */
+export const fieldIds = {
+  other: 0,
+  host: 1,
+  connection: 2,
+  contentLength: 3,
+  transferEncoding: 4,
+  expect: 5,
+  upgrade: 6,
+  te: 7,
+  trailer: 8,
+  keepAlive: 9,
+  proxyConnection: 10,
+  proxyAuthenticate: 11,
+  proxyAuthorization: 12,
+  forwarded: 13,
+  traceparent: 14,
+  tracestate: 15,
+  xRequestId: 16,
+  xRealIp: 17,
+  xClientIp: 18,
+  trueClientIp: 19,
+  xForwarded: 20,
+  xOriginalUrl: 21,
+  xRewriteUrl: 22,
+  proxy: 23,
+  accept: 24,
+  setCookie: 25,
+  date: 26,
+  close: 27,
+  /** Every name that begins with `x-forwarded-`. */
+  xForwardedAny: 28,
+  /** Every name that begins with `burgage-`. */
+  burgageAny: 29,
+  /** Every name with an underscore. */
+  underscored: 30,
+} as const;
+
+export type FieldId = (typeof fieldIds)[keyof typeof fieldIds];
+
+/** The exact names, by id. */
+const exactNames: readonly string[] = Object.keys(fieldIds)
+  .slice(0, fieldIds.xForwardedAny)
+  .map((key) => (key === 'other' ? '' : key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)));
+const xForwardedPrefix = 'x-forwarded-';
+const burgagePrefix = 'burgage-';
+
+/** The ids of the exact names of each length, one length after the other, and where those of a length begin. */
+const idsByLength: number[] = [];
+const idsOfLengthAt: number[] = [];
+for (let length = 0; length <= Math.max(...exactNames.map((name) => name.length)) + 1; length++) {
+  idsOfLengthAt.push(idsByLength.length);
+  for (const [id, name] of exactNames.entries()) if (id > 0 && name.length === length) idsByLength.push(id);
+}
+const idCandidates = Uint8Array.from(idsByLength);
+const idCandidatesAt = Uint8Array.from(idsOfLengthAt);
+/** The bytes of the exact names, one name after the other, and where each begins. */
+const nameBytes: Uint8Array = Buffer.from(exactNames.join(''), 'latin1');
+const nameBytesAt = Uint16Array.from(exactNames, (_, id) => exactNames.slice(0, id).join('').length);
+
+/** What `read` answers with where it is not at the end of the section. */
+export const fieldsOpen = -1;
+export const fieldsRefused = -2;
+
+/** Where `read` stopped within a line. */
+type Phase = 'line' | 'name' | 'blank' | 'value';
+
+const linesAtFirst = 32;
+const noBytes: Buffer = Buffer.alloc(0);
+
+/**
+ * Field lines up to the empty line that ends them, without a string or an object for any of them. Made once, used for
+ * one section after the other: `begin`, then `read` until it has an end. Places are those of the bytes that were read
+ * last, which have to stay until the fields have been used.
+ *
+ * A line is a token, a colon at once, and a value of blanks, visible characters and bytes beyond ASCII up to CRLF
+ * (RFC 9112 section 5). A bare CR or LF, NUL and every other control character, a folded line, a blank before the colon
+ * and a name that is no token are refused.
+ */
+export class Fields {
+  /** The bytes that all places are in. */
+  bytes: Buffer = noBytes;
+  count = 0;
+  /** Where `read` goes on; its start was `begin`. */
+  at = 0;
+  /** Why `read` refused. */
+  fault = '';
+  /** It refused because there are more lines than it was to take. */
+  hasTooMany = false;
+  /** For each line: start and end of the name, start and end of the value without blanks around it. */
+  #places: Int32Array = new Int32Array(4 * linesAtFirst);
+  #ids: Uint8Array = new Uint8Array(linesAtFirst);
+  /** A bit for each id that came. */
+  #seen = 0;
+  #phase: Phase = 'line';
+  #nameStart = 0;
+  #nameEnd = 0;
+  #nameBits = 0;
+  #valueStart = 0;
+
+  /** Forgets everything; the next section begins at that place. */
+  begin(at: number): void {
+    this.count = 0;
+    this.at = at;
+    this.fault = '';
+    this.hasTooMany = false;
+    this.#seen = 0;
+    this.#phase = 'line';
+  }
+
+  /** The bytes so far have been moved by so many places: `read` goes on in another buffer or at another place of it. */
+  move(distance: number): void {
+    const places = this.#places;
+    for (let i = 0; i < this.count * 4; i++) places[i] = (places[i] ?? 0) + distance;
+    this.at += distance;
+    this.#nameStart += distance;
+    this.#nameEnd += distance;
+    this.#valueStart += distance;
+  }
+
+  /**
+   * Hot path. Reads on from `at` and never at or beyond `stop`. Answers with the place behind the empty line that ends
+   * the section, `fieldsOpen` where that is not there yet (call again with more), or `fieldsRefused` with `fault` set.
+   */
+  read(bytes: Buffer, stop: number, linesMax: number): number {
+    this.bytes = bytes;
+    let at = this.at;
+    let phase = this.#phase;
+    let nameStart = this.#nameStart;
+    let nameEnd = this.#nameEnd;
+    let nameBits = this.#nameBits;
+    let valueStart = this.#valueStart;
+    while (at < stop) {
+      if (phase === 'line') {
+        if (bytes[at] === cr) {
+          if (at + 1 === stop) break;
+          if (bytes[at + 1] !== lf) return this.#refuse('a CR came without LF');
+          return at + 2;
+        }
+        nameStart = at;
+        nameBits = 0;
+        phase = 'name';
+      }
+      if (phase === 'name') {
+        while (at < stop) {
+          const bits = byteBits[bytes[at] ?? 0] ?? 0;
+          if ((bits & tokenBit) === 0) break;
+          nameBits |= bits;
+          at++;
+        }
+        if (at === stop) break;
+        if (bytes[at] !== colon || at === nameStart) return this.#refuse(nameFault(bytes[at] ?? 0, at === nameStart));
+        nameEnd = at;
+        at++;
+        phase = 'blank';
+      }
+      if (phase === 'blank') {
+        while (at < stop && ((byteBits[bytes[at] ?? 0] ?? 0) & blankBit) !== 0) at++;
+        if (at === stop) break;
+        valueStart = at;
+        phase = 'value';
+      }
+      while (at < stop && ((byteBits[bytes[at] ?? 0] ?? 0) & valueBit) !== 0) at++;
+      // The CR is looked at together with the LF.
+      if (at >= stop - 1 && (at === stop || bytes[at] === cr)) break;
+      if (bytes[at] !== cr || bytes[at + 1] !== lf) return this.#refuse(valueFault(bytes[at] ?? 0));
+      let valueEnd = at;
+      while (valueEnd > valueStart && ((byteBits[bytes[valueEnd - 1] ?? 0] ?? 0) & blankBit) !== 0) valueEnd--;
+      const index = this.count;
+      if (index === linesMax) {
+        this.hasTooMany = true;
+        return this.#refuse(`more than ${linesMax} header lines came`);
+      }
+      if (index === this.#ids.length) this.#grow();
+      const places = this.#places;
+      const place = index << 2;
+      places[place] = nameStart;
+      places[place + 1] = nameEnd;
+      places[place + 2] = valueStart;
+      places[place + 3] = valueEnd;
+      const id = (nameBits & underscoreBit) !== 0 ? fieldIds.underscored : idOf(bytes, nameStart, nameEnd);
+      this.#ids[index] = id;
+      this.#seen |= 1 << id;
+      this.count = index + 1;
+      at += 2;
+      phase = 'line';
+    }
+    this.at = at;
+    this.#phase = phase;
+    this.#nameStart = nameStart;
+    this.#nameEnd = nameEnd;
+    this.#nameBits = nameBits;
+    this.#valueStart = valueStart;
+    return fieldsOpen;
+  }
+
+  id(index: number): number {
+    return this.#ids[index] ?? 0;
+  }
+
+  nameStart(index: number): number {
+    return this.#places[index << 2] ?? 0;
+  }
+
+  nameEnd(index: number): number {
+    return this.#places[(index << 2) + 1] ?? 0;
+  }
+
+  valueStart(index: number): number {
+    return this.#places[(index << 2) + 2] ?? 0;
+  }
+
+  valueEnd(index: number): number {
+    return this.#places[(index << 2) + 3] ?? 0;
+  }
+
+  /** The name of a line as it came. Makes a string. */
+  nameAt(index: number): string {
+    return this.bytes.toString('latin1', this.nameStart(index), this.nameEnd(index));
+  }
+
+  /** The value of a line, bytes beyond ASCII as Latin-1 characters. Makes a string. */
+  valueAt(index: number): string {
+    return this.bytes.toString('latin1', this.valueStart(index), this.valueEnd(index));
+  }
+
+  /** True where a line has that name. */
+  has(id: FieldId): boolean {
+    return (this.#seen & (1 << id)) !== 0;
+  }
+
+  /** The value of the last line with that name. Makes a string. */
+  value(id: FieldId): string | undefined {
+    if (!this.has(id)) return undefined;
+    let last = this.count - 1;
+    while (this.#ids[last] !== id) last--;
+    return this.valueAt(last);
+  }
+
+  /** The values of all lines with that name, as one list (RFC 9110 section 5.3). Makes strings. */
+  list(id: FieldId): string {
+    const values: string[] = [];
+    for (let i = 0; i < this.count; i++) if (this.#ids[i] === id) values.push(this.valueAt(i));
+    return values.join(',');
+  }
+
+  /** Names and values in turn, as node:http has them: for what is not on the hot path. */
+  rawHeaders(): string[] {
+    const raw: string[] = [];
+    for (let i = 0; i < this.count; i++) raw.push(this.nameAt(i), this.valueAt(i));
+    return raw;
+  }
+
+  #refuse(fault: string): number {
+    this.fault = fault;
+    return fieldsRefused;
+  }
+
+  #grow(): void {
+    const places = new Int32Array(this.#places.length * 2);
+    places.set(this.#places);
+    this.#places = places;
+    const ids = new Uint8Array(this.#ids.length * 2);
+    ids.set(this.#ids);
+    this.#ids = ids;
+  }
+}
+
+/** Hot path. The id of a name without underscores. */
+function idOf(bytes: Uint8Array, start: number, end: number): number {
+  const length = end - start;
+  const first = (bytes[start] ?? 0) | 0x20;
+  if (length < idCandidatesAt.length - 1) {
+    const last = idCandidatesAt[length + 1] ?? 0;
+    for (let i = idCandidatesAt[length] ?? 0; i < last; i++) {
+      const id = idCandidates[i] ?? 0;
+      if (nameBytes[nameBytesAt[id] ?? 0] === first && isName(bytes, start, length, id)) return id;
+    }
+  }
+  if (first === 0x78 && beginsWith(bytes, start, length, xForwardedPrefix)) return fieldIds.xForwardedAny;
+  if (first === 0x62 && beginsWith(bytes, start, length, burgagePrefix)) return fieldIds.burgageAny;
+  return fieldIds.other;
+}
+
+/** The names are of letters and hyphens: of a token's bytes only their two cases become them by setting that bit. */
+function isName(bytes: Uint8Array, start: number, length: number, id: number): boolean {
+  const name = nameBytesAt[id] ?? 0;
+  for (let i = 1; i < length; i++) if (((bytes[start + i] ?? 0) | 0x20) !== nameBytes[name + i]) return false;
+  return true;
+}
+
+function beginsWith(bytes: Uint8Array, start: number, length: number, prefix: string): boolean {
+  if (length < prefix.length) return false;
+  for (let i = 1; i < prefix.length; i++) if (((bytes[start + i] ?? 0) | 0x20) !== prefix.charCodeAt(i)) return false;
+  return true;
+}
+
+function nameFault(byte: number, isFirst: boolean): string {
+  if (byte === lf) return 'a line ends with LF without CR';
+  if (byte === space || byte === tab) return isFirst ? 'a folded header line came' : 'a blank came within a header name or behind it';
+  if (byte === cr) return 'a header line has no colon';
+  return isFirst && byte === colon ? 'a header line has no name' : 'a header name is not a token';
+}
+
+function valueFault(byte: number): string {
+  if (byte === lf) return 'a line ends with LF without CR';
+  if (byte === cr) return 'a CR came without LF';
+  return byte === 0 ? 'a NUL came in a header' : 'a control character came in a header';
+}
