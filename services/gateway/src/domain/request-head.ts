@@ -134,7 +134,7 @@ function bodyOf(
 }
 
 /** Origin-form, or absolute-form that agrees with Host (RFC 9112 section 3.2). */
-function addressOf(target: string, authority: string | undefined): Result<Pick<ReadHead, 'authority' | 'host' | 'path'>, Refusal> {
+export function addressOf(target: string, authority: string | undefined): Result<Pick<ReadHead, 'authority' | 'host' | 'path'>, Refusal> {
   if (authority === undefined) return bad('no Host came');
   const host = hostOf(authority);
   if (!host.ok) return host;
@@ -150,7 +150,8 @@ function addressOf(target: string, authority: string | undefined): Result<Pick<R
   return ok({ authority, host: host.value, path: rest.startsWith('/') ? rest : `/${rest}` });
 }
 
-function hostOf(authority: string): Result<string, Refusal> {
+/** The host in an authority, normalised. */
+export function hostOf(authority: string): Result<string, Refusal> {
   for (let i = 0; i < authority.length; i++) {
     if (authority.charCodeAt(i) > 0x7e) return bad('the Host has bytes beyond ASCII');
   }
@@ -164,12 +165,12 @@ function portOf(authority: string): number {
   return port === undefined ? 80 : Number(port);
 }
 
-function isUpgradeList(value: string): boolean {
+export function isUpgradeList(value: string): boolean {
   return value.split(',').every((protocol) => protocolPattern.test(protocol.trim()));
 }
 
 /** HTTP/2 in clear text would carry requests past every rule of this gateway, and TLS would hide them: both are ignored. */
-function isTunnelProtocol(value: string): boolean {
+export function isTunnelProtocol(value: string): boolean {
   return !value.split(',').some((protocol) => /^(?:h2c?|http|tls)(?:\/|$)/i.test(protocol.trim()));
 }
 

@@ -1,0 +1,40 @@
+// The methods that are forwarded, found by their bytes.
+import { isText } from './bytes.ts';
+
+/**
+ * The IANA registry of methods without `*` and PRI, which are no requests, and with QUERY, which the IETF has approved.
+ * TRACE and CONNECT are known here so that their refusal can name them.
+ *
+ * nginx and HAProxy forward any token. Refusing what is registered nowhere costs nobody a feature, for no client library
+ * and no framework sends it unasked; it stops what only scanners and request smuggling send (a body read as a request
+ * line begins with some token), and keeps methods that steer caches and devices (PURGE, NOTIFY, M-SEARCH) with those who
+ * are behind the gateway.
+ */
+const names = [
+  'ACL, BASELINE-CONTROL, BIND, CHECKIN, CHECKOUT, CONNECT, COPY, DELETE, GET, HEAD, LABEL, LINK, LOCK, MERGE, MKACTIVITY',
+  'MKCALENDAR, MKCOL, MKREDIRECTREF, MKWORKSPACE, MOVE, OPTIONS, ORDERPATCH, PATCH, POST, PROPFIND, PROPPATCH, PUT, QUERY',
+  'REBIND, REPORT, SEARCH, TRACE, UNBIND, UNCHECKOUT, UNLINK, UNLOCK, UPDATE, UPDATEREDIRECTREF, VERSION-CONTROL',
+].flatMap((line) => line.split(', '));
+
+/** Ordered so that the usual ones are found first. */
+const usual = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'];
+const byLength: readonly (readonly string[])[] = Array.from({ length: Math.max(...names.map((name) => name.length)) + 1 }, (_, length) =>
+  [...new Set([...usual, ...names])].filter((name) => name.length === length),
+);
+
+/** Bytes of the longest method. */
+export const methodBytesMax: number = byLength.length - 1;
+
+/** Hot path. The method that those bytes are, as the one string that it always is; undefined: none that is known. */
+export function methodOf(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const candidates = byLength[end - start];
+  if (candidates === undefined) return undefined;
+  for (const method of candidates) if (isText(bytes, start, end, method)) return method;
+  return undefined;
+}
+
+/** True where those bytes are the beginning of a known method, or nothing. */
+export function beginsMethod(bytes: Buffer, start: number, end: number): boolean {
+  const beginning = bytes.toString('latin1', start, end);
+  return names.some((name) => name.startsWith(beginning));
+}
