@@ -200,3 +200,45 @@ export const requestTexts: fc.Arbitrary<{ request: WrittenRequest; text: string 
     text: `${request.method} ${request.target} HTTP/${request.httpVersion}\r\n${lines}\r\n`,
   })),
 );
+
+const responseNames = [
+  ...['Content-Type', 'X-Request-Id', 'Burgage-Context', 'X_Any', 'Date', 'ETag', 'Keep-Alive', 'Proxy-Connection', 'Trailer', 'Close'],
+  ...['Forwarded', 'X-Forwarded-For', 'Host', 'Expect', 'secret', 'x-secret'],
+];
+const cookies = [
+  ...['a=1', 'a=1; Path=/; Secure', 'a=1; Domain=example.com', 'a=1; domain=.Example.COM', 'a=1;DOMAIN = com ; Path=/', 'domain=1'],
+  ...[
+    'a=1; Domain=acme.example.com',
+    'a=1; Domain="example.com"',
+    'a=1; Domain=\xc3\xa9xample.com',
+    'a=domain; Domain=',
+    'a=1; omain=example.com',
+  ],
+];
+const responseLines = fc.oneof(
+  { weight: 3, arbitrary: fc.tuple(fc.oneof(tokens, fc.constantFrom(...responseNames)), values) },
+  { weight: 1, arbitrary: framing },
+  { weight: 1, arbitrary: connection },
+  { weight: 1, arbitrary: pair(['Set-Cookie', 'set-cookie'], cookies) },
+  { weight: 1, arbitrary: pair(['Keep-Alive'], ['timeout=5', 'max=3, timeout=60', 'timeout', 'timeout=x', 'x timeout=5', 'timeout=5s']) },
+);
+
+export interface WrittenResponse {
+  readonly httpVersion: '1.0' | '1.1';
+  readonly status: number;
+  readonly reason: string;
+  readonly rawHeaders: readonly string[];
+}
+
+/** An answer whose every line is well formed, and its head as bytes, in Latin-1. */
+export const responseTexts: fc.Arbitrary<{ response: WrittenResponse; text: string }> = fc
+  .record({
+    httpVersion: fc.constantFrom('1.1', '1.1', '1.1', '1.0'),
+    status: fc.oneof({ weight: 3, arbitrary: fc.constant(200) }, fc.constantFrom(100, 101, 103, 204, 206, 304, 404, 599, 999)),
+    reason: fc.constantFrom('OK', '', 'Not so fine', 'Gr\xf6\xdfe', 'a\x01b', 'tab\tbed'),
+    lines: fc.array(responseLines, { maxLength: 8 }),
+  })
+  .chain(({ httpVersion, status, reason, lines }) => {
+    const response = { httpVersion, status, reason, rawHeaders: lines.flat() } as const;
+    return linesOf(response.rawHeaders).map((text) => ({ response, text: `HTTP/${httpVersion} ${status} ${reason}\r\n${text}\r\n` }));
+  });

@@ -1,5 +1,5 @@
 // The field lines of one head or trailer section, as places within the bytes that they came in.
-import { blankBit, byteBits, colon, cr, lf, space, tab, tokenBit, underscoreBit, valueBit } from './bytes.ts';
+import { blankBit, byteBits, colon, cr, isWord, lf, space, tab, tokenBit, underscoreBit, valueBit } from './bytes.ts';
 
 /** Names that the gateway acts upon. All others are `fieldIds.other`. At most 31 of them: each is a bit of what a head has. */
 export const fieldIds = {
@@ -45,6 +45,7 @@ export type FieldId = (typeof fieldIds)[keyof typeof fieldIds];
 const exactNames: readonly string[] = Object.keys(fieldIds)
   .slice(0, fieldIds.xForwardedAny)
   .map((key) => (key === 'other' ? '' : key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)));
+const idsByName: ReadonlyMap<string, FieldId> = new Map(exactNames.map((name, id) => [name, id as FieldId] as const).slice(1));
 const xForwardedPrefix = 'x-forwarded-';
 const burgagePrefix = 'burgage-';
 
@@ -238,6 +239,14 @@ export class Fields {
     let last = this.count - 1;
     while (this.#ids[last] !== id) last--;
     return this.valueAt(last);
+  }
+
+  /** The same for a name that is given in lower case, whether it has an id or not. */
+  named(lowerName: string): string | undefined {
+    const id = idsByName.get(lowerName);
+    if (id !== undefined) return this.value(id);
+    for (let i = this.count - 1; i >= 0; i--) if (isWord(this.bytes, this.nameStart(i), this.nameEnd(i), lowerName)) return this.valueAt(i);
+    return undefined;
   }
 
   /** The values of all lines with that name, as one list (RFC 9110 section 5.3). Makes strings. */

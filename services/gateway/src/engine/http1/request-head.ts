@@ -1,7 +1,15 @@
 // Request heads from bytes: the rules of domain/request-head.ts and those that node:http's parser keeps to itself (RFC 9112).
 import type { Limits } from '../../defaults.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
-import { addressOf, hostOf, isTunnelProtocol, isUpgradeList, type ReadHead, type RequestHead } from '../../domain/request-head.ts';
+import {
+  addressOf,
+  type Head,
+  hostOf,
+  isTunnelProtocol,
+  isUpgradeList,
+  type ReadHead,
+  type RequestHead,
+} from '../../domain/request-head.ts';
 import { byteBits, cr, isText, isWord, lf, slash, space, targetBit, tokenBit, zero } from './bytes.ts';
 import { ConnectionOptions } from './connection-options.ts';
 import { Fields, fieldIds, fieldsOpen, fieldsRefused } from './fields.ts';
@@ -17,6 +25,8 @@ export type HeadOutcome = 'complete' | 'incomplete' | 'refused';
 /** Where the reader stopped: `begin` before a head. */
 type Phase = 'begin' | 'method' | 'target' | 'version' | 'fields';
 
+const noBody = { kind: 'none' } as const;
+const chunkedBody = { kind: 'chunked' } as const;
 const versionStart = 'HTTP/1.';
 const methodFault = 'the method is not one that is known';
 
@@ -24,7 +34,7 @@ const methodFault = 'the method is not one that is known';
  * One request head after the other, each in place of the last. Until the next is begun its strings stay; its `fields`
  * stay as long as their bytes do.
  */
-export class ParsedRequest {
+export class ParsedRequest implements Head {
   readonly fields: Fields = new Fields();
   readonly connection: ConnectionOptions = new ConnectionOptions();
   /** The place behind the head: of the body, or of the next head. */
@@ -64,17 +74,19 @@ export class ParsedRequest {
   targetStart = 0;
   targetEnd = 0;
 
-  /** What the rest of the gateway goes by; for a head that is complete. */
+  /** The value of the last field of that name, which is given in lower case. */
+  field(lowerName: string): string | undefined {
+    return this.fields.named(lowerName);
+  }
+
+  /** Hot path. What the rest of the gateway goes by; for a head that is complete. */
   readHead(): ReadHead {
-    const { authority, host, path, bodyKind, bodyBytes, upgrade, expectsContinue } = this;
-    return {
-      authority,
-      host,
-      path,
-      body: bodyKind === 'length' ? { kind: bodyKind, bytes: bodyBytes } : { kind: bodyKind },
-      ...(upgrade !== undefined && { upgrade }),
-      expectsContinue,
-    };
+    const { authority, host, path, upgrade, expectsContinue } = this;
+    const body =
+      this.bodyKind === 'none' ? noBody : this.bodyKind === 'chunked' ? chunkedBody : { kind: this.bodyKind, bytes: this.bodyBytes };
+    return upgrade === undefined
+      ? { authority, host, path, body, expectsContinue }
+      : { authority, host, path, body, upgrade, expectsContinue };
   }
 
   /** The head in strings, as far as it was read; for what is not on the hot path. */
