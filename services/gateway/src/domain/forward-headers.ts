@@ -87,8 +87,12 @@ export function requestHeaders(rawHeaders: readonly string[], facts: ForwardFact
 }
 
 function forwarded({ clientAddress, authority, scheme }: ForwardFacts): string {
-  const client = clientAddress.includes(':') ? `"[${clientAddress}]"` : clientAddress;
-  return `for=${client};host="${authority}";proto=${scheme}`;
+  return `for=${forwardedNode(clientAddress)};host="${authority}";proto=${scheme}`;
+}
+
+/** An address as a node of Forwarded (RFC 7239 section 6). */
+export function forwardedNode(address: string): string {
+  return address.includes(':') ? `"[${address}]"` : address;
 }
 
 export interface ResponseFacts {

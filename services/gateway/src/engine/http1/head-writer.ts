@@ -1,0 +1,265 @@
+// Heads written anew as bytes: what domain/forward-headers.ts says in strings, from the places of a head that was read.
+import { STATUS_CODES } from 'node:http';
+import { isShared } from '../../domain/cookies.ts';
+import type { Peer } from '../../domain/exchange.ts';
+import { type ForwardFacts, forwardedNode } from '../../domain/forward-headers.ts';
+import { cr, space } from './bytes.ts';
+import { type FieldId, type Fields, fieldIds } from './fields.ts';
+import { type HeadBuffer, put, putRange, putText } from './head-buffer.ts';
+import type { ParsedRequest } from './request-head.ts';
+import type { ParsedResponse } from './response-head.ts';
+
+/** What is said of a client with each of its requests, as bytes: made once for its connection. */
+export class ClientLines {
+  /** From the end of the traceparent to the authority in Forwarded. */
+  readonly beforeAuthority: Buffer;
+  /** From there to the authority in X-Forwarded-Host. */
+  readonly betweenAuthorities: Buffer;
+
+  constructor({ address, scheme }: Peer) {
+    this.beforeAuthority = ascii(`\r\nforwarded: for=${forwardedNode(address)};host="`);
+    this.betweenAuthorities = ascii(
+      `";proto=${scheme}\r\nx-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\nx-forwarded-host: `,
+    );
+  }
+}
+
+/** What the gateway decides about one answer. */
+export interface ResponseLines {
+  readonly requestId: string;
+  /** Cookies for this domain or one above it are taken off; empty: none are. */
+  readonly baseDomain: string;
+  readonly clientVersion: '1.0' | '1.1';
+  /** The client's connection stays open behind the answer. */
+  readonly keepAlive: boolean;
+  /** The body goes out chunked; else as its Content-Length says, or up to the end of the connection. */
+  readonly isChunked: boolean;
+  /** The time as HTTP writes it, for an answer that has none (RFC 9110 section 6.6.1). */
+  readonly date: string;
+}
+
+/** What becomes of a line, by the id of its name. */
+const copied = 0;
+const dropped = 1;
+const droppedIfShared = 2;
+const ofConnection = [
+  fieldIds.connection,
+  fieldIds.keepAlive,
+  fieldIds.proxyConnection,
+  fieldIds.proxyAuthenticate,
+  fieldIds.proxyAuthorization,
+  fieldIds.te,
+  fieldIds.trailer,
+  fieldIds.transferEncoding,
+  fieldIds.upgrade,
+];
+const ofGateway = [
+  fieldIds.forwarded,
+  fieldIds.traceparent,
+  fieldIds.xRequestId,
+  fieldIds.xRealIp,
+  fieldIds.xClientIp,
+  fieldIds.trueClientIp,
+  fieldIds.xForwarded,
+  fieldIds.xOriginalUrl,
+  fieldIds.xRewriteUrl,
+  fieldIds.proxy,
+  fieldIds.host,
+  fieldIds.expect,
+  fieldIds.contentLength,
+  fieldIds.xForwardedAny,
+  fieldIds.burgageAny,
+  fieldIds.underscored,
+];
+const tracedRequest = fates([...ofConnection, ...ofGateway]);
+const untracedRequest = fates([...ofConnection, ...ofGateway, fieldIds.tracestate]);
+const response = fates([...ofConnection, fieldIds.xRequestId, fieldIds.burgageAny]);
+const responseWithoutLength = fates([...ofConnection, fieldIds.xRequestId, fieldIds.burgageAny, fieldIds.contentLength]);
+
+function fates(drops: readonly FieldId[]): Uint8Array {
+  const table = new Uint8Array(Object.keys(fieldIds).length).fill(copied);
+  table[fieldIds.setCookie] = droppedIfShared;
+  for (const id of drops) table[id] = dropped;
+  return table;
+}
+
+const lineEnd = ascii('\r\n');
+const headEnd = ascii('\r\n\r\n');
+const separator = ascii(': ');
+const versionAndHost = ascii(' HTTP/1.1\r\nhost: ');
+const contentLengthName = ascii('content-length: ');
+const chunkedLine = ascii('transfer-encoding: chunked\r\n');
+const upgradeLines = ascii('connection: upgrade\r\nupgrade: ');
+const requestIdName = ascii('x-request-id: ');
+const traceparentName = ascii('\r\ntraceparent: ');
+const contextName = ascii('\r\nburgage-context: ');
+const version = ascii('HTTP/1.1 ');
+const closeLine = ascii('Connection: close\r\n');
+const keepAliveLine = ascii('Connection: keep-alive\r\n');
+const switchingLines = ascii('Connection: Upgrade\r\nUpgrade: ');
+const answerChunkedLine = ascii('Transfer-Encoding: chunked\r\n');
+const answerRequestIdName = ascii('X-Request-Id: ');
+const dateName = ascii('Date: ');
+const domainWord = 'domain';
+
+function ascii(text: string): Buffer {
+  return Buffer.from(text, 'latin1');
+}
+
+/** More than all that is written of constant names and numbers. */
+const ownBytesMax = 512;
+
+/**
+ * Hot path. The head of a request for its endpoint: `requestHeaders` of domain/forward-headers.ts, how its body is
+ * framed, and the upgrade where it may have one. Lines whose form is beyond doubt (a colon, one space, no blank at the
+ * end) are copied as they stand, many at once; the others are put together anew.
+ */
+export function writeRequestHead(out: HeadBuffer, head: ParsedRequest, facts: ForwardFacts, client: ClientLines): void {
+  const { fields, upgrade } = head;
+  const { authority, context, requestId, traceparent } = facts;
+  out.reserve(
+    linesBytesMax(fields, head.headEnd - head.lineStart) +
+      3 * authority.length +
+      client.beforeAuthority.length +
+      client.betweenAuthorities.length +
+      requestId.length +
+      traceparent.length +
+      (upgrade === undefined ? 0 : upgrade.length) +
+      (context === undefined ? 0 : context.length),
+  );
+  const to = out.bytes;
+  let at = out.length;
+  if (head.path === head.target) at = putRange(to, at, fields.bytes, head.lineStart, head.targetEnd);
+  else at = putText(to, at, `${head.method} ${head.path}`);
+  at = put(to, at, versionAndHost);
+  at = putText(to, at, authority);
+  at = put(to, at, lineEnd);
+  out.length = at;
+  copyLines(out, fields, facts.keepsTracestate ? tracedRequest : untracedRequest, head.connection.names, '');
+  at = out.length;
+  if (head.bodyKind === 'chunked') {
+    at = put(to, at, chunkedLine);
+  } else if (head.hasContentLength) {
+    at = put(to, at, contentLengthName);
+    at = putText(to, at, String(head.bodyBytes));
+    at = put(to, at, lineEnd);
+  }
+  if (upgrade !== undefined) {
+    at = put(to, at, upgradeLines);
+    at = putText(to, at, upgrade);
+    at = put(to, at, lineEnd);
+  }
+  at = put(to, at, requestIdName);
+  at = putText(to, at, requestId);
+  at = put(to, at, traceparentName);
+  at = putText(to, at, traceparent);
+  at = put(to, at, client.beforeAuthority);
+  at = putText(to, at, authority);
+  at = put(to, at, client.betweenAuthorities);
+  at = putText(to, at, authority);
+  if (context !== undefined) {
+    at = put(to, at, contextName);
+    at = putText(to, at, context);
+  }
+  out.length = put(to, at, headEnd);
+}
+
+/**
+ * Hot path. The head of an answer for its client: `responseHeaders` (for a 101 `upgradeHeaders`) of
+ * domain/forward-headers.ts, behind what the client's connection needs to hear. Always HTTP/1.1, as our own version is
+ * (RFC 9112 section 2.3). Answers with the number of cookies that were taken off.
+ */
+export function writeResponseHead(out: HeadBuffer, head: ParsedResponse, lines: ResponseLines): number {
+  const { fields, status, upgrade } = head;
+  out.reserve(linesBytesMax(fields, head.headEnd - head.start) + (upgrade === undefined ? 0 : upgrade.length) + lines.requestId.length);
+  const to = out.bytes;
+  let at = put(to, out.length, version);
+  if (head.reasonEnd > head.reasonStart) at = putRange(to, at, fields.bytes, head.reasonStart - 4, head.reasonEnd);
+  else at = putText(to, at, `${status} ${STATUS_CODES[status] ?? ''}`);
+  at = put(to, at, lineEnd);
+  if (upgrade !== undefined) {
+    at = put(to, at, switchingLines);
+    at = putText(to, at, upgrade);
+    at = put(to, at, lineEnd);
+  } else if (status >= 200) {
+    if (!lines.keepAlive) at = put(to, at, closeLine);
+    else if (lines.clientVersion === '1.0') at = put(to, at, keepAliveLine);
+    if (lines.isChunked) at = put(to, at, answerChunkedLine);
+  }
+  const keepsLength = status >= 200 && status !== 204 && !lines.isChunked;
+  out.length = at;
+  const cookiesDropped = copyLines(out, fields, keepsLength ? response : responseWithoutLength, head.connection.names, lines.baseDomain);
+  at = out.length;
+  if (status >= 200 && !fields.has(fieldIds.date)) {
+    at = put(to, at, dateName);
+    at = putText(to, at, lines.date);
+    at = put(to, at, lineEnd);
+  }
+  at = put(to, at, answerRequestIdName);
+  at = putText(to, at, lines.requestId);
+  out.length = put(to, at, headEnd);
+  return cookiesDropped;
+}
+
+/** What a head can become without what the gateway adds: each line may gain a space behind its colon. */
+function linesBytesMax(fields: Fields, headBytes: number): number {
+  return headBytes + fields.count + ownBytesMax;
+}
+
+/**
+ * Hot path. The lines that go on, without those that Connection names and without cookies for `baseDomain` or above, if it
+ * is not empty. Answers with how many of these there were. There has to be room.
+ */
+function copyLines(out: HeadBuffer, fields: Fields, fateOf: Uint8Array, names: Set<string> | undefined, baseDomain: string): number {
+  const { bytes, count } = fields;
+  const to = out.bytes;
+  let at = out.length;
+  let cookiesDropped = 0;
+  // Lines that follow each other are copied in one piece.
+  let pieceStart = 0;
+  let pieceEnd = 0;
+  for (let i = 0; i < count; i++) {
+    const fate = fateOf[fields.id(i)];
+    if (fate === dropped || names?.has(fields.nameAt(i).toLowerCase())) continue;
+    if (fate === droppedIfShared && baseDomain !== '' && namesDomain(fields, i) && isShared(fields.valueAt(i), baseDomain)) {
+      cookiesDropped += 1;
+      continue;
+    }
+    const start = fields.nameStart(i);
+    if (start !== pieceEnd) {
+      at = putRange(to, at, bytes, pieceStart, pieceEnd);
+      pieceStart = start;
+    }
+    if (isCopiable(fields, i)) {
+      pieceEnd = fields.valueEnd(i) + 2;
+      continue;
+    }
+    at = putRange(to, at, bytes, pieceStart, fields.nameEnd(i));
+    at = put(to, at, separator);
+    at = putRange(to, at, bytes, fields.valueStart(i), fields.valueEnd(i));
+    at = put(to, at, lineEnd);
+    pieceStart = 0;
+    pieceEnd = 0;
+  }
+  out.length = putRange(to, at, bytes, pieceStart, pieceEnd);
+  return cookiesDropped;
+}
+
+/** True where the line stands as it would be written: one space behind the colon, no blank behind the value. */
+function isCopiable(fields: Fields, index: number): boolean {
+  const { bytes } = fields;
+  const nameEnd = fields.nameEnd(index);
+  return fields.valueStart(index) === nameEnd + 2 && bytes[nameEnd + 1] === space && bytes[fields.valueEnd(index)] === cr;
+}
+
+/** Hot path. False where a cookie cannot have a Domain attribute: the word is nowhere in it. */
+function namesDomain(fields: Fields, index: number): boolean {
+  const { bytes } = fields;
+  const last = fields.valueEnd(index) - domainWord.length;
+  for (let start = fields.valueStart(index); start <= last; start++) {
+    let i = 0;
+    while (i < domainWord.length && ((bytes[start + i] ?? 0) | 0x20) === domainWord.charCodeAt(i)) i++;
+    if (i === domainWord.length) return true;
+  }
+  return false;
+}
