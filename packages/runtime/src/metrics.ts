@@ -11,6 +11,31 @@ export interface Metrics {
   gauge<L extends string = string>(name: string, help: string, labels?: readonly L[]): Gauge<L>;
   /** `buckets`: upper bounds, in the unit that the name ends with. */
   histogram<L extends string = string>(name: string, help: string, buckets: readonly number[], labels?: readonly L[]): Histogram<L>;
+  /**
+   * A metric whose values are kept elsewhere and asked for when somebody reads the registry: for what is counted too often to
+   * go through a library each time. Declared once.
+   */
+  collected(kind: 'counter' | 'gauge' | 'histogram', name: string, help: string, collect: () => Iterable<CollectedValue>): void;
+}
+
+export interface CollectedValue {
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly value: number;
+  /** Of a histogram: its name with `_bucket`, `_sum` or `_count`. */
+  readonly metricName?: string;
+}
+
+/** Counts in a plain number. */
+export class Tally {
+  value = 0;
+
+  inc(by = 1): void {
+    this.value += by;
+  }
+
+  dec(by = 1): void {
+    this.value -= by;
+  }
 }
 
 /** A registry of its own, with the metrics of the process and of Node in it. */
@@ -29,6 +54,16 @@ export function createMetrics(): Metrics {
 
   return {
     registry,
+    collected(kind, name, help, collect) {
+      const metric = {
+        name,
+        help,
+        get: async () => ({ name, help, type: kind, aggregator: 'sum', values: [...collect()] }),
+        reset: () => undefined,
+      };
+      // The library asks nothing else of what it has registered, and has no type for it.
+      registry.registerMetric(metric as unknown as Metric);
+    },
     counter: <L extends string>(name: string, help: string, labels: readonly L[] = []) =>
       declared<Counter<L>>(name, Counter, () => new Counter({ name, help, labelNames: labels, registers: [registry] })),
     gauge: <L extends string>(name: string, help: string, labels: readonly L[] = []) =>

@@ -41,6 +41,8 @@ export function childTraceparent(parent: string, random: Random): string {
 /** `count` random bytes in hex, not all of them zero: that would mean "none". */
 function hex(random: Random, count: number): string {
   const bytes = random.bytes(count);
-  if (bytes.every((byte) => byte === 0)) bytes[count - 1] = 1;
-  return Buffer.from(bytes).toString('hex');
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum |= bytes[i] ?? 0;
+  if (sum === 0) bytes[count - 1] = 1;
+  return (bytes instanceof Buffer ? bytes : Buffer.from(bytes)).toString('hex');
 }

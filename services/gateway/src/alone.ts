@@ -16,7 +16,7 @@ import { defaultLimits, defaultTimeouts, processDrainMs } from './defaults.ts';
 import { parseRouteFile } from './domain/route-file.ts';
 import { RouteFollower } from './domain/route-follower.ts';
 import { routeStatus } from './domain/route-status.ts';
-import { createOracle } from './engine/oracle/oracle.ts';
+import { createHttp1Engine } from './engine/http1/engine.ts';
 import { createGateway, type RouteOrigin } from './gateway.ts';
 import { gatewayMetrics } from './metrics.ts';
 import { aloneSettings, checkPorts, readSettingFile, readToken } from './settings.ts';
@@ -49,7 +49,7 @@ export async function runGatewayAlone(argv: readonly string[]): Promise<RunningP
     ...settings,
     internalToken,
     baseDomain: settings.baseDomain ?? '',
-    createEngine: createOracle,
+    createEngine: createHttp1Engine,
     timeouts: defaultTimeouts,
     limits: defaultLimits,
     metrics,

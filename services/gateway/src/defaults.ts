@@ -45,6 +45,10 @@ export interface Limits {
   /** A request body where the tenant's plan does not say; 0: none. */
   readonly bodyBytesMax: number;
   readonly tunnelsPerTenantMax: number;
+  /** To one endpoint. */
+  readonly upstreamConnectionsMax: number;
+  /** Requests that wait for one of these. */
+  readonly upstreamWaitingMax: number;
   /** Of a refused body that is read to its end. */
   readonly lingerBytesMax: number;
 }
@@ -55,6 +59,8 @@ export const defaultLimits: Limits = {
   targetBytesMax: 8 * 1024,
   bodyBytesMax: 1024 * 1024 * 1024,
   tunnelsPerTenantMax: 1_000,
+  upstreamConnectionsMax: 1_024,
+  upstreamWaitingMax: 1_024,
   lingerBytesMax: 1024 * 1024,
 };
 

@@ -18,7 +18,7 @@ import { explain } from './domain/explain.ts';
 import { RandomPool } from './domain/random-pool.ts';
 import type { RouteFollower } from './domain/route-follower.ts';
 import type { RouteStatus } from './domain/route-status.ts';
-import { TenantLabels } from './domain/tenant-labels.ts';
+import { TenantMeters } from './domain/tenant-meters.ts';
 import { Upstreams } from './domain/upstreams.ts';
 import type { CreateEngine } from './engine/engine.ts';
 import { Traffic, type TrafficOptions } from './engine/traffic.ts';
@@ -83,14 +83,14 @@ export function createGateway(parts: GatewayParts): Gateway {
   const { origin, clock, logger, gatewayMetrics, readiness, timeouts, limits } = parts;
   const { follower } = origin;
   const random = new RandomPool(parts.random);
-  const admission = new Admission(limits);
+  const meters = new TenantMeters((label) => gatewayMetrics.requests.of(label));
+  const admission = new Admission(limits, meters);
   const upstreams = new Upstreams((address) => engine.forget(address));
   const waitingRoom = new WaitingRoom({
     isMoving: (tenantId) => follower.table.tenant(tenantId)?.moving ?? true,
     clock,
     metrics: gatewayMetrics,
   });
-  const labels = new TenantLabels();
   const tokens = createContextTokens({ keysFile: parts.contextKeysFile, clock, logger });
   const accessLog: AccessLog | undefined =
     parts.accessLog === undefined
@@ -103,9 +103,9 @@ export function createGateway(parts: GatewayParts): Gateway {
     waitingRoom,
     upstreams,
     contextFor: tokens.tokenFor,
-    labels,
+    meters,
     metrics: gatewayMetrics,
-    log: (record) => accessLog?.write(record),
+    log: accessLog && ((line) => accessLog.write(line)),
     clock,
     random,
     limits,
@@ -148,11 +148,11 @@ export function createGateway(parts: GatewayParts): Gateway {
     async function keepHouse(): Promise<void> {
       for (let turn = 1; !stopping.signal.aborted; turn++) {
         await clock.sleep(houseworkMs, stopping.signal);
-        admission.sweep(clock.monotonicMs());
+        meters.sweep(clock.monotonicMs());
         upstreams.sweep((upstream) => follower.table.endpoints(upstream));
         showRoutes();
         cutTunnels();
-        if (turn % labelTurns === 0) for (const tenant of labels.roll()) forgetTenant(gatewayMetrics, tenant);
+        if (turn % labelTurns === 0) for (const label of meters.roll()) gatewayMetrics.requests.forget(label);
       }
     }
     return {
@@ -217,10 +217,4 @@ export function createGateway(parts: GatewayParts): Gateway {
     routesApplied: () => waitingRoom.look(),
     routesChanged: showRoutes,
   };
-}
-
-/** Takes the series of a tenant out, that no longer has a label of its own. */
-function forgetTenant({ requests, duration }: GatewayMetrics, tenant: string): void {
-  duration.remove({ tenant });
-  for (const status of ['1xx', '2xx', '3xx', '4xx', '5xx', '499']) requests.remove({ tenant, status });
 }

@@ -11,7 +11,7 @@ import type { RouteSource } from './domain/explain.ts';
 import { RouteFollower } from './domain/route-follower.ts';
 import { routeStatus } from './domain/route-status.ts';
 import type { CreateEngine } from './engine/engine.ts';
-import { createOracle } from './engine/oracle/oracle.ts';
+import { createHttp1Engine } from './engine/http1/engine.ts';
 import { createGateway, type Gateway, type RouteOrigin } from './gateway.ts';
 import { gatewayMetrics } from './metrics.ts';
 
@@ -166,7 +166,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
     contextKeysFile: options.contextKeysFile,
     accessLog: options.accessLog,
     baseDomain: options.baseDomain,
-    createEngine: options.createEngine ?? createOracle,
+    createEngine: options.createEngine ?? createHttp1Engine,
     timeouts,
     limits: { ...defaultLimits, ...options.limits },
     metrics,

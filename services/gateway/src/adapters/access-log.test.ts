@@ -3,11 +3,10 @@ import { readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
-import type { AccessRecord } from '../domain/exchange.ts';
 import { silent, temporaryFolder } from '../testing/fixture.ts';
 import { createAccessLog } from './access-log.ts';
 
-const record: AccessRecord = {
+const record = {
   time: '2026-01-01T00:00:00.000Z',
   requestId: 'r',
   client: '127.0.0.1',
@@ -27,7 +26,7 @@ describe('the access log', () => {
     for (const path of ['/first', '/second']) {
       const log = createAccessLog({ destination: file, clock: systemClock, logger: silent, onDropped: () => {} });
       await log.start();
-      for (let i = 0; i < 500; i++) log.write({ ...record, path });
+      for (let i = 0; i < 500; i++) log.write(`${JSON.stringify({ ...record, path })}\n`);
       await log.stop();
     }
     const lines = (await readFile(file, 'utf8')).trim().split('\n');
@@ -49,7 +48,7 @@ describe('the access log', () => {
     });
     await log.start();
     const path = `/${'x'.repeat(100_000)}`;
-    for (let i = 0; i < 100; i++) log.write({ ...record, path });
+    for (let i = 0; i < 100; i++) log.write(`${JSON.stringify({ ...record, path })}\n`);
     await log.stop();
     expect(dropped).toBeGreaterThan(0);
     expect((await readFile(file, 'utf8')).trim().split('\n')).toHaveLength(100 - dropped);

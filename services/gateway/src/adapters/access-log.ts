@@ -4,7 +4,6 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BurgageError } from '@burgage/contracts';
 import type { Clock, Component, Logger } from '@burgage/runtime';
-import type { AccessRecord } from '../domain/exchange.ts';
 
 const flushMs = 500;
 /** Lines that wait for the disk; beyond it they are dropped and counted, for a full disk must not become a full memory. */
@@ -12,7 +11,8 @@ const waitingBytesMax = 8 * 1024 * 1024;
 const pieceBytes = 64 * 1024;
 
 export interface AccessLog extends Component {
-  write(record: AccessRecord): void;
+  /** Hot path. One line with its end. */
+  write(line: string): void;
 }
 
 export interface AccessLogOptions {
@@ -73,8 +73,7 @@ export function createAccessLog({ destination, clock, logger, onDropped }: Acces
       await handle?.close();
       handle = undefined;
     },
-    write: (record) => {
-      const line = `${JSON.stringify(record)}\n`;
+    write: (line) => {
       if (waitingBytes + line.length > waitingBytesMax) {
         onDropped(1);
         return;

@@ -3,6 +3,8 @@ import type { TenantRoute } from '@burgage/tenancy';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Admission, isPermit, type Permit, standing } from './admission.ts';
+import { RequestSeries } from './request-series.ts';
+import { TenantMeters } from './tenant-meters.ts';
 
 function tenant(fields: Partial<TenantRoute> = {}): TenantRoute {
   return {
@@ -32,12 +34,14 @@ describe('Admission', () => {
         fc.integer({ min: 1, max: 5 }),
         fc.array(fc.constantFrom('admit', 'release', 'tunnel', 'releaseTwice'), { maxLength: 100 }),
         (concurrency, steps) => {
-          const admission = new Admission({ tunnelsPerTenantMax: 3, bodyBytesMax: 0 });
+          const meters = new TenantMeters(() => new RequestSeries([1]));
+          const admission = new Admission({ tunnelsPerTenantMax: 3, bodyBytesMax: 0 }, meters);
+          const admit = (tenant: TenantRoute, nowMs: number) => admission.admit(tenant, meters.count(tenant.tenantId), nowMs);
           const inflight: Permit[] = [];
           const tunnels: Permit[] = [];
           for (const step of steps) {
             if (step === 'admit') {
-              const outcome = admission.admit(tenant({ limits: limits(concurrency) }), 0);
+              const outcome = admit(tenant({ limits: limits(concurrency) }), 0);
               expect(isPermit(outcome)).toBe(inflight.length < concurrency);
               if (isPermit(outcome)) inflight.push(outcome);
             } else if (step === 'tunnel') {
@@ -54,53 +58,63 @@ describe('Admission', () => {
             expect(admission.inflight('ten_1')).toBe(inflight.length);
           }
           for (const permit of [...inflight, ...tunnels]) permit.release();
-          admission.sweep(1);
-          expect(admission.size).toBe(0);
+          for (let roll = 0; roll < 8; roll++) meters.roll();
+          meters.sweep(1);
+          expect(meters.size).toBe(0);
         },
       ),
     );
   });
 
   it('uses nothing of the rate for a request that concurrency refuses', () => {
-    const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 });
+    const meters = new TenantMeters(() => new RequestSeries([1]));
+    const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 }, meters);
+    const admit = (tenant: TenantRoute, nowMs: number) => admission.admit(tenant, meters.count(tenant.tenantId), nowMs);
     const limited = tenant({ limits: limits(1, 2) });
-    const first = admission.admit(limited, 0);
-    for (let i = 0; i < 5; i++) expect(admission.admit(limited, 0)).toMatchObject({ code: 'concurrency_limited' });
+    const first = admit(limited, 0);
+    for (let i = 0; i < 5; i++) expect(admit(limited, 0)).toMatchObject({ code: 'concurrency_limited' });
     if (isPermit(first)) first.release();
-    expect(isPermit(admission.admit(limited, 0))).toBe(true);
+    expect(isPermit(admit(limited, 0))).toBe(true);
   });
 
   it('previews what it would answer without counting it', () => {
-    const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 });
+    const meters = new TenantMeters(() => new RequestSeries([1]));
+    const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 }, meters);
+    const admit = (tenant: TenantRoute, nowMs: number) => admission.admit(tenant, meters.count(tenant.tenantId), nowMs);
     const limited = tenant({ limits: limits(0, 1) });
     for (let i = 0; i < 5; i++) expect(admission.preview(limited, 0)).toBeUndefined();
-    admission.admit(limited, 0);
+    admit(limited, 0);
     for (let i = 0; i < 5; i++) expect(admission.preview(limited, 0)).toMatchObject({ code: 'rate_limited', retryAfterMs: 1000 });
     expect(admission.preview(limited, 1000)).toBeUndefined();
   });
 
   it('keeps what a tenant has used of its rate until that means nothing any more', () => {
-    const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 });
-    const permit = admission.admit(tenant({ limits: limits(0, 1) }), 0);
+    const meters = new TenantMeters(() => new RequestSeries([1]));
+    const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 }, meters);
+    const admit = (tenant: TenantRoute, nowMs: number) => admission.admit(tenant, meters.count(tenant.tenantId), nowMs);
+    const permit = admit(tenant({ limits: limits(0, 1) }), 0);
     if (isPermit(permit)) permit.release();
-    admission.sweep(500);
-    expect(admission.size).toBe(1);
-    admission.sweep(1_500);
-    expect(admission.size).toBe(0);
+    meters.roll();
+    meters.sweep(500);
+    expect(meters.size).toBe(1);
+    meters.sweep(1_500);
+    expect(meters.size).toBe(0);
   });
 });
 
 describe('a tenant that is being moved', () => {
-  const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 });
+  const meters = new TenantMeters(() => new RequestSeries([1]));
+  const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 }, meters);
+  const admit = (tenant: TenantRoute, nowMs: number) => admission.admit(tenant, meters.count(tenant.tenantId), nowMs);
 
   it('is let in, to wait, and previewed as what is answered at once', () => {
-    expect(isPermit(admission.admit(tenant({ moving: true }), 0))).toBe(true);
+    expect(isPermit(admit(tenant({ moving: true }), 0))).toBe(true);
     expect(admission.preview(tenant({ moving: true }), 0)).toMatchObject({ code: 'tenant_moving', retryAfterMs: 1_000 });
   });
 
   it('is answered by its state and its holds first: it waits for nothing that would not be served', () => {
     expect(admission.preview(tenant({ moving: true, state: 'terminating' }), 0)).toMatchObject({ code: 'tenant_closing' });
-    expect(admission.admit(tenant({ moving: true, holds: ['unpaid'] }), 0)).toMatchObject({ code: 'tenant_unpaid' });
+    expect(admit(tenant({ moving: true, holds: ['unpaid'] }), 0)).toMatchObject({ code: 'tenant_unpaid' });
   });
 });
 

@@ -1,7 +1,8 @@
 // Admission: whether a tenant's request is served, by state, holds, rate, concurrency and size.
 import type { Hold, TenantRoute } from '@burgage/tenancy';
-import { freshRate, isRateIdle, type RateState, takeRate } from './gcra.ts';
+import { takeRate } from './gcra.ts';
 import { type Refusal, refuse } from './refusal.ts';
+import type { TenantMeter, TenantMeters } from './tenant-meters.ts';
 
 /** Least wait said to those whose tenant is still being made, in milliseconds. */
 const provisioningRetryMs = 2_000;
@@ -43,13 +44,6 @@ function heldBack(holds: readonly Hold[]): Refusal | undefined {
   return refuse('tenant_trial_ended');
 }
 
-/** What one tenant has used. */
-interface Meter {
-  readonly rate: RateState;
-  inflight: number;
-  tunnels: number;
-}
-
 /** A request that was let in. `release` gives its place back, once. */
 export interface Permit {
   release(): void;
@@ -64,21 +58,23 @@ export interface AdmissionBounds {
   readonly bodyBytesMax: number;
 }
 
+const noLimits = { requestsPerSecond: 0, concurrency: 0 } as const;
+
 /** Counts every tenant's requests against its limits. Exact within one process. */
 export class Admission {
   readonly #bounds: AdmissionBounds;
-  readonly #meters = new Map<string, Meter>();
+  readonly #meters: TenantMeters;
 
-  constructor(bounds: AdmissionBounds) {
+  constructor(bounds: AdmissionBounds, meters: TenantMeters) {
     this.#bounds = bounds;
+    this.#meters = meters;
   }
 
-  /** Hot path. Lets a request in or says why not; a refused request uses up nothing of the limits. */
-  admit(tenant: TenantRoute, nowMs: number): Permit | Refusal {
+  /** Hot path. Lets a request in or says why not; a refused request uses up nothing of the limits. `meter` is the tenant's. */
+  admit(tenant: TenantRoute, meter: TenantMeter, nowMs: number): Permit | Refusal {
     const refusal = standing(tenant);
     if (refusal !== undefined) return refusal;
-    const meter = this.#meter(tenant.tenantId);
-    const { requestsPerSecond = 0, concurrency = 0 } = tenant.limits ?? {};
+    const { requestsPerSecond, concurrency } = tenant.limits ?? noLimits;
     if (concurrency > 0 && meter.inflight >= concurrency) return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
     if (requestsPerSecond > 0) {
       const waitMs = takeRate(meter.rate, requestsPerSecond, Math.floor(nowMs));
@@ -107,34 +103,14 @@ export class Admission {
   inflight(tenantId: string): number {
     return this.#meters.get(tenantId)?.inflight ?? 0;
   }
-
-  /** Forgets tenants that use nothing; call it now and then. */
-  sweep(nowMs: number): void {
-    for (const [tenantId, meter] of this.#meters) {
-      if (meter.inflight === 0 && meter.tunnels === 0 && isRateIdle(meter.rate, Math.floor(nowMs))) this.#meters.delete(tenantId);
-    }
-  }
-
-  get size(): number {
-    return this.#meters.size;
-  }
-
-  #meter(tenantId: string): Meter {
-    let meter = this.#meters.get(tenantId);
-    if (meter === undefined) {
-      meter = { rate: freshRate(), inflight: 0, tunnels: 0 };
-      this.#meters.set(tenantId, meter);
-    }
-    return meter;
-  }
 }
 
 class HeldPermit implements Permit {
-  readonly #meter: Meter;
+  readonly #meter: TenantMeter;
   readonly #tunnelsMax: number;
   #place: 'inflight' | 'tunnels' | 'none' = 'inflight';
 
-  constructor(meter: Meter, tunnelsMax: number) {
+  constructor(meter: TenantMeter, tunnelsMax: number) {
     this.#meter = meter;
     this.#tunnelsMax = tunnelsMax;
     meter.inflight += 1;

@@ -92,6 +92,8 @@ export class EndpointSet {
    * failed. `draw` gives numbers from 0 up to 1. Undefined where there is none.
    */
   choose(nowMs: number, draw: () => number, except?: EndpointState): EndpointState | undefined {
+    // The only one is never ejected.
+    if (this.#live.length === 1) return this.#live[0] === except ? undefined : this.#live[0];
     const ejected = this.#live.reduce((count, endpoint) => count + (this.isEjected(endpoint, nowMs) ? 1 : 0), 0);
     const isPanic = ejected >= this.#live.length * this.#rules.panicShare;
     let candidates = this.#live;

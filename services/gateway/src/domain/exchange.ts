@@ -3,6 +3,7 @@ import type { TenantRoute } from '@burgage/tenancy';
 import type { Permit } from './admission.ts';
 import type { RefusalCode } from './refusal.ts';
 import type { Head, ReadHead } from './request-head.ts';
+import type { TenantMeter } from './tenant-meters.ts';
 
 /** How a request ended. */
 export type Termination =
@@ -41,6 +42,8 @@ export interface Exchange {
   tenant?: TenantRoute;
   /** Where its data were when it was let in: what its app was told. */
   isolation?: TenantRoute['isolation'];
+  /** The tenant's. */
+  meter?: TenantMeter;
   permit?: Permit;
   /** Wakes it, while it waits for the end of its tenant's move. */
   waiting?: AbortController;
@@ -54,60 +57,4 @@ export interface Exchange {
   bytesIn: number;
   bytesOut: number;
   cookiesDropped: number;
-}
-
-/** One line of the access log. Never a query, a cookie or a token: the path alone. */
-export interface AccessRecord {
-  readonly time: string;
-  readonly requestId: string;
-  readonly client: string;
-  readonly method: string;
-  readonly host: string;
-  readonly path: string;
-  readonly tenant?: string;
-  readonly upstream?: string;
-  readonly endpoint?: string;
-  readonly attempts?: number;
-  readonly status: number;
-  readonly code?: string;
-  readonly detail?: string;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly firstByteMs?: number;
-  readonly durationMs: number;
-  readonly termination: Termination;
-  readonly trace?: string;
-}
-
-export function accessRecord(exchange: Exchange, termination: Termination, now: Date, nowMs: number): AccessRecord {
-  const { requestId, head, peer, read, tenant, endpoint, attempts, code, detail, firstByteMs, traceparent } = exchange;
-  return {
-    time: now.toISOString(),
-    requestId,
-    client: peer.address,
-    method: head.method,
-    host: read?.host ?? '',
-    path: withoutQuery(read?.path ?? ''),
-    ...(tenant && { tenant: tenant.tenantId, upstream: tenant.upstream }),
-    ...(endpoint !== undefined && { endpoint, attempts }),
-    status: exchange.status,
-    ...(code !== undefined && { code }),
-    ...(detail !== undefined && { detail }),
-    bytesIn: exchange.bytesIn,
-    bytesOut: exchange.bytesOut,
-    ...(firstByteMs !== undefined && { firstByteMs: rounded(firstByteMs - exchange.startedMs) }),
-    durationMs: rounded(nowMs - exchange.startedMs),
-    termination,
-    ...(traceparent !== undefined && { trace: traceparent.slice(3, 35) }),
-  };
-}
-
-function withoutQuery(path: string): string {
-  const query = path.indexOf('?');
-  return query < 0 ? path : path.slice(0, query);
-}
-
-/** Microseconds are as exact as anybody needs. */
-function rounded(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
 }

@@ -189,7 +189,14 @@ export class RouteTable {
     return undefined;
   }
 
-  /** The same look-up with every name that it tried. */
+  /** Hot path. The tenant that `host`, already normalised, leads to. */
+  tenantAt(host: string): TenantRoute | undefined {
+    const row = this.#hosts.get(host)?.tenant;
+    if (row !== undefined) return row.removed ? undefined : row;
+    return this.#wildcardCount === 0 ? undefined : this.find(host)?.tenant;
+  }
+
+  /** The same look-up as `find` with every name that it tried. */
   trace(host: string): Trail {
     const tried: string[] = [];
     for (const candidate of [host, ...wildcardCandidates(host)]) {

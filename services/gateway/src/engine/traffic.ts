@@ -1,10 +1,11 @@
 // One request's life, shared by every engine: resolve, admit, choose, head, record. What moves bytes is the engine's.
 import { type Clock, childTraceparent, newTraceparent, parseTraceparent } from '@burgage/runtime';
 import type { Result, TenantRoute } from '@burgage/tenancy';
+import { accessLine, createTimeText } from '../domain/access-line.ts';
 import { type Admission, beingMoved, isPermit, standing } from '../domain/admission.ts';
 import { type Answer, answerRefusal } from '../domain/answers.ts';
 import type { EndpointSet, EndpointState, Outcome } from '../domain/endpoint-set.ts';
-import { type AccessRecord, accessRecord, type Exchange, type Peer, type Termination } from '../domain/exchange.ts';
+import type { Exchange, Peer, Termination } from '../domain/exchange.ts';
 import { type ForwardFacts, type ResponseFacts, responseHeaders, upgradeHeaders } from '../domain/forward-headers.ts';
 import type { RandomPool } from '../domain/random-pool.ts';
 import { type Refusal, refuse } from '../domain/refusal.ts';
@@ -12,7 +13,7 @@ import { type Head, type HeadLimits, type ReadHead, type RequestHead, readHead }
 import { isReserved } from '../domain/reserved-paths.ts';
 import { type FailedAttempt, isRetriable } from '../domain/retry.ts';
 import type { RouteTable } from '../domain/route-table.ts';
-import { otherTenants, type TenantLabels } from '../domain/tenant-labels.ts';
+import { otherTenants, type TenantMeters } from '../domain/tenant-meters.ts';
 import type { Upstreams } from '../domain/upstreams.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import type { WaitingRoom } from './waiting-room.ts';
@@ -28,9 +29,10 @@ export interface TrafficOptions {
   readonly upstreams: Upstreams;
   /** The signed tenant context, where the tenant's app gets one. */
   readonly contextFor: (tenant: TenantRoute) => string | Promise<string> | undefined;
-  readonly labels: TenantLabels;
+  readonly meters: TenantMeters;
   readonly metrics: GatewayMetrics;
-  readonly log: (record: AccessRecord) => void;
+  /** Takes lines of the access log, where there is one. */
+  readonly log: ((line: string) => void) | undefined;
   readonly clock: Clock;
   readonly random: RandomPool;
   readonly limits: HeadLimits;
@@ -58,6 +60,7 @@ export interface Attempt {
 
 export class Traffic {
   readonly #options: TrafficOptions;
+  readonly #timeText = createTimeText();
   #draining = false;
 
   constructor(options: TrafficOptions) {
@@ -71,6 +74,10 @@ export class Traffic {
 
   get draining(): boolean {
     return this.#draining;
+  }
+
+  now(): Date {
+    return this.#options.clock.now();
   }
 
   nowMs(): number {
@@ -108,7 +115,7 @@ export class Traffic {
     if (this.#draining && read.upgrade !== undefined) return refuse('draining', { retryAfterMs: 1_000 });
     if (isReserved(read.path)) return refuse('not_found');
     const known = table();
-    const tenant = known.find(read.host)?.tenant;
+    const tenant = known.tenantAt(read.host);
     if (tenant !== undefined) return this.#enter(exchange, read, tenant, known);
     const miss = onMiss(read.host);
     if (miss === 'final') return refuse('host_unknown');
@@ -116,15 +123,17 @@ export class Traffic {
     if (miss === 'no-table') return refuse('routes_unavailable', { retryAfterMs: 1_000 });
     return miss.then((answered) => {
       if (answered === undefined) return refuse('routes_unavailable', { retryAfterMs: 1_000 });
-      const found = answered.find(read.host)?.tenant;
+      const found = answered.tenantAt(read.host);
       return found === undefined ? refuse('host_unknown') : this.#enter(exchange, read, found, answered);
     });
   }
 
   #enter(exchange: Exchange, read: ReadHead, tenant: TenantRoute, table: RouteTable): Admitted | Refusal | Promise<Admitted | Refusal> {
-    const { admission } = this.#options;
+    const { admission, meters } = this.#options;
     exchange.tenant = tenant;
-    const permit = admission.admit(tenant, this.nowMs());
+    const meter = meters.count(tenant.tenantId);
+    exchange.meter = meter;
+    const permit = admission.admit(tenant, meter, this.nowMs());
     if (!isPermit(permit)) return permit;
     exchange.permit = permit;
     const bodyBytesMax = admission.bodyBytesMax(tenant);
@@ -138,7 +147,7 @@ export class Traffic {
     const refusal = await this.#options.waitingRoom.wait(tenantId, exchange);
     if (refusal !== undefined) return refusal;
     const table = this.#options.table();
-    const tenant = table.find(read.host)?.tenant;
+    const tenant = table.tenantAt(read.host);
     if (tenant?.tenantId !== tenantId) return beingMoved();
     exchange.tenant = tenant;
     return standing(tenant) ?? this.#equip(exchange, read, tenant, table, bodyBytesMax);
@@ -187,15 +196,15 @@ export class Traffic {
 
   /** The head of an answer from the app, for the client. */
   responseHead(exchange: Exchange, status: number, rawHeaders: readonly string[]): string[] {
-    const { headers, cookiesDropped } = responseHeaders(rawHeaders, this.#responseFacts(exchange, status));
-    this.#countCookies(exchange, cookiesDropped);
+    const { headers, cookiesDropped } = responseHeaders(rawHeaders, this.responseFacts(exchange, status));
+    this.countCookies(exchange, cookiesDropped);
     return headers;
   }
 
   /** The head of a 101 from the app, for the client. */
   upgradeHead(exchange: Exchange, rawHeaders: readonly string[], protocol: string): string[] {
-    const { headers, cookiesDropped } = upgradeHeaders(rawHeaders, protocol, this.#responseFacts(exchange, 101));
-    this.#countCookies(exchange, cookiesDropped);
+    const { headers, cookiesDropped } = upgradeHeaders(rawHeaders, protocol, this.responseFacts(exchange, 101));
+    this.countCookies(exchange, cookiesDropped);
     return headers;
   }
 
@@ -226,21 +235,21 @@ export class Traffic {
 
   /** The end of an exchange, also of one that waits to be let in: gives its place back, logs and counts it. */
   finish(exchange: Exchange, termination: Termination): void {
-    const { metrics, labels, log, clock, waitingRoom } = this.#options;
+    const { metrics, log, clock, waitingRoom } = this.#options;
     const wasTunnel = exchange.status === 101;
     exchange.permit?.release();
-    waitingRoom.leave(exchange);
+    if (exchange.waiting !== undefined) waitingRoom.leave(exchange);
     if (wasTunnel) metrics.tunnels.dec();
     else metrics.inflight.dec();
     const nowMs = this.nowMs();
-    const tenant = exchange.tenant === undefined ? otherTenants : labels.label(exchange.tenant.tenantId);
-    metrics.requests.inc({ tenant, status: statusClass(exchange.status) });
+    const series = exchange.meter?.series ?? metrics.requests.of(otherTenants);
+    series.count(exchange.status);
     // The age of a tunnel is no answer's duration.
-    if (!wasTunnel) metrics.duration.observe({ tenant }, (nowMs - exchange.startedMs) / 1000);
-    metrics.terminations.inc({ reason: termination });
-    metrics.bytes.inc({ direction: 'in' }, exchange.bytesIn);
-    metrics.bytes.inc({ direction: 'out' }, exchange.bytesOut);
-    log(accessRecord(exchange, termination, clock.now(), nowMs));
+    if (!wasTunnel) series.observe((nowMs - exchange.startedMs) / 1000);
+    metrics.terminations.of(termination).inc();
+    metrics.bytes.of('in').inc(exchange.bytesIn);
+    metrics.bytes.of('out').inc(exchange.bytesOut);
+    log?.(accessLine(exchange, termination, this.#timeText(clock.now()), nowMs));
   }
 
   #facts(exchange: Exchange, read: ReadHead, context: string | undefined): ForwardFacts {
@@ -262,11 +271,13 @@ export class Traffic {
     };
   }
 
-  #responseFacts({ requestId, tenant }: Exchange, status: number): ResponseFacts {
+  /** What the head of an answer is written with. */
+  responseFacts({ requestId, tenant }: Exchange, status: number): ResponseFacts {
     return { requestId, status, baseDomain: tenant?.platform ? '' : this.#options.baseDomain };
   }
 
-  #countCookies(exchange: Exchange, dropped: number): void {
+  /** Counts cookies that were taken off an answer. */
+  countCookies(exchange: Exchange, dropped: number): void {
     if (dropped === 0) return;
     exchange.cookiesDropped += dropped;
     this.#options.metrics.cookiesDropped.inc(dropped);
@@ -279,9 +290,4 @@ export function bodyTooLarge(bytesMax: number): Refusal {
 
 export function isRefusal(outcome: object): outcome is Refusal {
   return 'code' in outcome;
-}
-
-function statusClass(status: number): string {
-  // 0: the client went away before there was an answer; 499 is what nginx made known for it.
-  return status === 0 ? '499' : `${Math.floor(status / 100)}xx`;
 }

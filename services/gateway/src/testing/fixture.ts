@@ -7,14 +7,32 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger, createMetrics, type Metrics, Readiness, seededRandom, systemClock } from '@burgage/runtime';
 import { unwrap } from '@burgage/tenancy';
-import { afterEach } from 'vitest';
+import { afterEach, beforeEach, describe } from 'vitest';
 import { defaultLimits, defaultTimeouts, type Limits, type Timeouts } from '../defaults.ts';
 import { parseRouteFile } from '../domain/route-file.ts';
 import { RouteFollower } from '../domain/route-follower.ts';
 import { routeStatus } from '../domain/route-status.ts';
+import type { CreateEngine } from '../engine/engine.ts';
+import { createHttp1Engine } from '../engine/http1/engine.ts';
 import { createOracle } from '../engine/oracle/oracle.ts';
 import { createGateway, type Gateway, type GatewayParts } from '../gateway.ts';
 import { gatewayMetrics } from '../metrics.ts';
+
+const engines = { http1: createHttp1Engine, oracle: createOracle } satisfies Record<string, CreateEngine>;
+export type EngineName = keyof typeof engines;
+let engine: EngineName = 'http1';
+
+/** The same tests with each engine: `startGateway` takes that one. */
+export function describeEngines(define: (engine: EngineName) => void): void {
+  for (const name of Object.keys(engines) as EngineName[]) {
+    describe(name, () => {
+      beforeEach(() => {
+        engine = name;
+      });
+      define(name);
+    });
+  }
+}
 
 const closers: (() => Promise<unknown>)[] = [];
 
@@ -72,7 +90,7 @@ export async function startGateway(
     adminHost: '127.0.0.1',
     adminPort: 0,
     baseDomain: 'test',
-    createEngine: createOracle,
+    createEngine: engines[engine],
     timeouts: { ...defaultTimeouts, ...timeouts },
     limits: { ...defaultLimits, ...limits },
     metrics,

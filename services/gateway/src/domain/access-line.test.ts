@@ -1,0 +1,65 @@
+// A line of the access log is JSON whatever is in it, and its time is that of its moment.
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { type AccessRecord, accessLine, createTimeText } from './access-line.ts';
+import type { Exchange } from './exchange.ts';
+
+const text = fc.string({ unit: 'binary' });
+
+it('says what there is of the exchange, whatever characters are in it', () => {
+  fc.assert(
+    fc.property(text, text, text, fc.boolean(), (path, detail, upstream, isServed) => {
+      const exchange = {
+        requestId: 'f'.repeat(32),
+        head: { method: 'GET', httpVersion: '1.1', field: () => undefined },
+        peer: { address: '127.0.0.1', scheme: 'http' },
+        startedMs: 10,
+        attempts: 1,
+        status: isServed ? 200 : 0,
+        bytesIn: 1,
+        bytesOut: 2,
+        cookiesDropped: 0,
+        ...(isServed && {
+          read: { authority: 'acme.test', host: 'acme.test', path, body: { kind: 'none' }, expectsContinue: false },
+          tenant: { tenantId: 'ten_1', upstream } as Exchange['tenant'] & object,
+          endpoint: '127.0.0.1:1',
+          firstByteMs: 10.0004,
+          traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+        }),
+        ...(!isServed && { code: 'bad_request' as const, detail }),
+      } satisfies Exchange;
+      const time = '2026-01-01T00:00:00.000Z';
+      const line = accessLine(exchange, 'completed', time, 12.3456);
+      expect(line.endsWith('\n')).toBe(true);
+      expect(line.indexOf('\n')).toBe(line.length - 1);
+      const expected: AccessRecord = {
+        time,
+        requestId: 'f'.repeat(32),
+        client: '127.0.0.1',
+        method: 'GET',
+        host: isServed ? 'acme.test' : '',
+        path: isServed ? (path.split('?', 1)[0] ?? '') : '',
+        ...(isServed && { tenant: 'ten_1', upstream, endpoint: '127.0.0.1:1', attempts: 1 }),
+        status: isServed ? 200 : 0,
+        ...(!isServed && { code: 'bad_request', detail }),
+        bytesIn: 1,
+        bytesOut: 2,
+        ...(isServed && { firstByteMs: 0 }),
+        durationMs: 2.346,
+        termination: 'completed',
+        ...(isServed && { trace: 'a'.repeat(32) }),
+      };
+      expect(JSON.parse(line)).toEqual(expected);
+    }),
+  );
+});
+
+it('gives each moment its own text', () => {
+  const timeText = createTimeText();
+  const moment = fc.date({ noInvalidDate: true, min: new Date(0), max: new Date(8e12) });
+  fc.assert(
+    fc.property(moment, (date) => {
+      expect(timeText(date)).toBe(date.toISOString());
+    }),
+  );
+});

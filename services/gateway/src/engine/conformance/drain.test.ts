@@ -1,0 +1,71 @@
+// Drain: what is in flight ends well, nothing new begins, and nothing holds the gateway for ever.
+import { describe, expect, it } from 'vitest';
+import { describeEngines, eventually, metricValue, RawClient, startApp, startGateway, startTcp } from '../../testing/fixture.ts';
+
+describeEngines(() => {
+  describe('a gateway that drains', () => {
+    it('finishes what is in flight, says goodbye on each connection, and takes no new one', async () => {
+      const waiting: (() => void)[] = [];
+      const app = await startApp((_, response) => void waiting.push(() => response.end('app')));
+      const { gateway, port, readiness, metrics } = await startGateway([{ host: 'acme.test', backends: [app.address] }]);
+      const busy = await RawClient.connect(port);
+      const idle = await RawClient.connect(port);
+      idle.send('GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n');
+      await idle.untilText('host_unknown');
+      busy.send('GET / HTTP/1.1\r\nHost: acme.test\r\n\r\n');
+      await eventually(() => waiting.length === 1);
+      const drained = gateway.drain();
+      expect(readiness.report().checks.traffic).toEqual({ ready: false, reason: 'draining' });
+      await idle.all();
+      await expect(RawClient.connect(port)).rejects.toThrow('ECONNREFUSED');
+      waiting[0]?.();
+      expect(await busy.all()).toMatch(/^HTTP\/1\.1 200 [\s\S]*connection: close[\s\S]*app/i);
+      await drained;
+      expect(await metricValue(metrics, 'burgage_gateway_terminations_total', { reason: 'completed' })).toBe(1);
+    });
+
+    it('cuts what has not ended in time, tunnels too', async () => {
+      const app = await startTcp((socket) =>
+        socket.once('data', (head) => {
+          if (head.toString().includes('upgrade: echo'))
+            socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+          else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
+        }),
+      );
+      const { gateway, port, metrics } = await startGateway([{ host: 'acme.test', backends: [app.address] }], {
+        timeouts: { drainMs: 50 },
+      });
+      const stream = await RawClient.connect(port);
+      stream.send('GET / HTTP/1.1\r\nHost: acme.test\r\n\r\n');
+      const tunnel = await RawClient.connect(port);
+      tunnel.send('GET / HTTP/1.1\r\nHost: acme.test\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+      await stream.untilText('half');
+      await tunnel.untilText('101');
+      await gateway.drain();
+      await stream.all();
+      await tunnel.all();
+      await eventually(async () => (await metricValue(metrics, 'burgage_gateway_terminations_total', { reason: 'cut' })) === 2);
+      expect(await metricValue(metrics, 'burgage_gateway_requests_in_flight')).toBe(0);
+      expect(await metricValue(metrics, 'burgage_gateway_tunnels')).toBe(0);
+    });
+
+    it('refuses new tunnels on connections that are still open', async () => {
+      const waiting: (() => void)[] = [];
+      const app = await startApp((_, response) => void waiting.push(() => response.end('app')));
+      const { gateway, port } = await startGateway([{ host: 'acme.test', backends: [app.address] }]);
+      const client = await RawClient.connect(port);
+      client.send('GET / HTTP/1.1\r\nHost: acme.test\r\n\r\n');
+      await eventually(() => waiting.length === 1);
+      const other = await RawClient.connect(port);
+      other.send('GET / HTTP/1.1\r\nHost: acme.test\r\n');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      const drained = gateway.drain();
+      other.send('Connection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+      const answer = await other.all();
+
+      expect(answer).toMatch(/^HTTP\/1\.1 503 [\s\S]*draining/);
+      waiting[0]?.();
+      await drained;
+    });
+  });
+});

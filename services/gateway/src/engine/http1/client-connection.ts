@@ -1,0 +1,337 @@
+// One connection of a client: its requests one at a time and in order, each read, handed to its relay, and never guessed at.
+import type { Socket } from 'node:net';
+import type { Logger } from '@burgage/runtime';
+import type { Exchange, Peer } from '../../domain/exchange.ts';
+import { type Refusal, refuse } from '../../domain/refusal.ts';
+import type { GatewayMetrics } from '../../metrics.ts';
+import { writeAnswer } from './answer-writer.ts';
+import { ChunkedReader } from './chunked.ts';
+import { ClientLines } from './head-writer.ts';
+import { type Client, Relay, type RelayParts } from './relay.ts';
+import { ParsedRequest, parseRequestHead } from './request-head.ts';
+import { Tunnel } from './tunnel.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
+import type { WriteBuffer } from './write-buffer.ts';
+
+export interface ClientParts extends RelayParts {
+  readonly metrics: GatewayMetrics;
+  readonly logger: Logger;
+  /** Heads that no request needs at the moment. */
+  readonly heads: ParsedRequest[];
+  /** Requests and tunnels have come to their ends. */
+  readonly onIdle: (client: ClientConnection) => void;
+  readonly onClosed: (client: ClientConnection) => void;
+}
+
+/** What a client may send ahead of its turn before it is no longer read from. */
+const unreadBytesMax = 64 * 1024;
+const continueLine = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
+
+/**
+ * `head`: reads the next request, or waits for its turn · `body`: hands over the body of the one that is under way · `closing`:
+ * everything has been said; what the client still sends is read and dropped, so that it sees the answer and not a reset (RFC
+ * 9112 section 9.6) · `tunnel`: the bytes belong to a tunnel · `closed`.
+ */
+type Mode = 'head' | 'body' | 'closing' | 'tunnel' | 'closed';
+
+export class ClientConnection implements Client {
+  readonly peer: Peer;
+  readonly lines: ClientLines;
+  readonly #parts: ClientParts;
+  readonly #socket: Socket;
+  #mode: Mode = 'head';
+  #unread: Buffer | undefined;
+  /** Up to where `#unread` has been used. */
+  #at = 0;
+  #head: ParsedRequest | undefined;
+  #relay: Relay | undefined;
+  #chunks: ChunkedReader | undefined;
+  #left = 0;
+  #tunnel: Tunnel | undefined;
+  #tunnelExchange: Exchange | undefined;
+  #isAdvancing = false;
+  #dropped = 0;
+  #dueMs: number;
+
+  constructor(parts: ClientParts, socket: Socket) {
+    this.#parts = parts;
+    this.#socket = socket;
+    this.peer = { address: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''), scheme: 'http' };
+    this.lines = new ClientLines(this.peer);
+    this.#dueMs = parts.coarseMs() + parts.timeouts.headMs;
+    socket.on('data', (bytes: Buffer) => this.#guard(() => this.#onData(bytes)));
+    socket.on('end', () => this.#guard(() => this.#onEnd()));
+    socket.on('drain', () => this.#guard(() => this.#relay?.clientRoom()));
+    socket.on('error', () => {});
+    socket.once('close', () => this.#guard(() => this.#onClose()));
+  }
+
+  /** Neither a request nor a tunnel is under way. */
+  get idle(): boolean {
+    return this.#relay === undefined && this.#tunnel === undefined;
+  }
+
+  /** The exchange of an open tunnel. */
+  get tunnelled(): Exchange | undefined {
+    return this.#tunnelExchange;
+  }
+
+  /** Says goodbye where nothing has been begun. */
+  closeIfIdle(): void {
+    if (this.idle && this.#mode === 'head' && this.#unread === undefined) this.#closeSoon();
+  }
+
+  /** Ends whatever is under way, but for an answer that is on its way out. */
+  leave(): void {
+    if (this.#mode !== 'closing') this.cut();
+  }
+
+  /** Ends whatever is under way, at once. */
+  cut(): void {
+    this.#tunnel?.cut();
+    this.#relay?.abort('cut');
+    this.#socket.destroy();
+  }
+
+  /** Called now and then. */
+  check(nowMs: number): void {
+    this.#guard(() => {
+      if (this.#tunnel !== undefined) this.#tunnel.check(nowMs);
+      else if (this.#relay !== undefined) this.#relay.check(nowMs);
+      else if (nowMs >= this.#dueMs) this.#timeOut();
+    });
+  }
+
+  send(buffer: WriteBuffer): boolean {
+    return buffer.flush(this.#socket);
+  }
+
+  bodyWanted(): void {
+    const head = this.#head;
+    if (head?.expectsContinue && this.#unread === undefined && this.#mode === 'body') {
+      head.expectsContinue = false;
+      this.#socket.write(continueLine);
+    }
+    this.#advance();
+  }
+
+  relayEnded(keeps: boolean): void {
+    this.#endRelay();
+    if (this.#mode === 'closed') return;
+    if (keeps && this.#mode === 'head') this.#advance();
+    else this.#closeSoon();
+  }
+
+  drop(): void {
+    this.#endRelay();
+    this.#socket.destroy();
+  }
+
+  becomeTunnel(upstream: UpstreamConnection, exchange: Exchange, rest: Buffer): void {
+    const { traffic, timeouts, coarseMs } = this.#parts;
+    this.#endRelay();
+    this.#mode = 'tunnel';
+    this.#tunnelExchange = exchange;
+    const tunnel = new Tunnel(this.#socket, upstream.socket, {
+      idleMs: timeouts.streamIdleMs,
+      nowMs: coarseMs,
+      onEnd: ({ bytesIn, bytesOut, reason }) => {
+        exchange.bytesIn += bytesIn;
+        exchange.bytesOut += bytesOut;
+        this.#tunnel = undefined;
+        this.#tunnelExchange = undefined;
+        traffic.finish(exchange, reason);
+        this.#parts.onIdle(this);
+      },
+    });
+    this.#tunnel = tunnel;
+    upstream.becomeTunnel(
+      (bytes) => tunnel.fromUpstream(bytes),
+      () => tunnel.upstreamEnded(),
+    );
+    if (rest.length > 0 && !tunnel.fromUpstream(rest)) upstream.socket.pause();
+    const early = this.#takeUnread();
+    if (early !== undefined) tunnel.fromClient(early);
+    this.#socket.resume();
+  }
+
+  #onData(bytes: Buffer): void {
+    if (this.#mode === 'tunnel') {
+      this.#tunnel?.fromClient(bytes);
+      return;
+    }
+    if (this.#mode === 'closing') {
+      this.#dropped += bytes.length;
+      if (this.#dropped > this.#parts.limits.lingerBytesMax) this.#socket.destroy();
+      return;
+    }
+    if (this.#unread === undefined) {
+      this.#unread = bytes;
+      // The clock of a head begins with its first byte.
+      if (this.#relay === undefined) this.#dueMs = this.#parts.coarseMs() + this.#parts.timeouts.headMs;
+    } else {
+      this.#unread = Buffer.concat([this.#at === 0 ? this.#unread : this.#unread.subarray(this.#at), bytes]);
+      this.#at = 0;
+    }
+    this.#advance();
+  }
+
+  /** Goes as far as what has come allows. */
+  #advance(): void {
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    try {
+      while (this.#unread !== undefined && this.#step(this.#unread)) {
+        if (this.#unread !== undefined && this.#at === this.#unread.length) {
+          this.#unread = undefined;
+          this.#at = 0;
+        }
+      }
+    } finally {
+      this.#isAdvancing = false;
+    }
+    if (this.#mode === 'body') this.#relay?.flushBody();
+    if (this.#mode === 'head' || this.#mode === 'body') {
+      const waiting = this.#unread === undefined ? 0 : this.#unread.length - this.#at;
+      if (waiting >= unreadBytesMax) this.#socket.pause();
+      else if (this.#socket.isPaused()) this.#socket.resume();
+    }
+  }
+
+  /** False where nothing more can be done for now. */
+  #step(bytes: Buffer): boolean {
+    if (this.#mode === 'body') return this.#stepBody(bytes);
+    if (this.#mode !== 'head' || this.#relay !== undefined) return false;
+    const head = this.#head ?? this.#parts.heads.pop() ?? new ParsedRequest();
+    this.#head = head;
+    const outcome = parseRequestHead(bytes, this.#at, bytes.length, this.#parts.limits, head);
+    if (outcome === 'incomplete') return false;
+    if (outcome === 'refused') {
+      this.#refuseUnread(head.refusal ?? refuse('bad_request', { close: true }));
+      return false;
+    }
+    this.#at = head.headEnd;
+    this.#begin(head);
+    return true;
+  }
+
+  #begin(head: ParsedRequest): void {
+    const { bodyKind } = head;
+    if (bodyKind !== 'none') this.#mode = 'body';
+    if (bodyKind === 'length') this.#left = head.bodyBytes;
+    else if (bodyKind === 'chunked') {
+      this.#chunks ??= new ChunkedReader();
+      this.#chunks.reset();
+    }
+    if (this.#unread !== undefined && this.#at === this.#unread.length) {
+      this.#unread = undefined;
+      this.#at = 0;
+    }
+    const relay = new Relay(this.#parts, this, head);
+    this.#relay = relay;
+    relay.run();
+  }
+
+  #stepBody(bytes: Buffer): boolean {
+    const relay = this.#relay;
+    if (relay === undefined || !relay.takesBody) return false;
+    if (this.#head?.bodyKind === 'length') {
+      const end = Math.min(bytes.length, this.#at + this.#left);
+      this.#left -= end - this.#at;
+      relay.bodyPiece(bytes, this.#at, end);
+      this.#at = end;
+      if (this.#left === 0) this.#bodyEnded(relay);
+      return this.#relay === relay;
+    }
+    const chunks = this.#chunks;
+    if (chunks === undefined) return false;
+    const step = chunks.next(bytes, this.#at, bytes.length);
+    this.#at = chunks.at;
+    if (step === 'data') relay.bodyPiece(bytes, chunks.dataStart, chunks.dataEnd);
+    else if (step === 'complete') this.#bodyEnded(relay);
+    else if (step === 'refused') relay.badBody(chunks.fault);
+    return this.#relay === relay;
+  }
+
+  #bodyEnded(relay: Relay): void {
+    if (this.#relay !== relay) return;
+    relay.bodyEnd();
+    relay.flushBody();
+    // What follows is the next request's.
+    this.#mode = 'head';
+  }
+
+  #endRelay(): void {
+    if (this.#relay === undefined) return;
+    this.#relay = undefined;
+    if (this.#head !== undefined) this.#parts.heads.push(this.#head);
+    this.#head = undefined;
+    const { coarseMs, timeouts } = this.#parts;
+    this.#dueMs = coarseMs() + (this.#unread === undefined ? timeouts.keepAliveMs : timeouts.headMs);
+    this.#parts.onIdle(this);
+  }
+
+  /** A head that is not served, nor anything behind it. */
+  #refuseUnread(refusal: Refusal): void {
+    const { traffic, toClient } = this.#parts;
+    const head = this.#head ?? new ParsedRequest();
+    const exchange = traffic.open(head, this.peer);
+    const answer = traffic.answer(exchange, refusal);
+    exchange.bytesOut = Buffer.byteLength(answer.body);
+    traffic.finish(exchange, 'refused');
+    writeAnswer(toClient, answer, { keeps: false, httpVersion: '1.1', hasBody: true });
+    this.send(toClient);
+    this.#head = undefined;
+    this.#closeSoon();
+  }
+
+  #timeOut(): void {
+    if (this.#mode === 'head' && this.#unread !== undefined) {
+      this.#refuseUnread(refuse('request_timeout', { close: true, detail: 'the head did not come to its end in time' }));
+    } else this.#socket.destroy();
+  }
+
+  #takeUnread(): Buffer | undefined {
+    const rest = this.#unread?.subarray(this.#at);
+    this.#unread = undefined;
+    this.#at = 0;
+    return rest;
+  }
+
+  /** Sends what is under way, says that nothing follows, and waits a moment for the client to say the same. */
+  #closeSoon(): void {
+    if (this.#mode === 'closing' || this.#mode === 'closed') return;
+    this.#mode = 'closing';
+    this.#dropped = this.#takeUnread()?.length ?? 0;
+    this.#dueMs = this.#parts.coarseMs() + this.#parts.timeouts.lingerMs;
+    this.#socket.end();
+    this.#socket.resume();
+  }
+
+  /** The client sends nothing more. Like other proxies we take that for its leaving, but in a tunnel. */
+  #onEnd(): void {
+    if (this.#mode === 'tunnel') this.#tunnel?.clientEnded();
+    else if (this.#relay !== undefined) this.#relay.clientGone();
+    else if (this.#mode === 'closing') this.#socket.destroySoon();
+    else this.#closeSoon();
+  }
+
+  #onClose(): void {
+    this.#mode = this.#mode === 'tunnel' ? 'tunnel' : 'closed';
+    this.#relay?.clientGone();
+    this.#parts.onClosed(this);
+  }
+
+  /** What fails within an event costs the connection that it came on, never the process. */
+  #guard(handle: () => void): void {
+    try {
+      handle();
+    } catch (error) {
+      if (this.#relay !== undefined) this.#relay.fault(error);
+      else this.#parts.logger.error({ err: error }, 'connection dropped: an event failed within the gateway');
+      this.#parts.toClient.clear();
+      this.#parts.toUpstream.clear();
+      this.#socket.destroy();
+    }
+  }
+}

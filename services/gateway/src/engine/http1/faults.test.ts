@@ -1,0 +1,138 @@
+// Endpoints and clients that fail at every stage, many at once: every exchange ends, and nothing of it is left.
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createMetrics, type Random, seededRandom } from '@burgage/runtime';
+import { expect, it } from 'vitest';
+import { gatewayMetrics } from '../../metrics.ts';
+import { eventually, metricValue, startGateway, startTcp } from '../../testing/fixture.ts';
+
+/** How an endpoint answers the request for `/<name>`; the connection is as it was afterwards where nothing else is said. */
+const answers: Readonly<Record<string, (socket: Socket) => void>> = {
+  whole: (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole'),
+  chunked: (socket) => socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n'),
+  large: (socket) => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n${'x'.repeat(300_000)}`),
+  untilClose: (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nto the end'),
+  hinted: (socket) => socket.write('HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n'),
+  slowly: (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-');
+    setTimeout(() => socket.write('Length: 5\r\n\r\nsl'), 2);
+    setTimeout(() => socket.write('owly'.slice(0, 3)), 4);
+  },
+  nothing: (socket) => socket.end(),
+  reset: (socket) => socket.resetAndDestroy(),
+  withinHead: (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Le'),
+  behindHead: (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'),
+  withinBody: (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab'),
+  resetWithinBody: (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab', () => socket.resetAndDestroy()),
+  withinChunk: (socket) => socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab'),
+  badChunk: (socket) => socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n'),
+  garbage: (socket) => socket.write('\x16\x03\x01 what is this\r\n\r\n'),
+  bothLengths: (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'),
+  twice: (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb'),
+  late: (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na');
+    setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil'), 1);
+  },
+  idleReset: (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na');
+    setTimeout(() => socket.resetAndDestroy(), 1);
+  },
+  stall: () => {},
+  stallWithinHead: (socket) => socket.write('HTTP/1.1 200 OK\r\n'),
+  stallWithinBody: (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab'),
+  upgrade: (socket) => socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello'),
+  upgradeAndEnd: (socket) => socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n'),
+  upgradeAndReset: (socket) =>
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n', () => socket.resetAndDestroy()),
+};
+const names = Object.keys(answers);
+
+/** What a client does once it has sent its request, or a part of it. */
+const departures = ['reads', 'half', 'ends', 'resets', 'resetsSoon', 'stops'] as const;
+
+const rounds = Number(process.env.BURGAGE_FAULT_ROUNDS ?? 3_000);
+const atOnce = 32;
+
+/** One client: a request or two, perhaps not whole, then whatever it does. Resolves when its connection is closed. */
+async function exchange(port: number, random: Random): Promise<void> {
+  const pick = <T>(items: readonly T[]): T => items[Math.floor(random.float() * items.length)] as T;
+  const name = pick(names);
+  const departure = pick(departures);
+  const body = pick(['none', 'length', 'chunked'] as const);
+  const framing = { none: '', length: 'Content-Length: 2000\r\n', chunked: 'Transfer-Encoding: chunked\r\n' }[body];
+  const sent = { none: '', length: 'b'.repeat(2_000), chunked: `7d0\r\n${'b'.repeat(2_000)}\r\n0\r\n\r\n` }[body];
+  const isUpgrade = name.startsWith('upgrade') && body === 'none';
+  const connection = isUpgrade ? 'Connection: Upgrade\r\nUpgrade: echo\r\n' : '';
+  const method = body === 'none' ? 'GET' : 'POST';
+  const whole = `${method} /${name} HTTP/1.1\r\nHost: acme.test\r\n${connection}${framing}\r\n${sent}`;
+  const text = departure === 'half' ? whole.slice(0, Math.floor(random.float() * whole.length)) : whole;
+  const socket = connect({ port, host: '127.0.0.1' });
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  socket.on('error', () => {});
+  socket.once('connect', () => {
+    socket.write(random.float() < 0.2 ? text + whole : text);
+    if (departure === 'ends') socket.end();
+    if (departure === 'resets') socket.resetAndDestroy();
+    if (departure === 'resetsSoon') setTimeout(() => socket.resetAndDestroy(), random.float() * 5);
+    if (departure === 'half') setTimeout(() => socket.destroy(), random.float() * 5);
+    if (departure === 'stops') socket.pause();
+  });
+  if (departure !== 'stops') socket.resume();
+  // Whoever is still there then leaves.
+  const end = sleep(20 + random.float() * 80).then(() => socket.destroy());
+  await closed;
+  await end;
+}
+
+it(`${rounds} exchanges that fail on either side leave no request, socket or tunnel, and the gateway serves on`, {
+  timeout: 60 * 60_000,
+}, async () => {
+  const endpoint = () =>
+    startTcp((socket) => {
+      socket.on('data', (bytes) => {
+        const name = /^(?:GET|POST) \/(\w+) /.exec(bytes.toString('latin1'))?.[1];
+        if (name !== undefined) answers[name]?.(socket);
+      });
+      socket.on('end', () => socket.end());
+    });
+  const [one, two] = [await endpoint(), await endpoint()];
+  const metrics = createMetrics();
+  const { port } = await startGateway([{ host: 'acme.test', backends: [one.address, two.address] }], {
+    metrics,
+    gatewayMetrics: gatewayMetrics(metrics),
+    timeouts: { headMs: 40, bodyIdleMs: 40, firstByteMs: 40, streamIdleMs: 40, keepAliveMs: 40, upstreamKeepAliveMs: 40, lingerMs: 20 },
+  });
+  const seed = Number(process.env.SEED ?? Math.floor(Date.now() / 1_000));
+  const random = seededRandom(seed);
+  const sockets = () => process.getActiveResourcesInfo().filter((kind) => kind.startsWith('TCPSocket')).length;
+  const before = sockets();
+  let left = rounds;
+  const client = async (): Promise<void> => {
+    while (left-- > 0) await exchange(port, random);
+  };
+  await Promise.all(Array.from({ length: atOnce }, client));
+  const counted = async () => ({
+    seed,
+    inflight: await metricValue(metrics, 'burgage_gateway_requests_in_flight'),
+    tunnels: await metricValue(metrics, 'burgage_gateway_tunnels'),
+    connections: await metricValue(metrics, 'burgage_gateway_client_connections'),
+    sockets: sockets() - before,
+  });
+  const nothing = { seed, inflight: 0, tunnels: 0, connections: 0, sockets: 0 };
+  let found = await counted();
+  for (let look = 0; look < 200 && JSON.stringify(found) !== JSON.stringify(nothing); look++) {
+    await sleep(25);
+    found = await counted();
+  }
+  expect(found).toEqual(nothing);
+  // Both endpoints may have been put out for their failures: the gateway says so, or serves.
+  let answer = '';
+  const last = connect({ port, host: '127.0.0.1' }, () =>
+    last.write('GET /whole HTTP/1.1\r\nHost: acme.test\r\nConnection: close\r\n\r\n'),
+  );
+  last.setEncoding('latin1').on('data', (text) => {
+    answer += text;
+  });
+  await eventually(() => last.closed);
+  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*whole$/);
+});

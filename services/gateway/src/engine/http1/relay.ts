@@ -1,0 +1,396 @@
+// One request through the engine: from its head to an endpoint and back, whatever fails on the way.
+import type { Logger } from '@burgage/runtime';
+import type { Limits, Timeouts } from '../../defaults.ts';
+import type { EndpointState } from '../../domain/endpoint-set.ts';
+import type { Exchange, Peer, Termination } from '../../domain/exchange.ts';
+import { responseTrailers } from '../../domain/forward-headers.ts';
+import { type Refusal, refuse } from '../../domain/refusal.ts';
+import { type Admitted, type Attempt, bodyTooLarge, isRefusal, type Traffic } from '../traffic.ts';
+import { writeAnswer } from './answer-writer.ts';
+import { type ClientLines, writeRequestHead, writeResponseHead } from './head-writer.ts';
+import type { ParsedRequest } from './request-head.ts';
+import type { ParsedResponse } from './response-head.ts';
+import type { Receiver, UpstreamConnection, UpstreamFault } from './upstream-connection.ts';
+import type { Taker, UpstreamPools } from './upstream-pools.ts';
+import type { WriteBuffer } from './write-buffer.ts';
+
+/** What all requests of an engine share. */
+export interface RelayParts {
+  readonly traffic: Traffic;
+  readonly pools: UpstreamPools;
+  readonly timeouts: Timeouts;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  readonly toClient: WriteBuffer;
+  readonly toUpstream: WriteBuffer;
+  /** Now, as exact as what is due is looked for. */
+  readonly coarseMs: () => number;
+  /** Of this moment, as a head says it. */
+  readonly date: () => string;
+}
+
+/** The connection that the request came on. */
+export interface Client {
+  readonly peer: Peer;
+  readonly lines: ClientLines;
+  /** Sends `buffer`. False where the client reads too slowly: `clientRoom` says when it has caught up. */
+  send(buffer: WriteBuffer): boolean;
+  /** The body may come, or go on: it is handed over piece by piece until `takesBody` is false. */
+  bodyWanted(): void;
+  /** The request has ended. `keeps`: another may follow it on the connection. */
+  relayEnded(keeps: boolean): void;
+  /** The same, and nothing that was not sent yet is. */
+  drop(): void;
+  becomeTunnel(upstream: UpstreamConnection, exchange: Exchange, rest: Buffer): void;
+}
+
+/**
+ * Where the request is.
+ * `admitting`: no endpoint yet · `connecting`: waits for a connection to one · `waiting`: sent, or being sent, nothing back ·
+ * `answering`: the app's head has gone out · `flushing`: the answer is whole, the client reads it · `ended`: the exchange is
+ * finished; whatever comes is dropped.
+ */
+type Phase = 'admitting' | 'connecting' | 'waiting' | 'answering' | 'flushing' | 'ended';
+
+export class Relay implements Receiver, Taker {
+  readonly exchange: Exchange;
+  readonly request: ParsedRequest;
+  readonly #parts: RelayParts;
+  readonly #client: Client;
+  #phase: Phase = 'admitting';
+  #admitted: Admitted | undefined;
+  #attempt: (Attempt & { endpoint: EndpointState }) | undefined;
+  #upstream: UpstreamConnection | undefined;
+  /** When it has waited long enough for what it waits for. */
+  #dueMs = Number.POSITIVE_INFINITY;
+  #isRequestWhole: boolean;
+  #upstreamHasRoom = true;
+  #clientHasRoom = true;
+  #isAnswerChunked = false;
+  #keeps: boolean;
+
+  constructor(parts: RelayParts, client: Client, head: ParsedRequest) {
+    this.#parts = parts;
+    this.#client = client;
+    this.request = head;
+    this.#keeps = head.keepAlive;
+    this.#isRequestWhole = head.bodyKind === 'none';
+    this.exchange = parts.traffic.open(head, client.peer);
+  }
+
+  run(): void {
+    const admitted = this.#parts.traffic.admit(this.exchange, this.request.readHead());
+    if (admitted instanceof Promise) admitted.then((later) => this.#decided(later)).catch((error: unknown) => this.fault(error));
+    else this.#decided(admitted);
+  }
+
+  /** True while pieces of the request's body can be taken. */
+  get takesBody(): boolean {
+    return this.#upstream !== undefined && this.#upstreamHasRoom && (this.#phase === 'waiting' || this.#phase === 'answering');
+  }
+
+  bodyPiece(bytes: Buffer, start: number, end: number): void {
+    const count = end - start;
+    this.exchange.bytesIn += count;
+    const bytesMax = this.#admitted?.bodyBytesMax ?? 0;
+    if (bytesMax > 0 && this.exchange.bytesIn > bytesMax) {
+      this.refuse(bodyTooLarge(bytesMax));
+      return;
+    }
+    const { toUpstream, timeouts } = this.#parts;
+    if (this.request.bodyKind === 'chunked') toUpstream.chunk(bytes, start, end);
+    else toUpstream.add(bytes, start, end);
+    this.#wait(timeouts.bodyIdleMs);
+  }
+
+  bodyEnd(): void {
+    if (this.#phase !== 'waiting' && this.#phase !== 'answering') return;
+    this.#isRequestWhole = true;
+    if (this.request.bodyKind === 'chunked') this.#parts.toUpstream.text('0\r\n\r\n');
+    this.#wait(this.#phase === 'waiting' ? this.#parts.timeouts.firstByteMs : this.#parts.timeouts.streamIdleMs);
+  }
+
+  /** Sends what was taken of the body since. */
+  flushBody(): void {
+    if (this.#upstream === undefined) return;
+    this.#upstreamHasRoom = this.#parts.toUpstream.flush(this.#upstream.socket);
+    // The endpoint is slow, not the client: another clock runs.
+    if (!this.#upstreamHasRoom) this.#wait(this.#parts.timeouts.streamIdleMs);
+  }
+
+  /** The body is not what its framing says. */
+  badBody(detail: string): void {
+    this.refuse(refuse('bad_request', { close: true, detail }));
+  }
+
+  /** The client has caught up. */
+  clientRoom(): void {
+    if (this.#clientHasRoom) return;
+    this.#clientHasRoom = true;
+    if (this.#phase === 'flushing') this.#completed();
+    else if (this.#phase === 'answering') {
+      this.#wait(this.#parts.timeouts.streamIdleMs);
+      this.#upstream?.resume();
+    }
+  }
+
+  clientGone(): void {
+    if (this.#phase === 'ended') return;
+    // What the client read of an answer that was whole for us, nobody knows.
+    this.abort('client_gone');
+  }
+
+  /** Called now and then. */
+  check(nowMs: number): void {
+    if (nowMs < this.#dueMs) return;
+    switch (this.#phase) {
+      case 'connecting':
+        this.#fail(refuse('upstream_unreachable', { retryAfterMs: 1_000, detail: 'no connection came about in time' }), {
+          sent: false,
+          answered: false,
+          timedOut: false,
+        });
+        break;
+      case 'waiting':
+        if (this.#isRequestWhole || !this.#upstreamHasRoom) {
+          this.#endAttempt('failure');
+          this.refuse(refuse('upstream_timeout', { detail: 'nothing of the answer came in time' }));
+        } else this.refuse(refuse('request_timeout', { close: true, detail: 'the request body stopped' }));
+        break;
+      case 'answering':
+      case 'flushing':
+        this.abort(this.#clientHasRoom ? 'upstream_timeout' : 'client_timeout');
+        break;
+    }
+  }
+
+  /** Something within the gateway went wrong: it costs this connection and no other. */
+  fault(error: unknown): void {
+    const { logger, toClient, toUpstream } = this.#parts;
+    logger.error({ err: error, requestId: this.exchange.requestId }, 'request broken off within the gateway');
+    toClient.clear();
+    toUpstream.clear();
+    if (this.#phase !== 'ended') this.#end('upstream_failed');
+    this.#client.drop();
+  }
+
+  /** Ends the exchange where it stands and drops both connections. */
+  abort(termination: Termination): void {
+    if (this.#phase === 'ended') return;
+    this.#end(termination);
+    this.#client.drop();
+  }
+
+  /** The gateway's own answer, as long as the app's has not begun. */
+  refuse(refusal: Refusal): void {
+    if (this.#phase === 'ended') return;
+    if (this.#phase === 'answering' || this.#phase === 'flushing') {
+      this.abort('upstream_failed');
+      return;
+    }
+    const { traffic, toClient, toUpstream } = this.#parts;
+    toUpstream.clear();
+    const answer = traffic.answer(this.exchange, refusal);
+    const keeps = this.#keeps && !answer.close && this.#isRequestWhole && !traffic.draining;
+    writeAnswer(toClient, answer, { keeps, httpVersion: this.request.httpVersion, hasBody: this.request.method !== 'HEAD' });
+    if (this.request.method !== 'HEAD') this.exchange.bytesOut += Buffer.byteLength(answer.body);
+    this.#end('refused');
+    this.#client.send(toClient);
+    this.#client.relayEnded(keeps);
+  }
+
+  connected(upstream: UpstreamConnection): void {
+    const { toUpstream, timeouts } = this.#parts;
+    const admitted = this.#admitted;
+    if (this.#phase !== 'connecting' || admitted === undefined) throw new TypeError(`a connection came while ${this.#phase}`);
+    this.#phase = 'waiting';
+    this.#upstream = upstream;
+    this.#upstreamHasRoom = true;
+    upstream.begin(this);
+    writeRequestHead(toUpstream, this.request, admitted.facts, this.#client.lines);
+    if (this.#isRequestWhole) {
+      this.#wait(timeouts.firstByteMs);
+      this.flushBody();
+    } else {
+      this.#wait(timeouts.bodyIdleMs);
+      this.#client.bodyWanted();
+    }
+  }
+
+  unreachable(error: Error): void {
+    this.#fail(refuse('upstream_unreachable', { retryAfterMs: 1_000, detail: error.message }), {
+      sent: false,
+      answered: false,
+      timedOut: false,
+    });
+  }
+
+  informed(head: ParsedResponse): void {
+    // A 100 is ours to say.
+    if (this.#phase !== 'waiting' || this.request.httpVersion === '1.0' || head.status < 102) return;
+    this.#writeHead(head, true);
+    this.#wait(this.#parts.timeouts.firstByteMs);
+  }
+
+  begun(head: ParsedResponse): void {
+    const { traffic, timeouts } = this.#parts;
+    const { exchange } = this;
+    const is10 = this.request.httpVersion === '1.0';
+    const { bodyKind } = head;
+    this.#isAnswerChunked = !is10 && (bodyKind === 'chunked' || bodyKind === 'until-close');
+    // Only the end of the connection ends such an answer.
+    const isUnbounded = is10 && (bodyKind === 'chunked' || bodyKind === 'until-close');
+    if (traffic.draining || isUnbounded) this.#keeps = false;
+    exchange.status = head.status;
+    exchange.firstByteMs = traffic.nowMs();
+    this.#phase = 'answering';
+    this.#writeHead(head, this.#keeps);
+    this.#wait(timeouts.streamIdleMs);
+  }
+
+  piece(bytes: Buffer, start: number, end: number): void {
+    this.exchange.bytesOut += end - start;
+    const { toClient } = this.#parts;
+    if (this.#isAnswerChunked) toClient.chunk(bytes, start, end);
+    else toClient.add(bytes, start, end);
+  }
+
+  ended(rawTrailers: readonly string[]): boolean {
+    if (this.#isAnswerChunked) {
+      const { toClient } = this.#parts;
+      toClient.text('0\r\n');
+      for (const [name, value] of responseTrailers(rawTrailers)) toClient.text(`${name}: ${value}\r\n`);
+      toClient.text('\r\n');
+    }
+    this.#endAttempt('success');
+    this.#upstream = undefined;
+    this.#phase = 'flushing';
+    return this.#isRequestWhole;
+  }
+
+  switched(head: ParsedResponse, rest: Buffer): void {
+    const { traffic, toClient } = this.#parts;
+    const upstream = this.#upstream;
+    if (upstream === undefined) return;
+    this.#endAttempt('success');
+    const busy = traffic.becomeTunnel(this.exchange);
+    if (busy !== undefined) {
+      this.refuse(busy);
+      return;
+    }
+    this.#phase = 'ended';
+    this.#upstream = undefined;
+    this.#writeHead(head, true);
+    this.#client.send(toClient);
+    this.#client.becomeTunnel(upstream, this.exchange, rest);
+  }
+
+  broken({ error, answered, reused }: UpstreamFault): void {
+    this.#upstream = undefined;
+    this.#fail(refuse('upstream_failed', { detail: error.message }), { sent: true, answered, reused, timedOut: false });
+  }
+
+  flush(): boolean {
+    if (this.#phase === 'ended') return true;
+    const hasRoom = this.#client.send(this.#parts.toClient);
+    this.#clientHasRoom = hasRoom;
+    this.#wait(this.#parts.timeouts.streamIdleMs);
+    if (this.#phase !== 'flushing') return hasRoom;
+    if (hasRoom) this.#completed();
+    return true;
+  }
+
+  room(): void {
+    if (this.#upstreamHasRoom) return;
+    this.#upstreamHasRoom = true;
+    this.#wait(this.#isRequestWhole ? this.#parts.timeouts.firstByteMs : this.#parts.timeouts.bodyIdleMs);
+    if (!this.#isRequestWhole) this.#client.bodyWanted();
+  }
+
+  #decided(admitted: Admitted | Refusal): void {
+    if (this.#phase === 'ended') return;
+    if (isRefusal(admitted)) this.refuse(admitted);
+    else {
+      this.#admitted = admitted;
+      this.#connect(admitted);
+    }
+  }
+
+  #connect(admitted: Admitted, except?: EndpointState): void {
+    const { traffic, pools, timeouts } = this.#parts;
+    const attempt = traffic.attempt(this.exchange, admitted, except);
+    if (isRefusal(attempt)) {
+      this.refuse(attempt);
+      return;
+    }
+    this.#attempt = attempt;
+    this.#phase = 'connecting';
+    this.#wait(timeouts.connectMs);
+    pools.take(attempt.address, this);
+  }
+
+  /** The attempt came to nothing: another endpoint gets the request, or the client hears of it. */
+  #fail(refusal: Refusal, how: { sent: boolean; answered: boolean; reused?: boolean; timedOut: boolean }): void {
+    const attempt = this.#attempt;
+    const admitted = this.#admitted;
+    if (this.#phase === 'ended' || attempt === undefined || admitted === undefined) return;
+    this.#endAttempt('failure');
+    if (this.#phase === 'answering') {
+      // The head is out: only a broken connection tells the client that the body is not whole.
+      this.#client.send(this.#parts.toClient);
+      this.abort('upstream_failed');
+      return;
+    }
+    const failed = {
+      number: attempt.number,
+      sent: how.sent,
+      reusedConnection: how.reused ?? false,
+      answered: how.answered,
+      bodyBytesTaken: this.exchange.bytesIn,
+      method: this.request.method,
+      timedOut: how.timedOut,
+    };
+    if (this.#parts.traffic.mayRetry(failed, admitted)) this.#connect(admitted, attempt.endpoint);
+    else this.refuse(refusal);
+  }
+
+  #completed(): void {
+    const keeps = this.#keeps && this.#isRequestWhole && !this.#parts.traffic.draining;
+    this.#end('completed');
+    this.#client.relayEnded(keeps);
+  }
+
+  #end(termination: Termination): void {
+    const wasConnecting = this.#phase === 'connecting';
+    this.#phase = 'ended';
+    this.#dueMs = Number.POSITIVE_INFINITY;
+    if (wasConnecting && this.#attempt) this.#parts.pools.withdraw(this.#attempt.address, this);
+    this.#endAttempt('neutral');
+    this.#upstream?.cancel();
+    this.#upstream = undefined;
+    this.#parts.traffic.finish(this.exchange, termination);
+  }
+
+  #endAttempt(outcome: 'success' | 'failure' | 'neutral'): void {
+    if (this.#phase === 'connecting' && outcome === 'failure' && this.#attempt) this.#parts.pools.withdraw(this.#attempt.address, this);
+    this.#attempt?.end(outcome);
+  }
+
+  #writeHead(head: ParsedResponse, keepAlive: boolean): void {
+    const { traffic, toClient, date } = this.#parts;
+    const { requestId, baseDomain } = traffic.responseFacts(this.exchange, head.status);
+    const cookiesDropped = writeResponseHead(toClient, head, {
+      requestId,
+      baseDomain,
+      clientVersion: this.request.httpVersion,
+      keepAlive,
+      isChunked: this.#isAnswerChunked,
+      date: date(),
+    });
+    traffic.countCookies(this.exchange, cookiesDropped);
+  }
+
+  #wait(ms: number): void {
+    this.#dueMs = this.#parts.coarseMs() + ms;
+  }
+}

@@ -1,0 +1,300 @@
+// One connection to an endpoint: carries one request at a time, reads its answer, and is used again only while nothing is in doubt.
+import { connect, type Socket } from 'node:net';
+import type { Limits, Timeouts } from '../../defaults.ts';
+import { ChunkedReader } from './chunked.ts';
+import type { AnsweredRequest } from './response-head.ts';
+import { ParsedResponse, parseResponseHead } from './response-head.ts';
+
+/** Who takes what an endpoint answers. Called while the bytes are being read: they are another's afterwards. */
+export interface Receiver {
+  /** What the answer has to be read with. */
+  readonly request: AnsweredRequest;
+  /** A head below 200, but 101. */
+  informed(head: ParsedResponse): void;
+  begun(head: ParsedResponse): void;
+  piece(bytes: Buffer, start: number, end: number): void;
+  /** The answer is whole. True where the request has been sent to its end, too: the connection may carry another. */
+  ended(rawTrailers: readonly string[]): boolean;
+  /** The endpoint changed protocols: the connection is the receiver's, with `rest` as what it says first. */
+  switched(head: ParsedResponse, rest: Buffer): void;
+  /** It cannot be used any more; no other call follows. */
+  broken(fault: UpstreamFault): void;
+  /** A piece of work is done: what was given since may go out. False where no more is wanted until `resume`. */
+  flush(): boolean;
+  /** The endpoint takes more of the request. */
+  room(): void;
+  /** One of these has failed; no other call follows. */
+  fault(error: unknown): void;
+}
+
+export interface UpstreamFault {
+  readonly error: Error;
+  /** Anything of the answer came. */
+  readonly answered: boolean;
+  /** The connection had carried a request before. */
+  readonly reused: boolean;
+}
+
+export interface ConnectionOptions {
+  readonly timeouts: Timeouts;
+  readonly limits: Limits;
+  readonly nowMs: () => number;
+  readonly onConnected: () => void;
+  /** It carries nothing and may carry more. */
+  readonly onFree: () => void;
+  /** Something failed within the gateway that is of no request. */
+  readonly onFault: (error: unknown) => void;
+  readonly onClosed: (error: Error | undefined, wasConnected: boolean) => void;
+}
+
+/** What any connection reads; it is read by one at a time, and to its end before the next. */
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+/** An endpoint closes an idle connection when it says; a request must not meet that on its way. */
+const keepAliveMarginMs = 1_000;
+
+type Mode = 'idle' | 'head' | Exclude<ParsedResponse['bodyKind'], 'none'> | 'tunnel';
+
+export class UpstreamConnection {
+  readonly address: string;
+  readonly socket: Socket;
+  /** When it has been idle for long enough. */
+  expiresMs = 0;
+  closed = false;
+  readonly #options: ConnectionOptions;
+  readonly #head = new ParsedResponse();
+  readonly #chunks = new ChunkedReader();
+  #receiver: Receiver | undefined;
+  #mode: Mode = 'idle';
+  /** Bytes of a body with a length that are still to come. */
+  #left = 0;
+  /** The beginning of a head. */
+  #unread: Buffer | undefined;
+  #requests = 0;
+  #answered = false;
+  #isConnected = false;
+  #keepAliveMs: number;
+  #error: Error | undefined;
+  #tunnelData: ((bytes: Buffer) => boolean) | undefined;
+  #tunnelEnd: (() => void) | undefined;
+
+  constructor(address: string, options: ConnectionOptions) {
+    this.address = address;
+    this.#options = options;
+    this.#keepAliveMs = options.timeouts.upstreamKeepAliveMs;
+    const colon = address.lastIndexOf(':');
+    this.socket = connect({
+      host: address.slice(0, colon).replace(/^\[|\]$/g, ''),
+      port: Number(address.slice(colon + 1)),
+      noDelay: true,
+      allowHalfOpen: true,
+      onread: { buffer: readBuffer, callback: (count) => this.#guard(() => this.#read(count)) ?? true },
+    });
+    this.socket.once('connect', () => {
+      this.#isConnected = true;
+      this.#isIdle();
+      this.#guard(options.onConnected);
+    });
+    this.socket.on('end', () => this.#guard(() => this.#ended()));
+    this.socket.on('error', (error) => {
+      this.#error = error;
+    });
+    this.socket.on('drain', () => this.#guard(() => this.#receiver?.room()));
+    this.socket.once('close', () => this.#guard(() => this.#onClose()));
+  }
+
+  get busy(): boolean {
+    return this.#receiver !== undefined;
+  }
+
+  /** It carried a request before the one that it carries. */
+  get reused(): boolean {
+    return this.#requests > 1;
+  }
+
+  /** Carries the request of `receiver`, which writes to the socket itself. */
+  begin(receiver: Receiver): void {
+    this.#receiver = receiver;
+    this.#requests += 1;
+    this.#answered = false;
+    this.#mode = 'head';
+  }
+
+  /** The receiver wants nothing more of it. */
+  cancel(): void {
+    this.#receiver = undefined;
+    this.destroy();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  /** From now on it is a tunnel's: what comes is handed to `onData`, which answers whether it wants more. */
+  becomeTunnel(onData: (bytes: Buffer) => boolean, onEnd: () => void): void {
+    this.#receiver = undefined;
+    this.#mode = 'tunnel';
+    this.#tunnelData = onData;
+    this.#tunnelEnd = onEnd;
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** What fails within an event costs the request that it was of, never the process. */
+  #guard<T>(handle: () => T): T | undefined {
+    const receiver = this.#receiver;
+    try {
+      return handle();
+    } catch (error) {
+      this.#receiver = undefined;
+      this.destroy();
+      // What is just given a connection is its receiver only now.
+      if (receiver !== undefined) receiver.fault(error);
+      else this.#options.onFault(error);
+      return undefined;
+    }
+  }
+
+  #isIdle(): void {
+    this.#mode = 'idle';
+    this.expiresMs = this.#options.nowMs() + this.#keepAliveMs;
+  }
+
+  /** False stops the reading until `resume`. */
+  #read(count: number): boolean {
+    if (this.#mode === 'tunnel') return this.#tunnelData?.(Buffer.from(readBuffer.subarray(0, count))) ?? true;
+    const receiver = this.#receiver;
+    if (receiver === undefined) {
+      // Whatever it is, nobody has asked for it.
+      this.destroy();
+      return true;
+    }
+    this.#answered = true;
+    let bytes: Buffer = readBuffer;
+    let end = count;
+    if (this.#unread !== undefined) {
+      bytes = Buffer.concat([this.#unread, readBuffer.subarray(0, count)]);
+      end = bytes.length;
+      this.#unread = undefined;
+    }
+    this.#take(receiver, bytes, end);
+    return receiver.flush();
+  }
+
+  #take(receiver: Receiver, bytes: Buffer, end: number): void {
+    let at = 0;
+    while (at < end && this.#receiver === receiver) {
+      switch (this.#mode) {
+        case 'head':
+          at = this.#takeHead(receiver, bytes, at, end);
+          break;
+        case 'length': {
+          const take = Math.min(this.#left, end - at);
+          this.#left -= take;
+          receiver.piece(bytes, at, at + take);
+          at += take;
+          if (this.#left === 0 && this.#receiver === receiver) this.#complete(receiver, [], at < end);
+          break;
+        }
+        case 'chunked':
+          at = this.#takeChunks(receiver, bytes, at, end);
+          break;
+        case 'until-close':
+          receiver.piece(bytes, at, end);
+          at = end;
+          break;
+        default:
+          return;
+      }
+    }
+  }
+
+  /** Where what follows the head begins. */
+  #takeHead(receiver: Receiver, bytes: Buffer, start: number, end: number): number {
+    const head = this.#head;
+    const outcome = parseResponseHead(bytes, start, end, this.#options.limits, receiver.request, head);
+    if (outcome === 'incomplete') {
+      this.#unread = Buffer.from(bytes.subarray(start, end));
+      return end;
+    }
+    if (outcome === 'refused') {
+      this.#break(new Error(head.refusal?.detail));
+      return end;
+    }
+    const next = head.headEnd;
+    if (head.status === 101) {
+      this.#receiver = undefined;
+      receiver.switched(head, Buffer.from(bytes.subarray(next, end)));
+      return end;
+    }
+    if (head.status < 200) {
+      receiver.informed(head);
+      return next;
+    }
+    receiver.begun(head);
+    if (this.#receiver !== receiver) return end;
+    const { bodyKind } = head;
+    if (bodyKind === 'none') {
+      this.#complete(receiver, [], next < end);
+      return next;
+    }
+    this.#mode = bodyKind;
+    if (bodyKind === 'length') this.#left = head.bodyBytes;
+    else if (bodyKind === 'chunked') this.#chunks.reset();
+    return next;
+  }
+
+  #takeChunks(receiver: Receiver, bytes: Buffer, start: number, end: number): number {
+    const chunks = this.#chunks;
+    const step = chunks.next(bytes, start, end);
+    if (step === 'data') receiver.piece(bytes, chunks.dataStart, chunks.dataEnd);
+    else if (step === 'complete') this.#complete(receiver, chunks.rawTrailers(), chunks.at < end);
+    else if (step === 'refused') this.#break(new Error(chunks.fault));
+    return chunks.at;
+  }
+
+  /** The answer is whole. `hasMore`: something that nobody has asked for follows it. */
+  #complete(receiver: Receiver, rawTrailers: readonly string[], hasMore: boolean): void {
+    this.#receiver = undefined;
+    const { keepAlive, keepAliveTimeoutMs } = this.#head;
+    const isSent = receiver.ended(rawTrailers);
+    if (!isSent || !keepAlive || hasMore || this.socket.readableEnded) {
+      this.destroy();
+      return;
+    }
+    if (keepAliveTimeoutMs !== undefined)
+      this.#keepAliveMs = Math.min(this.#options.timeouts.streamIdleMs, Math.max(0, keepAliveTimeoutMs - keepAliveMarginMs));
+    this.#isIdle();
+    this.#options.onFree();
+  }
+
+  /** The endpoint says nothing more. */
+  #ended(): void {
+    if (this.#mode === 'tunnel') {
+      this.#tunnelEnd?.();
+      return;
+    }
+    const receiver = this.#receiver;
+    if (receiver !== undefined && this.#mode === 'until-close') {
+      this.#receiver = undefined;
+      receiver.ended([]);
+      receiver.flush();
+    }
+    if (this.#receiver !== undefined) this.#break(new Error('the endpoint closed the connection'));
+    else this.destroy();
+  }
+
+  #break(error: Error): void {
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    this.destroy();
+    receiver?.broken({ error, answered: this.#answered, reused: this.reused });
+  }
+
+  #onClose(): void {
+    this.closed = true;
+    if (this.#receiver !== undefined) this.#break(this.#error ?? new Error('the endpoint closed the connection'));
+    this.#options.onClosed(this.#error, this.#isConnected);
+  }
+}

@@ -1,0 +1,159 @@
+// The connections to endpoints: kept while they are good, one pool for each address, with a bound on connections and on who waits for one.
+import type { Limits, Timeouts } from '../../defaults.ts';
+import { UpstreamConnection } from './upstream-connection.ts';
+
+/** Who wants a connection. One of the first two is called, once. */
+export interface Taker {
+  connected(connection: UpstreamConnection): void;
+  unreachable(error: Error): void;
+  /** One of these has failed. */
+  fault(error: unknown): void;
+}
+
+interface Pool {
+  readonly address: string;
+  /** The one that was used last is used first: what is too many grows old. */
+  readonly idle: UpstreamConnection[];
+  /** All that are open or being opened. */
+  readonly all: Set<UpstreamConnection>;
+  /** Oldest first. */
+  readonly waiting: Set<Taker>;
+  connecting: number;
+}
+
+export interface PoolOptions {
+  readonly timeouts: Timeouts;
+  readonly limits: Limits;
+  readonly nowMs: () => number;
+  readonly onFault: (error: unknown) => void;
+}
+
+export class UpstreamPools {
+  readonly #options: PoolOptions;
+  readonly #pools = new Map<string, Pool>();
+  /** Answered in this turn of the loop, and in the one before. */
+  #fresh: UpstreamConnection[] = [];
+  #resting: UpstreamConnection[] = [];
+  #isTurning = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  /** Gives `taker` a connection to `address`, at once where one is idle. */
+  take(address: string, taker: Taker): void {
+    let pool = this.#pools.get(address);
+    if (pool === undefined) {
+      pool = { address, idle: [], all: new Set(), waiting: new Set(), connecting: 0 };
+      this.#pools.set(address, pool);
+    }
+    const connection = pool.idle.pop();
+    if (connection !== undefined) {
+      this.#give(taker, connection);
+      return;
+    }
+    if (pool.waiting.size >= this.#options.limits.upstreamWaitingMax) {
+      taker.unreachable(new Error(`${pool.waiting.size} requests wait for one of ${pool.all.size} connections`));
+      return;
+    }
+    pool.waiting.add(taker);
+    this.#open(pool);
+  }
+
+  /** It does not want one any more. */
+  withdraw(address: string, taker: Taker): void {
+    this.#pools.get(address)?.waiting.delete(taker);
+  }
+
+  /** An endpoint that is gone has nothing in flight: its idle connections are closed. */
+  forget(address: string): void {
+    const pool = this.#pools.get(address);
+    if (pool === undefined) return;
+    this.#pools.delete(address);
+    for (const connection of pool.all) if (!connection.busy) connection.destroy();
+  }
+
+  /** Closes what has been idle for too long. */
+  sweep(nowMs: number): void {
+    for (const pool of this.#pools.values()) {
+      for (const connection of [...pool.idle]) if (connection.expiresMs <= nowMs) connection.destroy();
+    }
+  }
+
+  close(): void {
+    for (const pool of this.#pools.values()) for (const connection of pool.all) connection.destroy();
+    this.#pools.clear();
+  }
+
+  #open(pool: Pool): void {
+    const { limits } = this.#options;
+    if (pool.connecting >= pool.waiting.size || pool.all.size >= limits.upstreamConnectionsMax) return;
+    pool.connecting += 1;
+    const connection = new UpstreamConnection(pool.address, {
+      ...this.#options,
+      onConnected: () => {
+        pool.connecting -= 1;
+        this.#offer(pool, connection);
+      },
+      onFree: () => this.#rest(connection),
+      onClosed: (error, wasConnected) => {
+        pool.all.delete(connection);
+        if (!wasConnected) pool.connecting -= 1;
+        const place = pool.idle.indexOf(connection);
+        if (place >= 0) pool.idle.splice(place, 1);
+        const [first] = pool.waiting;
+        // Whoever waits may get another one, unless this is the one that was opened for them.
+        if (first !== undefined && !wasConnected && pool.connecting < pool.waiting.size) {
+          pool.waiting.delete(first);
+          first.unreachable(error ?? new Error('the connection was closed'));
+        }
+        if (pool.all.size === 0 && pool.waiting.size === 0 && this.#pools.get(pool.address) === pool) this.#pools.delete(pool.address);
+        else this.#open(pool);
+      },
+    });
+    pool.all.add(connection);
+  }
+
+  #give(taker: Taker, connection: UpstreamConnection): void {
+    try {
+      taker.connected(connection);
+    } catch (error) {
+      connection.destroy();
+      taker.fault(error);
+    }
+  }
+
+  #offer(pool: Pool, connection: UpstreamConnection): void {
+    const [first] = pool.waiting;
+    if (first !== undefined) {
+      pool.waiting.delete(first);
+      this.#give(first, connection);
+    } else if (this.#pools.get(pool.address) === pool) pool.idle.push(connection);
+    else connection.destroy();
+  }
+
+  /**
+   * What an endpoint sends behind an answer has to be seen before the connection carries another request: it would be taken
+   * for the answer. So it rests until all that the sockets had in the turn after this one has been read.
+   */
+  #rest(connection: UpstreamConnection): void {
+    this.#fresh.push(connection);
+    if (this.#isTurning) return;
+    this.#isTurning = true;
+    setImmediate(() => this.#turn());
+  }
+
+  #turn(): void {
+    const rested = this.#resting;
+    this.#resting = this.#fresh;
+    this.#fresh = [];
+    for (const connection of rested) {
+      const pool = this.#pools.get(connection.address);
+      if (connection.closed) continue;
+      if (pool?.all.has(connection)) this.#offer(pool, connection);
+      else connection.destroy();
+    }
+    this.#isTurning = this.#resting.length > 0 || this.#fresh.length > 0;
+    if (this.#isTurning) setImmediate(() => this.#turn());
+  }
+}
