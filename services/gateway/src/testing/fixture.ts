@@ -14,9 +14,9 @@ import { RouteFollower } from '../domain/route-follower.ts';
 import { routeStatus } from '../domain/route-status.ts';
 import type { CreateEngine } from '../engine/engine.ts';
 import { createHttp1Engine } from '../engine/http1/engine.ts';
-import { createOracle } from '../engine/oracle/oracle.ts';
 import { createGateway, type Gateway, type GatewayParts } from '../gateway.ts';
 import { gatewayMetrics } from '../metrics.ts';
+import { createOracle } from './oracle/oracle.ts';
 
 const engines = { http1: createHttp1Engine, oracle: createOracle } satisfies Record<string, CreateEngine>;
 export type EngineName = keyof typeof engines;

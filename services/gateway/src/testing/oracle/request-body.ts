@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
-import { bodyTooLarge } from '../traffic.ts';
+import { bodyTooLarge } from '../../engine/traffic.ts';
 
 /** Why a body was broken off on the client's side. */
 export class BodyRefused extends Error {

@@ -10,7 +10,7 @@ import type { Exchange, Termination } from '../../domain/exchange.ts';
 import { requestHeaders, responseTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import type { ReadHead } from '../../domain/request-head.ts';
-import { type Admitted, isRefusal, type Traffic } from '../traffic.ts';
+import { type Admitted, isRefusal, type Traffic } from '../../engine/traffic.ts';
 import { linger } from './linger.ts';
 import type { Pools } from './pools.ts';
 import { peerOf, type RawHead } from './raw-head.ts';
