@@ -169,7 +169,7 @@ export class Traffic {
     const endpoint = set.choose(this.nowMs(), () => this.#options.random.float(), except);
     if (endpoint === undefined)
       return refuse('no_endpoint', { retryAfterMs: 1_000, detail: `the upstream ${tenant.upstream} has no endpoint` });
-    const isRetry = except !== undefined;
+    const isRetry = exchange.attempts > 0;
     if (isRetry) this.#options.metrics.retries.inc();
     const number = exchange.attempts;
     exchange.attempts += 1;
@@ -189,9 +189,14 @@ export class Traffic {
     };
   }
 
-  /** True where another endpoint may get the request after this failure, and there is one. */
-  mayRetry(failed: FailedAttempt, { set }: Admitted): boolean {
-    return isRetriable(failed) && set.endpoints.length > 1 && set.mayRetry();
+  /**
+   * Where the request may go after this failure: to another endpoint; or, where there is no other, to the same one `again` on a
+   * new connection, if it was only an old one that had died.
+   */
+  retry(failed: FailedAttempt, { set }: Admitted): 'elsewhere' | 'again' | undefined {
+    if (!isRetriable(failed) || !set.mayRetry()) return undefined;
+    if (set.endpoints.length > 1) return 'elsewhere';
+    return failed.sent ? 'again' : undefined;
   }
 
   /** The head of an answer from the app, for the client. */

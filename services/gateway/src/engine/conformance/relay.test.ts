@@ -14,7 +14,7 @@ import {
   startTcp,
 } from '../../testing/fixture.ts';
 
-describeEngines(() => {
+describeEngines((engine) => {
   const close = 'Host: acme.test\r\nConnection: close\r\n';
 
   describe('bodies', () => {
@@ -255,6 +255,28 @@ describeEngines(() => {
       const { port } = await startGateway([{ host: 'acme.test', backends: [app.address, other.address] }]);
       expect(await sendRaw(port, `GET / HTTP/1.1\r\n${close}\r\n`)).toMatch(/^HTTP\/1\.1 502 [\s\S]*upstream_failed/);
       expect(seen).toBe(1);
+    });
+
+    it.runIf(engine === 'http1')('goes to the only endpoint again, on a new connection, when an old one has died', async () => {
+      let connections = 0;
+      const app = await startTcp((socket) => {
+        connections += 1;
+        const isOld = connections === 1;
+        let requests = 0;
+        socket.on('data', () => {
+          requests += 1;
+          if (isOld && requests > 1) socket.destroy();
+          else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+        });
+      });
+      const { port, metrics } = await startGateway([{ host: 'acme.test', backends: [app.address] }]);
+      for (let i = 0; i < 2; i++) {
+        // Behind its answer a connection rests for a moment.
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        expect(await sendRaw(port, `GET / HTTP/1.1\r\n${close}\r\n`)).toMatch(/^HTTP\/1\.1 200 /);
+      }
+      expect(connections).toBe(2);
+      expect(await metricValue(metrics, 'burgage_gateway_retries_total')).toBe(1);
     });
 
     it('goes to another endpoint when a reused connection dies before a byte came back, but only if it may be done twice', async () => {

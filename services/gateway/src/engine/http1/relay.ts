@@ -316,7 +316,7 @@ export class Relay implements Receiver, Taker {
     }
   }
 
-  #connect(admitted: Admitted, except?: EndpointState): void {
+  #connect(admitted: Admitted, except?: EndpointState, isFresh = false): void {
     const { traffic, pools, timeouts } = this.#parts;
     const attempt = traffic.attempt(this.exchange, admitted, except);
     if (isRefusal(attempt)) {
@@ -326,7 +326,7 @@ export class Relay implements Receiver, Taker {
     this.#attempt = attempt;
     this.#phase = 'connecting';
     this.#wait(timeouts.connectMs);
-    pools.take(attempt.address, this);
+    pools.take(attempt.address, this, isFresh);
   }
 
   /** The attempt came to nothing: another endpoint gets the request, or the client hears of it. */
@@ -350,7 +350,9 @@ export class Relay implements Receiver, Taker {
       method: this.request.method,
       timedOut: how.timedOut,
     };
-    if (this.#parts.traffic.mayRetry(failed, admitted)) this.#connect(admitted, attempt.endpoint);
+    const retry = this.#parts.traffic.retry(failed, admitted);
+    if (retry === 'elsewhere') this.#connect(admitted, attempt.endpoint);
+    else if (retry === 'again') this.#connect(admitted, undefined, true);
     else this.refuse(refusal);
   }
 

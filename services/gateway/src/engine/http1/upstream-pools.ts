@@ -40,13 +40,15 @@ export class UpstreamPools {
     this.#options = options;
   }
 
-  /** Gives `taker` a connection to `address`, at once where one is idle. */
-  take(address: string, taker: Taker): void {
+  /** Gives `taker` a connection to `address`, at once where one is idle; `isFresh`: one that has carried nothing. */
+  take(address: string, taker: Taker, isFresh = false): void {
     let pool = this.#pools.get(address);
     if (pool === undefined) {
       pool = { address, idle: [], all: new Set(), waiting: new Set(), connecting: 0 };
       this.#pools.set(address, pool);
     }
+    // Where one has died of old age, so have others of its age.
+    if (isFresh) for (const old of pool.idle.splice(0)) old.destroy();
     const connection = pool.idle.pop();
     if (connection !== undefined) {
       this.#give(taker, connection);

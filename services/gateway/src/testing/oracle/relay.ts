@@ -140,7 +140,7 @@ export class Relay implements Receiver {
     sending.onSettled = (outcome) => attempt.end(outcome);
     sending.onFailure = (failure) => {
       const failed = { ...failure, number: attempt.number, method: this.exchange.head.method };
-      if (this.#phase === 'waiting' && !isClients(failure.error) && traffic.mayRetry(failed, admitted))
+      if (this.#phase === 'waiting' && !isClients(failure.error) && traffic.retry(failed, admitted) === 'elsewhere')
         this.#send(admitted, attempt.endpoint);
       else this.#fail(failure);
     };
