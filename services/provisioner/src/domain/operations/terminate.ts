@@ -45,9 +45,10 @@ export function terminateDefinition(
           return done(await kit.shown(await tenants.beginTerminating(input.tenant.id, fence, signal), signal));
         },
         async undo({ input, fence, signal }) {
-          // It may never have begun: an operation before this one has closed the tenant.
           const { state } = await tenants.get(input.tenant.id, signal);
-          if (state === 'terminating') await tenants.activate(input.tenant.id, fence, signal);
+          // It may never have begun: an operation before this one has closed the tenant. An active one is told all the same, so
+          // that what its beginning may still bring about is refused.
+          if (state === 'terminating' || state === 'active') await tenants.activate(input.tenant.id, fence, signal);
         },
       },
       {

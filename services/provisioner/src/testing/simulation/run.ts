@@ -82,8 +82,10 @@ export class Simulation {
       pollMs: 1_000,
     });
     this.#running.push({ process, worker, name });
-    // It may end while it starts.
-    void worker.start().catch(() => undefined);
+    // A process that cannot start ends, and is started again as any other that has ended.
+    void worker.start().catch(() => {
+      process.isDead = true;
+    });
     await this.clock.advance(0);
   }
 

@@ -200,7 +200,7 @@ export class World {
           )),
         async putRoute(id, { upstream, isolation }, fence) {
           let hosts: readonly string[] = [];
-          const revision = await tenantChange(`putRoute ${upstream}`, id, fence, (tenant) => {
+          const revision = await tenantChange(`putRoute ${upstream} ${isolation}`, id, fence, (tenant) => {
             hosts = [`${tenant.slug}.localhost`];
             if (tenant.upstream === upstream && tenant.isolation === isolation && tenant.hosts.length > 0) return false;
             Object.assign(tenant, { upstream, isolation, hosts });
@@ -323,7 +323,7 @@ export class World {
       compute: {
         ensure: ({ name, tenantId }, fence) =>
           ask('compute.ensure', () => {
-            this.#enter('compute', tenantId, fence);
+            this.#enter('compute', name, fence);
             const there = this.instances.get(name);
             if (there?.isRunning) return { address: there.address, detail: there.address };
             const address = there?.address ?? this.#newAddress();
@@ -334,7 +334,7 @@ export class World {
         remove: (name, fence) =>
           ask('compute.remove', () => {
             const instance = this.instances.get(name);
-            this.#enter('compute', instance?.tenantId ?? name, fence);
+            this.#enter('compute', name, fence);
             if (!instance?.isRunning) return;
             instance.isRunning = false;
             for (const key of this.seats.keys()) if (key.startsWith(`${instance.address}/`)) this.seats.delete(key);
@@ -343,7 +343,7 @@ export class World {
         release: (name, fence) =>
           ask('compute.release', () => {
             const instance = this.instances.get(name);
-            this.#enter('compute', instance?.tenantId ?? name, fence);
+            this.#enter('compute', name, fence);
             if (instance?.isRunning) throw new BurgageError('internal', { message: 'It runs.' });
             if (this.instances.delete(name)) changed(fence, `release ${name}`);
           }),
