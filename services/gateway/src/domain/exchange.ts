@@ -32,29 +32,39 @@ export interface Peer {
   readonly scheme: 'http' | 'https';
 }
 
-/** Filled in as the request moves on; read by the log, the metrics and nobody else. */
-export interface Exchange {
+/**
+ * Filled in as the request moves on; read by the log, the metrics and nobody else. Everything is there from the beginning, so that
+ * all exchanges have one shape.
+ */
+export class Exchange {
   readonly requestId: string;
   readonly head: Head;
   readonly peer: Peer;
   readonly startedMs: number;
-  read?: ReadHead;
-  tenant?: TenantRoute;
+  read: ReadHead | undefined = undefined;
+  tenant: TenantRoute | undefined = undefined;
   /** Where its data were when it was let in: what its app was told. */
-  isolation?: TenantRoute['isolation'];
+  isolation: TenantRoute['isolation'] | undefined = undefined;
   /** The tenant's. */
-  meter?: TenantMeter;
-  permit?: Permit;
+  meter: TenantMeter | undefined = undefined;
+  permit: Permit | undefined = undefined;
   /** Wakes it, while it waits for the end of its tenant's move. */
-  waiting?: AbortController;
-  traceparent?: string;
-  endpoint?: string;
-  attempts: number;
-  status: number;
-  code?: RefusalCode;
-  detail?: string;
-  firstByteMs?: number;
-  bytesIn: number;
-  bytesOut: number;
-  cookiesDropped: number;
+  waiting: AbortController | undefined = undefined;
+  traceparent: string | undefined = undefined;
+  endpoint: string | undefined = undefined;
+  attempts = 0;
+  status = 0;
+  code: RefusalCode | undefined = undefined;
+  detail: string | undefined = undefined;
+  firstByteMs: number | undefined = undefined;
+  bytesIn = 0;
+  bytesOut = 0;
+  cookiesDropped = 0;
+
+  constructor(requestId: string, head: Head, peer: Peer, startedMs: number) {
+    this.requestId = requestId;
+    this.head = head;
+    this.peer = peer;
+    this.startedMs = startedMs;
+  }
 }

@@ -48,9 +48,9 @@ export interface ForwardFacts {
   /** The client's traceparent was valid: its tracestate goes with it. */
   readonly keepsTracestate: boolean;
   /** Bytes of the body, where they were announced. */
-  readonly contentLength?: number;
+  readonly contentLength?: number | undefined;
   /** The signed tenant context; absent on a part of the platform. */
-  readonly context?: string;
+  readonly context?: string | undefined;
 }
 
 /** The names that a message's Connection fields take with them. */

@@ -34,7 +34,7 @@ export interface ReadHead {
   readonly path: string;
   readonly body: { readonly kind: 'none' } | { readonly kind: 'length'; readonly bytes: number } | { readonly kind: 'chunked' };
   /** The protocol that the client wants to change to. */
-  readonly upgrade?: string;
+  readonly upgrade?: string | undefined;
   readonly expectsContinue: boolean;
 }
 

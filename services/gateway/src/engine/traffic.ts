@@ -5,7 +5,7 @@ import { accessLine, createTimeText } from '../domain/access-line.ts';
 import { type Admission, beingMoved, isPermit, standing } from '../domain/admission.ts';
 import { type Answer, answerRefusal } from '../domain/answers.ts';
 import type { EndpointSet, EndpointState, Outcome } from '../domain/endpoint-set.ts';
-import type { Exchange, Peer, Termination } from '../domain/exchange.ts';
+import { Exchange, type Peer, type Termination } from '../domain/exchange.ts';
 import { type ForwardFacts, type ResponseFacts, responseHeaders, upgradeHeaders } from '../domain/forward-headers.ts';
 import type { RandomPool } from '../domain/random-pool.ts';
 import { type Refusal, refuse } from '../domain/refusal.ts';
@@ -51,16 +51,41 @@ export interface Admitted {
   readonly bodyBytesMax: number;
 }
 
-/** One try at one endpoint. `end` exactly once. */
-export interface Attempt {
-  readonly address: string;
+/** One try at one endpoint. */
+export class Attempt {
+  readonly endpoint: EndpointState;
+  /** From 0. */
   readonly number: number;
-  end(outcome: Outcome): void;
+  readonly #traffic: TrafficOptions;
+  readonly #set: EndpointSet;
+  #ended = false;
+
+  constructor(traffic: TrafficOptions, set: EndpointSet, endpoint: EndpointState, number: number) {
+    this.#traffic = traffic;
+    this.#set = set;
+    this.endpoint = endpoint;
+    this.number = number;
+    set.begin(endpoint, number > 0);
+  }
+
+  get address(): string {
+    return this.endpoint.address;
+  }
+
+  /** Says what became of it. Once: what is said later is of no interest. */
+  end(outcome: Outcome): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { metrics, upstreams, clock } = this.#traffic;
+    if (this.#set.note(this.endpoint, outcome, clock.monotonicMs())) metrics.ejections.inc();
+    upstreams.ended(this.#set, this.endpoint, this.number > 0);
+  }
 }
 
 export class Traffic {
   readonly #options: TrafficOptions;
   readonly #timeText = createTimeText();
+  readonly #draw = (): number => this.#options.random.float();
   #draining = false;
 
   constructor(options: TrafficOptions) {
@@ -92,17 +117,7 @@ export class Traffic {
   /** A request whose turn has come. Every exchange is finished once, whatever becomes of it. */
   open(head: Head, peer: Peer): Exchange {
     this.#options.metrics.inflight.inc();
-    return {
-      requestId: this.#options.random.id(),
-      head,
-      peer,
-      startedMs: this.nowMs(),
-      attempts: 0,
-      status: 0,
-      bytesIn: 0,
-      bytesOut: 0,
-      cookiesDropped: 0,
-    };
+    return new Exchange(this.#options.random.id(), head, peer, this.nowMs());
   }
 
   /**
@@ -165,28 +180,15 @@ export class Traffic {
   }
 
   /** Chooses an endpoint and counts the attempt against it; `except` is the one that just failed. */
-  attempt(exchange: Exchange, { set, tenant }: Admitted, except?: EndpointState): (Attempt & { endpoint: EndpointState }) | Refusal {
-    const endpoint = set.choose(this.nowMs(), () => this.#options.random.float(), except);
+  attempt(exchange: Exchange, { set, tenant }: Admitted, except?: EndpointState): Attempt | Refusal {
+    const endpoint = set.choose(this.nowMs(), this.#draw, except);
     if (endpoint === undefined)
       return refuse('no_endpoint', { retryAfterMs: 1_000, detail: `the upstream ${tenant.upstream} has no endpoint` });
-    const isRetry = exchange.attempts > 0;
-    if (isRetry) this.#options.metrics.retries.inc();
     const number = exchange.attempts;
+    if (number > 0) this.#options.metrics.retries.inc();
     exchange.attempts += 1;
     exchange.endpoint = endpoint.address;
-    set.begin(endpoint, isRetry);
-    let ended = false;
-    return {
-      endpoint,
-      address: endpoint.address,
-      number,
-      end: (outcome) => {
-        if (ended) return;
-        ended = true;
-        if (set.note(endpoint, outcome, this.nowMs())) this.#options.metrics.ejections.inc();
-        this.#options.upstreams.ended(set, endpoint, isRetry);
-      },
-    };
+    return new Attempt(this.#options, set, endpoint, number);
   }
 
   /**
@@ -271,8 +273,8 @@ export class Traffic {
       requestId,
       traceparent,
       keepsTracestate: isTraced,
-      ...(read.body.kind === 'length' && { contentLength: read.body.bytes }),
-      ...(context !== undefined && { context }),
+      contentLength: read.body.kind === 'length' ? read.body.bytes : undefined,
+      context,
     };
   }
 

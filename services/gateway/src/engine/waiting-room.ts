@@ -43,7 +43,7 @@ export class WaitingRoom {
     room.delete(woken);
     if (room.size === 0) this.#rooms.delete(tenantId);
     const hasLeft = exchange.waiting === undefined;
-    delete exchange.waiting;
+    exchange.waiting = undefined;
     const refusal = hasLeft || isMoving(tenantId) ? beingMoved() : undefined;
     metrics.waited.inc({ outcome: hasLeft ? 'left' : refusal === undefined ? 'served' : 'timed_out' });
     return refusal;
@@ -52,7 +52,7 @@ export class WaitingRoom {
   /** The client went away. */
   leave(exchange: Exchange): void {
     const { waiting } = exchange;
-    delete exchange.waiting;
+    exchange.waiting = undefined;
     waiting?.abort();
   }
 

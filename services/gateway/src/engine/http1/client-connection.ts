@@ -59,7 +59,13 @@ export class ClientConnection implements Client {
     this.peer = { address: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''), scheme: 'http' };
     this.lines = new ClientLines(this.peer);
     this.#dueMs = parts.coarseMs() + parts.timeouts.headMs;
-    socket.on('data', (bytes: Buffer) => this.#guard(() => this.#onData(bytes)));
+    socket.on('data', (bytes: Buffer) => {
+      try {
+        this.#onData(bytes);
+      } catch (error) {
+        this.#fault(error);
+      }
+    });
     socket.on('end', () => this.#guard(() => this.#onEnd()));
     socket.on('drain', () => this.#guard(() => this.#relay?.clientRoom()));
     socket.on('error', () => {});
@@ -327,11 +333,15 @@ export class ClientConnection implements Client {
     try {
       handle();
     } catch (error) {
-      if (this.#relay !== undefined) this.#relay.fault(error);
-      else this.#parts.logger.error({ err: error }, 'connection dropped: an event failed within the gateway');
-      this.#parts.toClient.clear();
-      this.#parts.toUpstream.clear();
-      this.#socket.destroy();
+      this.#fault(error);
     }
+  }
+
+  #fault(error: unknown): void {
+    if (this.#relay !== undefined) this.#relay.fault(error);
+    else this.#parts.logger.error({ err: error }, 'connection dropped: an event failed within the gateway');
+    this.#parts.toClient.clear();
+    this.#parts.toUpstream.clear();
+    this.#socket.destroy();
   }
 }

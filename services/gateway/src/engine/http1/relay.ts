@@ -59,7 +59,7 @@ export class Relay implements Receiver, Taker {
   readonly #client: Client;
   #phase: Phase = 'admitting';
   #admitted: Admitted | undefined;
-  #attempt: (Attempt & { endpoint: EndpointState }) | undefined;
+  #attempt: Attempt | undefined;
   #upstream: UpstreamConnection | undefined;
   /** When it has waited long enough for what it waits for. */
   #dueMs = Number.POSITIVE_INFINITY;

@@ -25,9 +25,9 @@ export type HeadOutcome = 'complete' | 'incomplete' | 'refused';
 /** Where the reader stopped: `begin` before a head. */
 type Phase = 'begin' | 'method' | 'target' | 'version' | 'fields';
 
+const versionStart = 'HTTP/1.';
 const noBody = { kind: 'none' } as const;
 const chunkedBody = { kind: 'chunked' } as const;
-const versionStart = 'HTTP/1.';
 const methodFault = 'the method is not one that is known';
 
 /**
@@ -81,12 +81,9 @@ export class ParsedRequest implements Head {
 
   /** Hot path. What the rest of the gateway goes by; for a head that is complete. */
   readHead(): ReadHead {
-    const { authority, host, path, upgrade, expectsContinue } = this;
-    const body =
-      this.bodyKind === 'none' ? noBody : this.bodyKind === 'chunked' ? chunkedBody : { kind: this.bodyKind, bytes: this.bodyBytes };
-    return upgrade === undefined
-      ? { authority, host, path, body, expectsContinue }
-      : { authority, host, path, body, upgrade, expectsContinue };
+    const { authority, host, path, bodyKind, bodyBytes, upgrade, expectsContinue } = this;
+    const body = bodyKind === 'length' ? { kind: bodyKind, bytes: bodyBytes } : bodyKind === 'none' ? noBody : chunkedBody;
+    return { authority, host, path, body, upgrade, expectsContinue };
   }
 
   /** The head in strings, as far as it was read; for what is not on the hot path. */

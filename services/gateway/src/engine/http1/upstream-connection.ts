@@ -87,7 +87,7 @@ export class UpstreamConnection {
       port: Number(address.slice(colon + 1)),
       noDelay: true,
       allowHalfOpen: true,
-      onread: { buffer: readBuffer, callback: (count) => this.#guard(() => this.#read(count)) ?? true },
+      onread: { buffer: readBuffer, callback: (count) => this.#onRead(count) },
     });
     this.socket.once('connect', () => {
       this.#isConnected = true;
@@ -142,18 +142,31 @@ export class UpstreamConnection {
   }
 
   /** What fails within an event costs the request that it was of, never the process. */
-  #guard<T>(handle: () => T): T | undefined {
+  #guard(handle: () => void): void {
     const receiver = this.#receiver;
     try {
-      return handle();
+      handle();
     } catch (error) {
-      this.#receiver = undefined;
-      this.destroy();
-      // What is just given a connection is its receiver only now.
-      if (receiver !== undefined) receiver.fault(error);
-      else this.#options.onFault(error);
-      return undefined;
+      this.#fault(receiver, error);
     }
+  }
+
+  /** The same for what is read. */
+  #onRead(count: number): boolean {
+    const receiver = this.#receiver;
+    try {
+      return this.#read(count);
+    } catch (error) {
+      this.#fault(receiver, error);
+      return true;
+    }
+  }
+
+  #fault(receiver: Receiver | undefined, error: unknown): void {
+    this.#receiver = undefined;
+    this.destroy();
+    if (receiver !== undefined) receiver.fault(error);
+    else this.#options.onFault(error);
   }
 
   #isIdle(): void {
