@@ -1,7 +1,7 @@
 // Holds instances to their promises with real processes: the compute driver on one side of the folder, the supervisor on the other.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -151,6 +151,19 @@ describe('an instance', () => {
     await until('it runs', async () => (await statusOf(one.name))?.state === 'running');
     const { address } = await driver().ensure(one, fence(2), soon());
     expect(isAlive(await pidAt(address))).toBe(true);
+  });
+
+  test('that has lost its folder says so, and is given no empty one', async () => {
+    await supervise();
+    const { address } = await driver().ensure(one, fence(1), soon());
+    const folder = join(paths.apps, one.name);
+    await rm(folder, { recursive: true });
+    process.kill(await pidAt(address), 'SIGKILL');
+    await until(
+      'it is said',
+      async () => (await statusOf(one.name))?.lastExit === `could not be started: its folder ${folder} is not there`,
+    );
+    expect(existsSync(folder)).toBe(false);
   });
 
   test('that was removed leaves no process, data or log, and its port is given to nobody before its release', async () => {
@@ -335,7 +348,7 @@ test('instances end with a supervisor that is killed, and the next one starts th
   const at = (file: string): string => JSON.stringify(join(repository, file));
   await writeFile(
     script,
-    `import { mkdirSync } from 'node:fs';
+    `import { existsSync, mkdirSync } from 'node:fs';
      import { Instances } from ${at('local/src/instances.ts')};
      import { createLogger, systemClock } from ${at('packages/runtime/src/index.ts')};
      const root = ${JSON.stringify(paths.root)};
