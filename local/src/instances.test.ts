@@ -188,6 +188,18 @@ describe('an instance', () => {
     await until('its status is gone', async () => !(await readdir(paths.instances)).some((name) => name.startsWith(one.name)));
   });
 
+  test('that has left only its data is listed, and removed as any other', async () => {
+    await supervise();
+    const name = 'ten_00000000000000000000000001-silo';
+    const tenantId = 'ten_00000000000000000000000001';
+    for (const folder of [name, 'desk-shared', 'lost+found']) await mkdir(join(paths.apps, folder));
+    expect(await driver().list(soon())).toEqual([{ name, tenantId, state: 'stopped', address: '', restarts: 0, lastExit: '' }]);
+    await driver().remove(name, fence(1), soon());
+    await driver().release(name, fence(1), soon());
+    expect(await readdir(paths.apps)).toEqual(['desk-shared', 'lost+found']);
+    expect(await driver().list(soon())).toEqual([]);
+  });
+
   test('that runs cannot be released, and one that never was is no error to remove', async () => {
     await supervise();
     await driver().remove(one.name, fence(1), soon());

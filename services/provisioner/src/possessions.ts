@@ -2,7 +2,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { BurgageError, isBurgageError, type PossessionSchema } from '@burgage/contracts';
 import { isOver } from './domain/operation.ts';
-import { instanceNameOf } from './domain/operations/kit.ts';
+import { tenantOfInstance } from './domain/operations/kit.ts';
 import type { Fence, Infrastructure, TenantStanding } from './domain/ports.ts';
 import type { OperationRepository } from './engine/repository.ts';
 
@@ -87,7 +87,7 @@ export class Possessions {
         kind: 'instance',
         id: `instance/${name}`,
         tenantId,
-        detail: `a process at ${address}`,
+        detail: address === '' ? 'the data of a process, which nobody wants to run' : `a process at ${address}`,
         state,
         restarts,
         lastExit,
@@ -154,11 +154,4 @@ export class Possessions {
       throw error;
     }
   }
-}
-
-/** The id in the name of an instance. */
-function tenantOfInstance(name: string): string | undefined {
-  const id = /^(ten_[0-9a-z]{26})-silo$/.exec(name)?.[1];
-  const tenantId = id && `ten_${id.slice(4).toUpperCase()}`;
-  return tenantId && instanceNameOf(tenantId) === name ? tenantId : undefined;
 }
