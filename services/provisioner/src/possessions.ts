@@ -150,8 +150,23 @@ export class Possessions {
       const tenant = await infrastructure.tenants.get(one.tenantId, signal);
       return !(owners.has(tenant.state) && one.belongs(tenant));
     } catch (error) {
-      if (isBurgageError(error, 'tenant_not_found')) return true;
-      throw error;
+      if (!isBurgageError(error, 'tenant_not_found')) throw error;
+      await this.#refuseForgotten(one.tenantId);
+      return true;
     }
+  }
+
+  /**
+   * The registry keeps every tenant, also those that ended: where it does not know one that operations were made for, it has
+   * lost its own state, and everything of everybody would seem to be nobody's. @throws BurgageError `data_corrupt`.
+   */
+  async #refuseForgotten(tenantId: string): Promise<void> {
+    const { operations } = await this.#options.repository.list({ tenantId, pageSize: 1 });
+    const [operation] = operations;
+    if (operation === undefined) return;
+    throw new BurgageError('data_corrupt', {
+      message: `The registry does not know the tenant ${tenantId}, which operation ${operation.id} was for: it has lost what it knew, and until that is restored nothing is called an orphan.`,
+      metadata: { tenant: tenantId },
+    });
   }
 }
