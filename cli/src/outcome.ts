@@ -43,9 +43,11 @@ export async function watchToEnd(
   }
   const tenant = await client.get<Tenant>(`/v1/tenants/${encodeURIComponent(operation.tenant.id)}`);
   const place = plainText(tenant.url ?? nameOf(tenant));
-  view.end(
-    `${wanted === 'cancelled' ? 'cancelled' : (ends[operation.kind] ?? 'done')} in ${tookOf(operation.createdAt, operation.endedAt)}:  ${asJson ? place : style.bold(place)}`,
-  );
+  // Who lifts one of several holds must not believe that the tenant is served again.
+  const isHeld = operation.kind === 'resume' && tenant.holds.length > 0;
+  const end = wanted === 'cancelled' ? 'cancelled' : isHeld ? 'hold lifted' : (ends[operation.kind] ?? 'done');
+  const still = isHeld ? ` (still held: ${tenant.holds.join(', ')})` : '';
+  view.end(`${end} in ${tookOf(operation.createdAt, operation.endedAt)}:  ${asJson ? place : style.bold(place)}${still}`);
   return { operation, tenant };
 }
 

@@ -83,13 +83,13 @@ test('an operation that had ended before shows its steps all the same', () => {
   expect(screen.lines).toEqual(['done', '']);
 });
 
-test('plain lines tell tries and errors, and nothing of what only begins', () => {
+test('plain lines tell tries and errors, and nothing of what only begins or was said when it was done', () => {
   const lines: string[] = [];
   const view = plainSteps((text) => lines.push(text));
   view.progress(entry('health', 'running', { attempt: 1 }));
   view.progress(entry('health', 'retrying', { attempt: 1, error: { code: 'app_unhealthy', message: 'It is not\u001b healthy.' } }));
   view.progress(entry('health', 'failed', { attempt: 2 }));
-  view.progress(entry('route', 'undone'));
+  view.progress(entry('route', 'undone', { detail: 'routes at revision 5' }));
   view.end();
   expect(lines).toEqual([
     '↻ health  retrying, after attempt 1, It is not\ufffd healthy. [app_unhealthy]\n',

@@ -106,7 +106,9 @@ export function plainSteps(write: (text: string) => void): StepsView {
       if (step === undefined || stepState === undefined || ['pending', 'running', 'undoing'].includes(stepState)) return;
       const words = stepState === 'not_needed' ? 'not needed' : stepState === 'done' ? undefined : stepState;
       const tries = stepState === 'retrying' && attempt !== undefined ? `after attempt ${attempt}` : undefined;
-      const rest = [words, tries, detail, error && `${error.message} [${error.code}]`].filter((text) => text !== undefined && text !== '');
+      // What was done, or failed, was said when it was.
+      const what = stepState === 'undone' ? [] : [detail, error && `${error.message} [${error.code}]`];
+      const rest = [words, tries, ...what].filter((text) => text !== undefined && text !== '');
       write(`${marks[stepState]} ${step}${rest.length === 0 ? '' : `  ${plainText(rest.join(', '))}`}\n`);
     },
     end: (closing) => {

@@ -20,13 +20,13 @@ function stateOf(tenant: Tenant): string {
 /** `running`, or how often it was started again and why. */
 function instanceText({ state, restarts, lastExit }: NonNullable<Tenant['instance']>): string {
   const again = restarts === 0 ? [] : [`started again ${restarts === 1 ? 'once' : `${restarts} times`}`];
-  const last = lastExit === undefined ? [] : [`ended last with: ${lastExit}`];
+  const last = lastExit === undefined ? [] : [`last time it ${lastExit}`];
   return [state.replaceAll('_', ' '), ...again, ...last].join(', ');
 }
 
 function pendingText(tenant: Tenant, called: string): string | undefined {
   const { pendingIsolation } = tenant;
-  return pendingIsolation && `the plan gives ${pendingIsolation}: ${called} tenants move ${nameOf(tenant)} --to ${pendingIsolation}`;
+  return pendingIsolation && `a move to ${pendingIsolation} is pending: ${called} tenants move ${nameOf(tenant)} --to ${pendingIsolation}`;
 }
 
 /** What a person may want to know or do about the tenant, a line each. */

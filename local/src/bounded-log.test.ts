@@ -57,6 +57,13 @@ test.each([
     "Error: listen EADDRINUSE\n    at x\nEmitted 'error' event on Server instance at:\n    at y {\n  code: 1\n}\n\nNode.js v26.10.0\n",
     'Error: listen EADDRINUSE',
   ],
+  [
+    'what an entry in JSON complains of, not what came after it went well',
+    '{"level":"error","msg":"it failed","err":{"message":"no database"}}\n{"level":"info","msg":"listening"}\n',
+    'no database',
+  ],
+  ['nothing where entries only tell that all went well', '{"level":"info","msg":"listening"}\n', ''],
+  ['nothing that a terminal obeys', 'Error: \u001b]0;title\u0007\u202enow\n', 'Error: \ufffd]0;title\ufffd\ufffdnow'],
   ['a line that was not ended', 'one\ntwo', 'two'],
   ['nothing', '', ''],
 ])('the last line is %s', async (_, text, line) => {

@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Writable } from 'node:stream';
+import { complaintIn } from './complaint.ts';
 
 /** Of what it says last, in a status. */
 const lineBytesMax = 300;
@@ -25,10 +26,14 @@ export class BoundedLog extends Writable {
     this.#tail = '';
   }
 
-  /** The last line that says something, cut: none of the frames that follow an error, nor Node's own name. Empty where there is none. */
+  /**
+   * The last line that says something, cut: none of the frames that follow an error, nor Node's own name; of entries in
+   * JSON what warnings and errors say. Empty where there is none.
+   */
   get lastLine(): string {
     const said = this.#tail.split('\n').filter((line) => /^[^\s})\]^]/.test(line) && !/^(Node\.js v\d|Emitted '\w+' event)/.test(line));
-    return (said.at(-1) ?? '').trim().slice(0, lineBytesMax);
+    const complaint = said.map(complaintIn).findLast((text) => text !== '') ?? '';
+    return complaint.slice(0, lineBytesMax);
   }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {

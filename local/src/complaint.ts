@@ -7,14 +7,27 @@ const tailBytes = 64 * 1024;
 export function lastComplaint(logFile: string, sinceMs: number): string {
   let complaint = '';
   for (const line of tailOf(logFile).split('\n')) {
-    const entry = parsed(line);
-    if (typeof entry !== 'object' || entry === null) continue;
-    const { level, time, msg, err } = entry as Record<string, unknown>;
-    if (!['warn', 'error', 'fatal'].includes(String(level)) || !(Date.parse(String(time)) >= sinceMs)) continue;
-    const message = typeof err === 'object' && err !== null ? Reflect.get(err, 'message') : undefined;
-    complaint = String(message ?? msg ?? '');
+    const entry = entryIn(line);
+    if (entry !== undefined && Date.parse(String(entry.time)) >= sinceMs) complaint = complaintOf(entry) || complaint;
   }
   return complaint;
+}
+
+/** What a line of a log complains of; empty for an entry in JSON that is no warning. What a terminal would obey is replaced. */
+export function complaintIn(line: string): string {
+  const entry = entryIn(line);
+  return entry === undefined ? shown(line) : complaintOf(entry);
+}
+
+function complaintOf({ level, msg, err }: Readonly<Record<string, unknown>>): string {
+  if (!['warn', 'error', 'fatal'].includes(String(level))) return '';
+  const message = typeof err === 'object' && err !== null ? Reflect.get(err, 'message') : undefined;
+  return shown(String(message ?? msg ?? ''));
+}
+
+/** Apps write what they like, and what they said last is put on a terminal. */
+function shown(text: string): string {
+  return text.trim().replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\ufffd');
 }
 
 function tailOf(file: string): string {
@@ -33,10 +46,11 @@ function tailOf(file: string): string {
   }
 }
 
-/** Undefined where it is no JSON, such as a line that is cut off. */
-function parsed(line: string): unknown {
+/** Undefined where it is no object in JSON, such as a line that is cut off. */
+function entryIn(line: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    return JSON.parse(line);
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 // Holds instances to their promises with real processes: the compute driver on one side of the folder, the supervisor on the other.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -153,6 +153,19 @@ describe('an instance', () => {
     expect(isAlive(await pidAt(address))).toBe(true);
   });
 
+  test('that has lost its folder says so, and is given no empty one', async () => {
+    await supervise();
+    const { address } = await driver().ensure(one, fence(1), soon());
+    const folder = join(paths.apps, one.name);
+    await rm(folder, { recursive: true });
+    process.kill(await pidAt(address), 'SIGKILL');
+    await until(
+      'it is said',
+      async () => (await statusOf(one.name))?.lastExit === `could not be started: its folder ${folder} is not there`,
+    );
+    expect(existsSync(folder)).toBe(false);
+  });
+
   test('that was removed leaves no process, data or log, and its port is given to nobody before its release', async () => {
     await supervise();
     const fixed: Random = { ...systemRandom, float: () => 0.25 };
@@ -173,6 +186,18 @@ describe('an instance', () => {
     const third = await driver(fixed).ensure({ name: 'ten_c-silo', tenantId: 'ten_C' }, fence(1), soon());
     expect(third.address).toBe(first.address);
     await until('its status is gone', async () => !(await readdir(paths.instances)).some((name) => name.startsWith(one.name)));
+  });
+
+  test('that has left only its data is listed, and removed as any other', async () => {
+    await supervise();
+    const name = 'ten_00000000000000000000000001-silo';
+    const tenantId = 'ten_00000000000000000000000001';
+    for (const folder of [name, 'desk-shared', 'lost+found']) await mkdir(join(paths.apps, folder));
+    expect(await driver().list(soon())).toEqual([{ name, tenantId, state: 'stopped', address: '', restarts: 0, lastExit: '' }]);
+    await driver().remove(name, fence(1), soon());
+    await driver().release(name, fence(1), soon());
+    expect(await readdir(paths.apps)).toEqual(['desk-shared', 'lost+found']);
+    expect(await driver().list(soon())).toEqual([]);
   });
 
   test('that runs cannot be released, and one that never was is no error to remove', async () => {
@@ -335,7 +360,7 @@ test('instances end with a supervisor that is killed, and the next one starts th
   const at = (file: string): string => JSON.stringify(join(repository, file));
   await writeFile(
     script,
-    `import { mkdirSync } from 'node:fs';
+    `import { existsSync, mkdirSync } from 'node:fs';
      import { Instances } from ${at('local/src/instances.ts')};
      import { createLogger, systemClock } from ${at('packages/runtime/src/index.ts')};
      const root = ${JSON.stringify(paths.root)};

@@ -1,7 +1,7 @@
 // Keeps child processes running: starts them, watches them, starts them again with backoff, and stops every one of them.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import type { Clock, Component, Logger } from '@burgage/runtime';
 import { BoundedLog } from './bounded-log.ts';
 import { lastComplaint } from './complaint.ts';
@@ -157,6 +157,8 @@ export class SupervisedProcess implements Component {
 
   #spawn(): void {
     const { spec, logger } = this.#options;
+    // Else it is the program that is said not to be there.
+    if (!existsSync(spec.cwd)) throw new Error(`its folder ${spec.cwd} is not there`);
     const output = this.#log === undefined ? openSync(spec.logFile, 'a', 0o600) : 'pipe';
     try {
       const child = spawn(process.execPath, spec.args, {

@@ -168,10 +168,10 @@ describe('ending a tenant on a terminal', () => {
 test('a tenant says what somebody may have to do about it, alone and below a list', async () => {
   await run('tenants', 'plan', 'acme', 'starter');
   expect((await run('tenants', 'plan', 'acme', 'starter', '--wait')).out).toMatch(
-    /\n• acme: the plan gives bridge: burgage tenants move acme --to bridge\n$/,
+    /\n• acme: a move to bridge is pending: burgage tenants move acme --to bridge\n$/,
   );
   expect((await run('tenants', 'get', 'acme')).out).toContain(
-    'isolation  pool (the plan gives bridge: burgage tenants move acme --to bridge)\n',
+    'isolation  pool (a move to bridge is pending: burgage tenants move acme --to bridge)\n',
   );
   const found = tenant();
   found.moving = true;
@@ -181,15 +181,15 @@ test('a tenant says what somebody may have to do about it, alone and below a lis
     tenantId: found.id,
     state: 'backing_off',
     restarts: 7,
-    lastExit: 'exit code 1',
+    lastExit: 'ended with code 1',
   });
   expect(steady((await run('tenants', 'list')).out)).toBe(
     [
       'SLUG  COMPANY    PLAN     ISOLATION              STATE                     AGE  URL',
       'acme  Acme & Co  starter  pool (bridge pending)  active, moving, crashing 0s  http://acme.localhost:8080',
       '',
-      '• acme: the plan gives bridge: burgage tenants move acme --to bridge',
-      '• acme: its process is backing off, started again 7 times, ended last with: exit code 1',
+      '• acme: a move to bridge is pending: burgage tenants move acme --to bridge',
+      '• acme: its process is backing off, started again 7 times, last time it ended with code 1',
       '',
     ].join('\n'),
   );
@@ -200,7 +200,7 @@ test('a tenant says what somebody may have to do about it, alone and below a lis
   const { out } = await run('tenants', 'get', 'acme');
   expect(out).toContain('state      active, crashing\n');
   expect(out).toContain(
-    'isolation  silo\nnote       Dedicated instances are switched off here.\ninstance   backing off, started again 7 times, ended last with: exit code 1\n',
+    'isolation  silo\nnote       Dedicated instances are switched off here.\ninstance   backing off, started again 7 times, last time it ended with code 1\n',
   );
 });
 
@@ -229,4 +229,12 @@ test('what is waited for shows until when it waits, and goes on when the time ha
   const { code, out } = await watched;
   expect(code).toBe(0);
   expect(steady(out)).toMatch(/^✔ begin\n◷ grace {2}waiting, nothing is removed before TIME\n✔ grace\n✔ freeze\n/);
+});
+
+test('lifting one of several holds does not say that the tenant is served again', async () => {
+  for (const hold of ['operator', 'unpaid']) await run('tenants', 'suspend', 'acme', '--hold', hold, '--wait');
+  const first = await run('tenants', 'resume', 'acme', '--wait');
+  expect(steady(first.out)).toContain('\nhold lifted in SOME TIME:  http://acme.localhost:8080 (still held: unpaid)\n');
+  const last = await run('tenants', 'resume', 'acme', '--hold', 'unpaid', '--wait');
+  expect(steady(last.out)).toContain('\nresumed in SOME TIME:  http://acme.localhost:8080\n');
 });

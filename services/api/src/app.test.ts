@@ -1,5 +1,7 @@
 // What holds for every request: tokens, bodies, methods, ids, headers, logs, figures.
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { adminToken, type Rig, startRig } from '../test/rig.ts';
 import { ProblemSchema } from './schemas/common.ts';
@@ -94,6 +96,21 @@ test('a body above 64 KiB is refused, with its length said or not', async () => 
   const stream = new Blob([large]).stream();
   const streamed = await rig.ask('/v1/tenants', { method: 'POST', headers: json, body: stream, duplex: 'half' } as RequestInit);
   expect(await streamed.json()).toMatchObject({ status: 413, code: 'body_too_large' });
+});
+
+test.each([
+  ['no body', '', undefined, 400, 'malformed_body'],
+  ['no body, which may be left out', '/acme/suspend', undefined, 404, 'tenant_not_found'],
+  ['a body in chunks', '', '{"bogus":1}', 422, 'invalid_argument'],
+])('%s without a length, as other clients than fetch send it, is read as any other', async (_name, path, body, status, code) => {
+  const headers = { authorization: `Bearer ${adminToken}`, ...(body === undefined ? {} : { ...json, 'transfer-encoding': 'chunked' }) };
+  const asked = request(`${rig.url}/v1/tenants${path}`, { method: 'POST', headers });
+  asked.removeHeader('content-length');
+  asked.useChunkedEncodingByDefault = body !== undefined;
+  asked.end(body);
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  const problem = JSON.parse(Buffer.concat(await response.toArray()).toString());
+  expect([response.statusCode, problem.code]).toEqual([status, code]);
 });
 
 test('a method that an address does not take is answered with 405 and those it takes', async () => {

@@ -2,7 +2,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { BurgageError, isBurgageError, type PossessionSchema } from '@burgage/contracts';
 import { isOver } from './domain/operation.ts';
-import { instanceNameOf } from './domain/operations/kit.ts';
+import { tenantOfInstance } from './domain/operations/kit.ts';
 import type { Fence, Infrastructure, TenantStanding } from './domain/ports.ts';
 import type { OperationRepository } from './engine/repository.ts';
 
@@ -87,7 +87,7 @@ export class Possessions {
         kind: 'instance',
         id: `instance/${name}`,
         tenantId,
-        detail: `a process at ${address}`,
+        detail: address === '' ? 'the data of a process, which nobody wants to run' : `a process at ${address}`,
         state,
         restarts,
         lastExit,
@@ -150,15 +150,23 @@ export class Possessions {
       const tenant = await infrastructure.tenants.get(one.tenantId, signal);
       return !(owners.has(tenant.state) && one.belongs(tenant));
     } catch (error) {
-      if (isBurgageError(error, 'tenant_not_found')) return true;
-      throw error;
+      if (!isBurgageError(error, 'tenant_not_found')) throw error;
+      await this.#refuseForgotten(one.tenantId);
+      return true;
     }
   }
-}
 
-/** The id in the name of an instance. */
-function tenantOfInstance(name: string): string | undefined {
-  const id = /^(ten_[0-9a-z]{26})-silo$/.exec(name)?.[1];
-  const tenantId = id && `ten_${id.slice(4).toUpperCase()}`;
-  return tenantId && instanceNameOf(tenantId) === name ? tenantId : undefined;
+  /**
+   * The registry keeps every tenant, also those that ended: where it does not know one that operations were made for, it has
+   * lost its own state, and everything of everybody would seem to be nobody's. @throws BurgageError `data_corrupt`.
+   */
+  async #refuseForgotten(tenantId: string): Promise<void> {
+    const { operations } = await this.#options.repository.list({ tenantId, pageSize: 1 });
+    const [operation] = operations;
+    if (operation === undefined) return;
+    throw new BurgageError('data_corrupt', {
+      message: `The registry does not know the tenant ${tenantId}, which operation ${operation.id} was for: it has lost what it knew, and until that is restored nothing is called an orphan.`,
+      metadata: { tenant: tenantId },
+    });
+  }
 }

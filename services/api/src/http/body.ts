@@ -1,20 +1,42 @@
 // Reads what a request sends: bounded, as JSON in UTF-8, or refused with what is wrong about it.
 import { BurgageError, type ErrorCode } from '@burgage/contracts';
 import type { MiddlewareHandler } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { quoted } from '../schemas/common.ts';
 import type { ApiEnv } from './env.ts';
 
 /** The largest body of a request. */
 const bodyBytesMax = 64 * 1024;
 
-/** Refuses larger bodies, by their length where they say it, else as soon as they are longer. */
-const limitBody = bodyLimit({
-  maxSize: bodyBytesMax,
-  onError: () => {
-    throw new BurgageError('body_too_large', { message: `The request body is larger than ${bodyBytesMax} bytes.` });
-  },
-});
+/**
+ * Refuses larger bodies, by their length where they say it, else as soon as they are longer. The framework's own limit
+ * copies a body without a length into a request that only its own replacement of the global `Request` can make.
+ */
+const limitBody: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  const length = c.req.header('content-length');
+  if (length !== undefined && c.req.header('transfer-encoding') === undefined) {
+    if (Number(length) > bodyBytesMax) throw tooLarge();
+    return next();
+  }
+  const { body: sent, method, headers, signal } = c.req.raw;
+  const body = await readBounded(sent);
+  c.req.raw = new Request(c.req.url, { method, headers, signal, body });
+  await next();
+};
+
+async function readBounded(sent: ReadableStream<Uint8Array> | null): Promise<Buffer<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of sent ?? []) {
+    length += chunk.length;
+    if (length > bodyBytesMax) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function tooLarge(): BurgageError {
+  return new BurgageError('body_too_large', { message: `The request body is larger than ${bodyBytesMax} bytes.` });
+}
 
 /**
  * Refuses what is not JSON in UTF-8 (RFC 8259, section 8.1), byte for byte: the framework would put U+FFFD in the place of

@@ -7,7 +7,7 @@ export const InstanceSchema = z
       .enum(['starting', 'running', 'backing_off', 'stopped'])
       .openapi({ description: 'backing_off: it ended, and is started again after a while.', example: 'running' }),
     restarts: z.int().nonnegative().openapi({ description: 'How often it was started again since it last ran well.', example: 0 }),
-    lastExit: z.string().optional().openapi({ description: 'How it ended last; absent where it has not.', example: 'exit code 1' }),
+    lastExit: z.string().optional().openapi({ description: 'How it ended last; absent where it has not.', example: 'ended with code 1' }),
   })
   .openapi('Instance', { description: 'A process of its own for one tenant.' });
 

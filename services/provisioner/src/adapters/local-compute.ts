@@ -1,13 +1,14 @@
 // Compute on one machine: says in a folder what is to run, and waits for the supervisor that reads it.
 import { randomUUID } from 'node:crypto';
 import { watch } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { BurgageError } from '@burgage/contracts';
 import { type Clock, Doorbell, type Random } from '@burgage/runtime';
-import type { Compute, Fence, Instance } from '../domain/ports.ts';
-import { partOf, syncFolder, writeDurably } from './durable-file.ts';
+import { tenantOfInstance } from '../domain/operations/kit.ts';
+import type { Compute, Fence, Instance, InstanceStatus } from '../domain/ports.ts';
+import { codeOf, partOf, syncFolder, writeDurably } from './durable-file.ts';
 import type { Fences } from './fences.ts';
 import {
   type InstanceReport,
@@ -163,6 +164,18 @@ export function createLocalCompute(options: LocalComputeOptions): Compute {
     for (const file of instanceLogs(instanceLogsFolder, name)) await rm(file, { force: true });
   }
 
+  /** Data of every instance, as of one that nobody wants. */
+  async function foldersLeft(): Promise<readonly InstanceStatus[]> {
+    const entries = await readdir(appsFolder, { withFileTypes: true }).catch((error) => {
+      if (codeOf(error) === 'ENOENT') return [];
+      throw error;
+    });
+    return entries.flatMap((entry) => {
+      const tenantId = entry.isDirectory() ? tenantOfInstance(entry.name) : undefined;
+      return tenantId === undefined ? [] : { name: entry.name, tenantId, state: 'stopped', address: '', restarts: 0, lastExit: '' };
+    });
+  }
+
   return {
     async ensure(instance, fence, signal) {
       const { name } = instance;
@@ -212,8 +225,10 @@ export function createLocalCompute(options: LocalComputeOptions): Compute {
       );
     },
     async list() {
+      // Before the files: an instance that is made meanwhile has both.
+      const folders = await foldersLeft();
       const wanted = await wantedInstances(folder);
-      return await Promise.all(
+      const listed = await Promise.all(
         wanted.map(async ({ name, tenantId, order, port, stopped }) => {
           const report = await readReport(folder, name);
           const current = report?.order === order ? report : undefined;
@@ -227,6 +242,8 @@ export function createLocalCompute(options: LocalComputeOptions): Compute {
           };
         }),
       );
+      const known = new Set(listed.map(({ name }) => name));
+      return [...listed, ...folders.filter(({ name }) => !known.has(name))];
     },
   };
 }

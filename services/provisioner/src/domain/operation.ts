@@ -245,7 +245,7 @@ const cancelled: Failure = { code: 'cancelled', message: 'Somebody asked for it 
 const makesTenant: ReadonlySet<OperationKind> = new Set(['provision']);
 
 function turnBack(operation: Operation, error: Failure, at: string): Operation {
-  const { attention: _, attentionFrom: __, endedAt: ___, ...rest } = operation;
+  const { attention: _, attentionFrom: __, endedAt: ___, failedStep: ____, ...rest } = operation;
   const isUnbegun = makesTenant.has(rest.kind) && !rest.steps.some(mayHaveEffect);
   const steps = isUnbegun ? rest.steps.map((step, index): StepRecord => (index === 0 ? { ...step, state: 'failed' } : step)) : rest.steps;
   const back: Operation = { ...rest, steps, state: 'undoing', error, dueAt: at };

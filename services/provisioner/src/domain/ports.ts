@@ -141,7 +141,7 @@ export type InstanceState = 'starting' | 'running' | 'backing_off' | 'stopped';
 
 export interface InstanceStatus extends Instance {
   readonly state: InstanceState;
-  /** host:port. */
+  /** host:port; empty of one that is not wanted and has only left its data. */
   readonly address: string;
   /** How often it was started again since it last ran well. */
   readonly restarts: number;
@@ -160,6 +160,7 @@ export interface Compute {
   remove(name: string, fence: Fence, signal: AbortSignal): Promise<void>;
   /** Its address may be given to others. */
   release(name: string, fence: Fence, signal: AbortSignal): Promise<void>;
+  /** What is wanted, keeps its address, or has left data. */
   list(signal: AbortSignal): Promise<readonly InstanceStatus[]>;
 }
 

@@ -57,6 +57,7 @@ describe('the reconciler', () => {
     ['an upstream that is gone', () => world.upstreams.delete(siloName)],
     ['a folder that is gone', () => world.files.delete(ids.pool)],
     ['a database that nobody wants frozen', () => Object.assign(seatOf(ids.bridge), { isFrozen: true })],
+    ['a database of an instance that nobody wants frozen', () => Object.assign(seatOf(ids.silo), { isFrozen: true })],
     ['a move that nobody makes', () => Object.assign(world.tenants.get(ids.pool) ?? {}, { moving: true })],
     ['a route that leads elsewhere', () => Object.assign(world.tenants.get(ids.bridge) ?? {}, { upstream: 'nowhere' })],
   ])('mends %s', async (_, spoil) => {
@@ -72,11 +73,20 @@ describe('the reconciler', () => {
     expect(world.instances.get(siloName)?.isRunning).toBe(true);
   });
 
-  test('makes nothing in the place of rows that are lost, and says so each time', async () => {
-    for (const key of world.seats.keys()) if (key.endsWith(`pool/${ids.pool}`)) world.seats.delete(key);
-    expect(await found()).toEqual([expect.stringContaining('restore its database from a backup')]);
-    expect(await found()).toHaveLength(1);
-    expect(world.changes).toEqual([]);
+  test.each(['pool', 'bridge', 'silo'] as const)(
+    'makes nothing in the place of lost rows of a %s tenant, and says so each time',
+    async (lost) => {
+      for (const key of world.seats.keys()) if (key.endsWith(`/${ids[lost]}`)) world.seats.delete(key);
+      const difference = expect.stringMatching(new RegExp(`^rows of ${ids[lost]}: .*restore its database from a backup$`));
+      expect(await found()).toEqual([difference]);
+      expect(await found()).toEqual([difference]);
+      expect(world.changes).toEqual([]);
+    },
+  );
+
+  test('says so of everyone where the shared app has lost all that it had', async () => {
+    for (const key of world.seats.keys()) if (!key.endsWith(`/${ids.silo}`)) world.seats.delete(key);
+    expect(await found()).toHaveLength(2);
   });
 
   test('leaves a tenant to its operation', async () => {

@@ -22,6 +22,8 @@ export interface ReconcilerOptions {
 const idleShare = 20;
 /** How long a process may take to come up before the next tenant is looked at. */
 const startMs = 15_000;
+/** How long one may take to say what it has; what one that hangs has is not known. */
+const answerMs = 5_000;
 /** Restarts after which an instance is said not to stay up. */
 const restartsMax = 2;
 
@@ -37,8 +39,8 @@ interface Seen {
   readonly instances: ReadonlyMap<string, InstanceStatus>;
   readonly upstreams: ReadonlyMap<string, readonly string[]>;
   readonly files: ReadonlySet<string>;
-  /** Of the shared app, by `<place>/<tenant id>`. */
-  readonly holdings: ReadonlyMap<string, SeatHolding>;
+  /** By upstream, of each that answered; then by `<place>/<tenant id>`. */
+  readonly holdings: ReadonlyMap<string, ReadonlyMap<string, SeatHolding>>;
 }
 
 /**
@@ -112,12 +114,16 @@ export class Reconciler implements Component {
     const instances = new Map((await compute.list(signal)).map((status) => [status.name, status]));
     const upstreams = new Map<string, readonly string[]>();
     for await (const { name, addresses } of tenants.upstreams(signal)) upstreams.set(name, addresses);
-    const holdings = new Map<string, SeatHolding>();
+    const holdings = new Map<string, ReadonlyMap<string, SeatHolding>>();
+    const holdingsOf = async (upstream: string, address: string, soon: AbortSignal): Promise<void> => {
+      const found = new Map<string, SeatHolding>();
+      for await (const holding of app.holdings({ upstream, address }, soon)) found.set(`${holding.place}/${holding.tenantId}`, holding);
+      holdings.set(upstream, found);
+    };
     const [address] = upstreams.get(sharedUpstream) ?? [];
-    if (address !== undefined) {
-      for await (const holding of app.holdings({ upstream: sharedUpstream, address }, signal))
-        holdings.set(`${holding.place}/${holding.tenantId}`, holding);
-    }
+    if (address !== undefined) await holdingsOf(sharedUpstream, address, signal);
+    const running = [...instances.values()].filter(({ state }) => state === 'running');
+    await this.#within(answerMs, signal, (soon) => Promise.allSettled(running.map(({ name, address }) => holdingsOf(name, address, soon))));
     return { instances, upstreams, files: new Set(await files.list()), holdings };
   }
 
@@ -161,12 +167,12 @@ export class Reconciler implements Component {
           mend: (fence, signal) => tenants.putUpstream(name, instance.address, fence, signal),
         };
       }
-      return;
     }
+    const held = holdings.get(seat.upstream);
     // Nothing is known of an app that did not answer.
-    if (holdings.size === 0) return;
-    const holding = holdings.get(`${seat.place}/${tenant.id}`);
-    if (!holding) yield { kind: 'rows', text: `the shared app has no rows of it in ${seat.place}; restore its database from a backup` };
+    if (held === undefined) return;
+    const holding = held.get(`${seat.place}/${tenant.id}`);
+    if (!holding) yield { kind: 'rows', text: `${seat.upstream} has no rows of it in ${seat.place}; restore its database from a backup` };
     else if (holding.frozen) {
       yield {
         kind: 'frozen',
@@ -189,17 +195,17 @@ export class Reconciler implements Component {
   /** Undefined where it is no difference any more, or an operation sees to the tenant. */
   async #mend({ id }: TenantStanding, { kind, text, mend }: Difference, key: string, signal: AbortSignal): Promise<boolean | undefined> {
     const { repository, infrastructure, logger } = this.#options;
-    if (!mend) {
-      if ((await repository.waiting(id)).length > 0) return undefined;
-      if (!this.#said.has(key)) logger.error({ tenantId: id, difference: kind }, text);
-      return false;
-    }
+    if (!mend && this.#said.has(key)) return (await repository.waiting(id)).length > 0 ? undefined : false;
     // Once more, now that no operation can be at work without our seeing it.
     const token = await repository.tokenIfIdle(id);
     if (token === undefined) return undefined;
     const tenant = await infrastructure.tenants.get(id, signal);
     if (tenant.state !== 'active' || ![...this.#differences(tenant, await this.#look(signal))].some((other) => other.kind === kind))
       return undefined;
+    if (!mend) {
+      logger.error({ tenantId: id, difference: kind }, text);
+      return false;
+    }
     try {
       await mend({ operationId: `reconcile_${id}`, token }, signal);
       logger.warn({ tenantId: id, difference: kind }, `mended: ${text}`);

@@ -7,8 +7,8 @@ import { createLogger, createMetrics, ManualClock, seededRandom } from '@burgage
 import { type Json, openSqliteStore, type Store } from '@burgage/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { done, notNeeded, type OperationDefinition, type Step, type StepContext } from '../domain/definition.ts';
-import { createOperation, hasEnded, type Operation } from '../domain/operation.ts';
-import { emptyTenantOperations, type TenantOperations, tenantOperationsType } from '../domain/tenant-operations.ts';
+import { createOperation, hasEnded, type Operation, transition } from '../domain/operation.ts';
+import { emptyTenantOperations, type TenantOperations, tenantOperationsType, withQueued } from '../domain/tenant-operations.ts';
 import { provisionerMetrics } from '../metrics.ts';
 import { OperationRepository } from './repository.ts';
 import { Worker } from './worker.ts';
@@ -287,6 +287,33 @@ describe('the worker', () => {
     await passUntil(() => signal?.aborted === true, 500);
     expect(clock.monotonicMs() - startedMs).toBeLessThan(9_000);
     repository.tenants.replace = replace;
+  });
+
+  test('tells a step that is undone why: which one failed, or that somebody cancelled it', async () => {
+    const reasons: unknown[] = [];
+    const told = step('a', [], { undo: async ({ reason }) => void reasons.push(reason) });
+    const fails = step('b', [], { run: () => Promise.reject(new BurgageError('copy_differs', { message: 'Not the same.' })) });
+    const waits = step('b', [], { run: async () => ({ type: 'waits', detail: '', until: new Date(clock.now().getTime() + 60_000) }) });
+    for (const [id, second] of [
+      ['op_provision_F', fails],
+      ['op_provision_C', waits],
+    ] as const) {
+      const definition = definitionOf([told, second, step('c', [])]);
+      const worker = await startWorker(definition);
+      await enqueue(definition, id, `ten_${id}`);
+      if (second === waits) {
+        await passUntil(async () => (await repository.get(id))?.steps[1]?.state === 'waiting');
+        await repository.change(`ten_${id}`, (value) => {
+          const [operation] = value.queue;
+          if (operation === undefined) return undefined;
+          const at = clock.now().toISOString();
+          return { value: withQueued(value, transition(operation, { type: 'cancel_requested' }, at), at), outbox: [] };
+        });
+      }
+      await endOf(id);
+      await worker.stop();
+    }
+    expect(reasons).toEqual(['Step b failed: Not the same.', 'Somebody asked for it to be cancelled.']);
   });
 
   test('catches up at once with a token that somebody else has seen', async () => {

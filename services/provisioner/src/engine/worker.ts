@@ -3,7 +3,16 @@ import { asBurgageError, BurgageError } from '@burgage/contracts';
 import { type Clock, type Component, type Logger, newTraceparent, type Random, runInContext } from '@burgage/runtime';
 import type { Json } from '@burgage/store';
 import type { OperationDefinition, Step, StepContext, StepResult } from '../domain/definition.ts';
-import { hasEnded, isPastReturn, nextAction, type Operation, type OperationEvent, transition, unheardOf } from '../domain/operation.ts';
+import {
+  type Failure,
+  hasEnded,
+  isPastReturn,
+  nextAction,
+  type Operation,
+  type OperationEvent,
+  transition,
+  unheardOf,
+} from '../domain/operation.ts';
 import { failureOf, judge, patiently } from '../domain/retry.ts';
 import { definitionNameOf, holdsLease, type TenantOperations, withHead, withoutLease } from '../domain/tenant-operations.ts';
 import type { ProvisionerMetrics } from '../metrics.ts';
@@ -299,7 +308,7 @@ export class Worker implements Component {
       fence: { operationId: operation.id, token: claim.fencingToken },
       attempt,
       createdAt: operation.createdAt,
-      ...(direction === 'undo' && operation.error ? { reason: `Step ${operation.failedStep} failed: ${operation.error.message}` } : {}),
+      ...(direction === 'undo' && operation.error ? { reason: reasonOf(operation.error, operation.failedStep) } : {}),
       signal: attemptOver.signal,
     };
     let outcome: StepResult | BurgageError;
@@ -460,6 +469,11 @@ export class Worker implements Component {
     if (!step) throw new Error(`${operation.kind} version ${operation.definitionVersion} has no step ${name}`);
     return step;
   }
+}
+
+/** Why an operation is undone, for a person: a step has failed, or none has and somebody, or the time, has ended it. */
+function reasonOf({ message }: Failure, failedStep: string | undefined): string {
+  return failedStep === undefined ? message : `Step ${failedStep} failed: ${message}`;
 }
 
 function secondsBetween(from: string, to: string | undefined): number {

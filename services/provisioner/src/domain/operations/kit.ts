@@ -42,6 +42,13 @@ export function instanceNameOf(tenantId: string): string {
   return `${tenantId.toLowerCase()}-silo`;
 }
 
+/** The tenant whose instance has that name; undefined where the name does not say. */
+export function tenantOfInstance(name: string): string | undefined {
+  const id = /^(ten_[0-9a-z]{26})-silo$/.exec(name)?.[1];
+  const tenantId = id && `ten_${id.slice(4).toUpperCase()}`;
+  return tenantId && instanceNameOf(tenantId) === name ? tenantId : undefined;
+}
+
 export function resultOf(provided: Provided): StepResult {
   return provided.needed ? done(provided.detail) : notNeeded(provided.reason);
 }
