@@ -66,7 +66,7 @@ function upstreamFacts({ upstream, endpoint }: Explanation): Fact[] {
     ['upstream', upstream.name],
     ...upstream.endpoints.map(({ address, healthy, inflight, zone }): Fact => {
       const notes = [
-        healthy ? 'healthy' : 'set aside after failures',
+        healthy ? 'in good standing' : 'set aside after failures',
         `${inflight} in flight`,
         zone,
         address === endpoint ? 'a request would go here' : '',

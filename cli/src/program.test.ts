@@ -87,7 +87,7 @@ describe('reading', () => {
     expect(stdout).toBe(
       [
         'gateway gw-1',
-        'answer    from the application: The application at 127.0.0.1:9100 answers.',
+        'answer    from the application: It goes to the application at 127.0.0.1:9100.',
         'host      acme.localhost:8080, as acme.localhost',
         'matched   acme.localhost (exact)',
         'routes    revision 42, in sync, from the registry',
@@ -97,7 +97,7 @@ describe('reading', () => {
         'limits    20 requests a second, 20 at once (0 now)',
         'features  contacts',
         'upstream  desk-shared',
-        'endpoint  127.0.0.1:9100 (healthy, 0 in flight, a request would go here)',
+        'endpoint  127.0.0.1:9100 (in good standing, 0 in flight, a request would go here)',
         '',
       ].join('\n'),
     );

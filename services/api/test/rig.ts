@@ -150,7 +150,7 @@ function explanationOf(url: string): object {
     },
     upstream: { name: 'desk-shared', endpoints: [{ address: '127.0.0.1:9100', healthy: true, inflight: 0, weight: 1, zone: '' }] },
     endpoint: '127.0.0.1:9100',
-    answer: { status: 200, sentence: 'The application at 127.0.0.1:9100 answers.' },
+    answer: { status: 200, sentence: 'It goes to the application at 127.0.0.1:9100.' },
   };
 }
 

@@ -469,7 +469,7 @@ describe('explain', () => {
       },
       upstream: { name: 'shared', endpoints: [{ address: appAddress, healthy: true, inflight: 0, weight: 1, zone: '' }] },
       endpoint: appAddress,
-      answer: { status: 200, sentence: `The application at ${appAddress} answers.` },
+      answer: { status: 200, sentence: `It goes to the application at ${appAddress}.` },
     });
     expect(await explain('nobody.example.test')).toMatchObject({
       match: { kind: 'none', tried: ['nobody.example.test', '*.example.test', '**.example.test', '**.test'] },

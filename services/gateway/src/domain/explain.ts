@@ -118,7 +118,7 @@ export function explain(url: string, facts: ExplainFacts): Explanation {
       })),
     },
     ...(refusal === undefined && chosen !== undefined && { endpoint: chosen.address }),
-    answer: refusal === undefined ? { status: 200, sentence: `The application at ${chosen?.address ?? ''} answers.` } : answerOf(refusal),
+    answer: refusal === undefined ? { status: 200, sentence: `It goes to the application at ${chosen?.address ?? ''}.` } : answerOf(refusal),
   };
 }
 
