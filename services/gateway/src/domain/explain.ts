@@ -118,7 +118,8 @@ export function explain(url: string, facts: ExplainFacts): Explanation {
       })),
     },
     ...(refusal === undefined && chosen !== undefined && { endpoint: chosen.address }),
-    answer: refusal === undefined ? { status: 200, sentence: `It goes to the application at ${chosen?.address ?? ''}.` } : answerOf(refusal),
+    answer:
+      refusal === undefined ? { status: 200, sentence: `It goes to the application at ${chosen?.address ?? ''}.` } : answerOf(refusal),
   };
 }
 

@@ -69,7 +69,7 @@ describeEngines((engine) => {
     it('become a tunnel behind a long answer, once that is whole', async () => {
       const size = 4_000_000;
       const app = await startTcp((socket) =>
-        socket.once('data', (head) => {
+        socket.on('data', (head) => {
           if (head.toString().includes('upgrade')) socket.write(`${switching}tunnel`);
           else socket.write(Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`), Buffer.alloc(size, 'a')]));
         }),

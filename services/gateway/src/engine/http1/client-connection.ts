@@ -7,6 +7,7 @@ import type { GatewayMetrics } from '../../metrics.ts';
 import { writeAnswer } from './answer-writer.ts';
 import { ChunkedReader } from './chunked.ts';
 import { ClientLines } from './head-writer.ts';
+import type { LoopTurns } from './loop-turns.ts';
 import { type Client, Relay, type RelayParts } from './relay.ts';
 import { ParsedRequest, parseRequestHead } from './request-head.ts';
 import { Tunnel } from './tunnel.ts';
@@ -16,6 +17,7 @@ import type { WriteBuffer } from './write-buffer.ts';
 export interface ClientParts extends RelayParts {
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
+  readonly turns: LoopTurns;
   /** Heads that no request needs at the moment. */
   readonly heads: ParsedRequest[];
   /** Requests and tunnels have come to their ends. */
@@ -60,11 +62,13 @@ export class ClientConnection implements Client {
     this.lines = new ClientLines(this.peer);
     this.#dueMs = parts.coarseMs() + parts.timeouts.headMs;
     socket.on('data', (bytes: Buffer) => {
+      parts.turns.readBegins();
       try {
         this.#onData(bytes);
       } catch (error) {
         this.#fault(error);
       }
+      parts.turns.readEnds();
     });
     socket.on('end', () => this.#guard(() => this.#onEnd()));
     socket.on('drain', () => this.#guard(() => this.#relay?.clientRoom()));

@@ -5,6 +5,7 @@ import type { Exchange } from '../../domain/exchange.ts';
 import type { CreateEngine, Engine, EngineOptions } from '../engine.ts';
 import { formatAddress, listen } from '../listen.ts';
 import { ClientConnection, type ClientParts } from './client-connection.ts';
+import { LoopTurns } from './loop-turns.ts';
 import { UpstreamPools } from './upstream-pools.ts';
 import { WriteBuffer } from './write-buffer.ts';
 
@@ -45,8 +46,9 @@ class Http1Engine implements Engine {
   constructor(options: EngineOptions) {
     const { traffic, timeouts, limits, logger, metrics } = options;
     this.#options = options;
+    const turns = new LoopTurns();
     const onFault = (error: unknown): void => logger.error({ err: error }, 'connection to an endpoint dropped: an event failed');
-    this.#pools = new UpstreamPools({ timeouts, limits, nowMs: () => this.#coarseMs, onFault });
+    this.#pools = new UpstreamPools({ timeouts, limits, nowMs: () => this.#coarseMs, turns, onFault });
     this.#parts = {
       traffic,
       timeouts,
@@ -56,6 +58,7 @@ class Http1Engine implements Engine {
       pools: this.#pools,
       toClient: new WriteBuffer(),
       toUpstream: new WriteBuffer(),
+      turns,
       heads: [],
       coarseMs: () => this.#coarseMs,
       date: createDateText(() => traffic.now()),

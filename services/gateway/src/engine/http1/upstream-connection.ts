@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Limits, Timeouts } from '../../defaults.ts';
 import { ChunkedReader } from './chunked.ts';
+import type { LoopTurns } from './loop-turns.ts';
 import type { AnsweredRequest } from './response-head.ts';
 import { ParsedResponse, parseResponseHead } from './response-head.ts';
 
@@ -39,6 +40,7 @@ export interface ConnectionOptions {
   readonly timeouts: Timeouts;
   readonly limits: Limits;
   readonly nowMs: () => number;
+  readonly turns: LoopTurns;
   readonly onConnected: () => void;
   /** It carries nothing and may carry more. */
   readonly onFree: () => void;
@@ -70,6 +72,9 @@ export class UpstreamConnection {
   /** The beginning of a head. */
   #unread: Buffer | undefined;
   #requests = 0;
+  /** The turn in which the request was written. */
+  #written = 0;
+  #isReading = false;
   #answered = false;
   #isConnected = false;
   #keepAliveMs: number;
@@ -115,6 +120,8 @@ export class UpstreamConnection {
   begin(receiver: Receiver): void {
     this.#receiver = receiver;
     this.#requests += 1;
+    // More may be read in this turn from a socket that has just filled the buffer.
+    this.#written = this.#isReading ? 0 : this.#options.turns.written;
     this.#answered = false;
     this.#mode = 'head';
   }
@@ -154,11 +161,17 @@ export class UpstreamConnection {
   /** The same for what is read. */
   #onRead(count: number): boolean {
     const receiver = this.#receiver;
+    const { turns } = this.#options;
+    turns.readBegins();
+    this.#isReading = true;
     try {
       return this.#read(count);
     } catch (error) {
       this.#fault(receiver, error);
       return true;
+    } finally {
+      this.#isReading = false;
+      turns.readEnds();
     }
   }
 
@@ -181,6 +194,11 @@ export class UpstreamConnection {
     if (receiver === undefined) {
       // Whatever it is, nobody has asked for it.
       this.destroy();
+      return true;
+    }
+    // An endpoint that is in doubt about its answers, or somebody who speaks through it.
+    if (!this.#answered && this.#options.turns.isBefore(this.#written)) {
+      this.#break(new Error('the endpoint sent something before it was asked'));
       return true;
     }
     this.#answered = true;

@@ -1,5 +1,6 @@
 // The connections to endpoints: kept while they are good, one pool for each address, with a bound on connections and on who waits for one.
 import type { Limits, Timeouts } from '../../defaults.ts';
+import type { LoopTurns } from './loop-turns.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 
 /** Who wants a connection. One of the first two is called, once. */
@@ -25,16 +26,13 @@ export interface PoolOptions {
   readonly timeouts: Timeouts;
   readonly limits: Limits;
   readonly nowMs: () => number;
+  readonly turns: LoopTurns;
   readonly onFault: (error: unknown) => void;
 }
 
 export class UpstreamPools {
   readonly #options: PoolOptions;
   readonly #pools = new Map<string, Pool>();
-  /** Answered in this turn of the loop, and in the one before. */
-  #fresh: UpstreamConnection[] = [];
-  #resting: UpstreamConnection[] = [];
-  #isTurning = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -97,7 +95,7 @@ export class UpstreamPools {
         pool.connecting -= 1;
         this.#offer(pool, connection);
       },
-      onFree: () => this.#rest(connection),
+      onFree: () => this.#offer(pool, connection),
       onClosed: (error, wasConnected) => {
         pool.all.delete(connection);
         if (!wasConnected) pool.connecting -= 1;
@@ -132,30 +130,5 @@ export class UpstreamPools {
       this.#give(first, connection);
     } else if (this.#pools.get(pool.address) === pool) pool.idle.push(connection);
     else connection.destroy();
-  }
-
-  /**
-   * What an endpoint sends behind an answer has to be seen before the connection carries another request: it would be taken
-   * for the answer. So it rests until all that the sockets had in the turn after this one has been read.
-   */
-  #rest(connection: UpstreamConnection): void {
-    this.#fresh.push(connection);
-    if (this.#isTurning) return;
-    this.#isTurning = true;
-    setImmediate(() => this.#turn());
-  }
-
-  #turn(): void {
-    const rested = this.#resting;
-    this.#resting = this.#fresh;
-    this.#fresh = [];
-    for (const connection of rested) {
-      const pool = this.#pools.get(connection.address);
-      if (connection.closed) continue;
-      if (pool?.all.has(connection)) this.#offer(pool, connection);
-      else connection.destroy();
-    }
-    this.#isTurning = this.#resting.length > 0 || this.#fresh.length > 0;
-    if (this.#isTurning) setImmediate(() => this.#turn());
   }
 }

@@ -1,0 +1,43 @@
+// Tells which turn of the event loop something is read in.
+
+/** Of the 1024 events that libuv takes at once, with room for those that are not counted here. */
+const readsMax = 500;
+
+/**
+ * In one turn the loop reads from the sockets that had something when it looked. So whatever is read from a socket in the turn
+ * in which, while another was read, a request was written to it cannot be the answer: it had come before.
+ */
+export class LoopTurns {
+  #turn = 1;
+  #reads = 0;
+  #isReading = false;
+  #isMarked = false;
+  readonly #next = (): void => {
+    this.#turn += 1;
+    this.#reads = 0;
+    this.#isMarked = false;
+  };
+
+  /** Hot path. Something is read, until `readEnds`. Immediates of a turn run at its end: they cost the loop no look more. */
+  readBegins(): void {
+    this.#isReading = true;
+    this.#reads += 1;
+    if (this.#isMarked) return;
+    this.#isMarked = true;
+    setImmediate(this.#next);
+  }
+
+  readEnds(): void {
+    this.#isReading = false;
+  }
+
+  /** A turn to remember for what is written now; 0 where it is written outside of any read, and nothing can be said of it. */
+  get written(): number {
+    return this.#isReading ? this.#turn : 0;
+  }
+
+  /** True where what is read now had come before that was written. With too much to read the loop may have looked twice. */
+  isBefore(written: number): boolean {
+    return written === this.#turn && this.#reads <= readsMax;
+  }
+}
