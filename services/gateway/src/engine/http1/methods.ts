@@ -27,9 +27,11 @@ export const methodBytesMax: number = byLength.length - 1;
 
 /** Hot path. The method that those bytes are, as the one string that it always is; undefined: none that is known. */
 export function methodOf(bytes: Uint8Array, start: number, end: number): string | undefined {
-  const candidates = byLength[end - start];
-  if (candidates === undefined) return undefined;
-  for (const method of candidates) if (isText(bytes, start, end, method)) return method;
+  // Half of all that come.
+  if (end - start === 3 && bytes[start] === 0x47 && bytes[start + 1] === 0x45 && bytes[start + 2] === 0x54) return 'GET';
+  const methods = byLength[end - start];
+  if (methods === undefined) return undefined;
+  for (let i = 0; i < methods.length; i++) if (isText(bytes, start, end, methods[i] as string)) return methods[i];
   return undefined;
 }
 
