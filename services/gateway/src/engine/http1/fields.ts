@@ -122,6 +122,12 @@ export class Fields {
     this.#phase = 'line';
   }
 
+  /** Lets go of the bytes, and so of what was found in them. */
+  release(): void {
+    this.begin(0);
+    this.bytes = noBytes;
+  }
+
   /** The bytes so far have been moved by so many places: `read` goes on in another buffer or at another place of it. */
   move(distance: number): void {
     const places = this.#places;

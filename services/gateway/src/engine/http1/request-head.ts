@@ -76,9 +76,10 @@ export class ParsedRequest implements Head {
   targetStart = 0;
   targetEnd = 0;
 
-  /** Forgets a head that has not come to its end: the next call begins another. */
+  /** Lets go of the bytes of a head, and forgets one that has not come to its end: the next call begins another. */
   reset(): void {
     this.phase = 'begin';
+    this.fields.release();
   }
 
   /** The value of the last field of that name, which is given in lower case. */

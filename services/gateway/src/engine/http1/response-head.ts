@@ -49,9 +49,10 @@ export class ParsedResponse {
   start = 0;
   at = 0;
 
-  /** Forgets a head that has not come to its end: the next call begins another. */
+  /** Lets go of the bytes of a head, and forgets one that has not come to its end: the next call begins another. */
   reset(): void {
     this.phase = 'begin';
+    this.fields.release();
   }
 }
 
