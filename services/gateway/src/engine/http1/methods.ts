@@ -2,13 +2,12 @@
 import { isText } from './bytes.ts';
 
 /**
- * The IANA registry of methods without `*` and PRI, which are no requests, and with QUERY, which the IETF has approved.
+ * The IANA registry of methods without `*` and PRI, which are no requests, and with QUERY, which is about to be in it.
  * TRACE and CONNECT are known here so that their refusal can name them.
  *
- * nginx and HAProxy forward any token. Refusing what is registered nowhere costs nobody a feature, for no client library
- * and no framework sends it unasked; it stops what only scanners and request smuggling send (a body read as a request
- * line begins with some token), and keeps methods that steer caches and devices (PURGE, NOTIFY, M-SEARCH) with those who
- * are behind the gateway.
+ * nginx and HAProxy forward any token. What is registered nowhere is refused all the same: hardly any app is written for
+ * it, and it is what scanners and smuggled requests come with (a body that is read as a request line begins with some
+ * token), or what steers caches and devices (PURGE, NOTIFY, M-SEARCH), which is for those behind the gateway.
  */
 const names = [
   'ACL, BASELINE-CONTROL, BIND, CHECKIN, CHECKOUT, CONNECT, COPY, DELETE, GET, HEAD, LABEL, LINK, LOCK, MERGE, MKACTIVITY',

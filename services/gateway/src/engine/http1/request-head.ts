@@ -188,7 +188,7 @@ function move(into: ParsedRequest, distance: number): void {
 /** The method and the space behind it, from their first byte on: they are few. */
 function readMethod(bytes: Buffer, stop: number, into: ParsedRequest): string | undefined {
   let start = into.lineStart;
-  if (start === into.start && bytes[start] === cr && start < stop) {
+  if (start < stop && start === into.start && bytes[start] === cr) {
     if (start + 1 === stop) return undefined;
     if (bytes[start + 1] !== lf) return 'a CR came without LF';
     start += 2;
