@@ -177,7 +177,7 @@ export const requests: fc.Arbitrary<WrittenRequest> = fc
     rawHeaders: lines.toSpliced(place, 0, ...(host === undefined ? [] : [['Host', host] as [string, string]])).flat(),
   }));
 
-const blanks = fc.constantFrom(['', ''], [' ', ''], [' ', ' '], ['\t', '\t '], ['  ', '']);
+const blanks = fc.constantFrom(['', ''], [' ', ''], [' ', ' '], ['\t', ''], ['\t', '\t '], ['  ', '']);
 
 /** The lines as senders write them: blanks around the values are theirs. */
 export function linesOf(rawHeaders: readonly string[]): fc.Arbitrary<string> {

@@ -13,40 +13,29 @@ export const semicolon = 0x3b;
 export const equals = 0x3d;
 export const backslash = 0x5c;
 export const underscore = 0x5f;
-const del = 0x7f;
 
-/** A character of a token: of methods, names of fields and chunk extensions. */
-export const tokenBit = 1;
-/** The one character of tokens that some servers take for another. */
-export const underscoreBit = 2;
-/** A character of a field's value: visible, a blank, or beyond ASCII. */
-export const valueBit = 4;
-/** A character of a request target: visible ASCII without the number sign, for a fragment never leaves a client. */
-export const targetBit = 8;
-export const blankBit = 16;
-
-/** The bits of each byte. */
-export const byteBits: Uint8Array = new Uint8Array(256);
+/** Not 0 for the characters of a token: of methods, names of fields and of chunk extensions. */
+export const tokenBytes: Uint8Array = tableOf((character) => /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(character));
+/** Not 0 for what a value is made of: visible characters, blanks, and bytes beyond ASCII. */
+export const valueBytes: Uint8Array = tableOf((character) => /[\t\x20-\x7e\x80-\xff]/.test(character));
+/** Not 0 for what a request target is made of: visible ASCII without the number sign, for a fragment never leaves a client. */
+export const targetBytes: Uint8Array = tableOf((character) => /[!"$-~]/.test(character));
+export const blankBytes: Uint8Array = tableOf((character) => character === ' ' || character === '\t');
 /** The value of each hexadecimal digit; 255 for all else. */
-export const hexValue: Uint8Array = new Uint8Array(256).fill(255);
-
-for (let byte = 0; byte < 256; byte++) {
+export const hexValues: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
   const character = String.fromCharCode(byte);
-  let bits = 0;
-  if (/[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(character)) bits |= tokenBit;
-  if (byte === underscore) bits |= underscoreBit;
-  if (byte === tab || (byte >= space && byte !== del)) bits |= valueBit;
-  if (byte > space && byte < del && character !== '#') bits |= targetBit;
-  if (byte === tab || byte === space) bits |= blankBit;
-  byteBits[byte] = bits;
-  if (/[0-9A-Fa-f]/.test(character)) hexValue[byte] = Number.parseInt(character, 16);
+  return /[0-9A-Fa-f]/.test(character) ? Number.parseInt(character, 16) : 255;
+});
+
+function tableOf(isOf: (character: string) => boolean): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => (isOf(String.fromCharCode(byte)) ? 1 : 0));
 }
 
 /** True where the bytes, of a name or value, are the word, whatever their case; the word is of lower-case letters, digits and hyphens. */
 export function isWord(bytes: Uint8Array, start: number, end: number, word: string): boolean {
   if (end - start !== word.length) return false;
   for (let i = 0; i < word.length; i++) {
-    if (((bytes[start + i] ?? 0) | 0x20) !== word.charCodeAt(i)) return false;
+    if (((bytes[start + i] as number) | 0x20) !== word.charCodeAt(i)) return false;
   }
   return true;
 }

@@ -118,6 +118,13 @@ describe('a chunked body', () => {
     expect(read('1\r\na\r\n0\r\n\r\n', [], reader)).toMatchObject({ step: 'complete', data: 'a', trailers: [] });
   });
 
+  it('has trailers that come in many parts', () => {
+    const trailers = Array.from({ length: 30 }, (_, i) => [`X-${i}`, 'v'.repeat(i * 3)]).flat();
+    const text = `0\r\n${trailers.map((item, i) => (i % 2 === 0 ? `${item}: ` : `${item}\r\n`)).join('')}\r\n`;
+    const cuts = Array.from({ length: text.length / 10 }, (_, i) => i * 10);
+    expect(read(`${text}GET /`, cuts, new ChunkedReader())).toMatchObject({ step: 'complete', length: text.length, trailers });
+  });
+
   const token = fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,4}$/);
   const blank = fc.constantFrom('', '', '', ' ', '\t ');
   const quoted = fc

@@ -1,5 +1,5 @@
 // The chunked coding from bytes: where its data are, its trailers, and exactly where it ends (RFC 9112 section 7.1).
-import { backslash, blankBit, byteBits, cr, equals, hexValue, lf, quote, semicolon, space, tab, tokenBit, valueBit } from './bytes.ts';
+import { backslash, blankBytes, cr, equals, hexValues, lf, quote, semicolon, space, tab, tokenBytes, valueBytes } from './bytes.ts';
 import { Fields, fieldsOpen, fieldsRefused } from './fields.ts';
 
 export interface ChunkLimits {
@@ -120,10 +120,10 @@ export class ChunkedReader {
           at++;
           break;
         case 'size': {
-          const digit = hexValue[bytes[at] ?? 0] ?? 0xff;
+          const digit = hexValues[bytes[at] as number] ?? 0xff;
           if (digit === 0xff) {
             if (this.#sizeDigits === 0) return this.#refuse(at, 'a chunk has no size in hexadecimal digits');
-            if (!this.#endPart(bytes[at] ?? 0)) return this.#refuse(at, 'a chunk size is not of hexadecimal digits alone');
+            if (!this.#endPart(bytes[at] as number)) return this.#refuse(at, 'a chunk size is not of hexadecimal digits alone');
           } else {
             if (this.#sizeDigits === sizeDigitsMax) return this.#refuse(at, `a chunk size has more than ${sizeDigitsMax} digits`);
             this.#sizeDigits += 1;
@@ -147,7 +147,7 @@ export class ChunkedReader {
         case 'refused':
           return 'refused';
         default:
-          if (!this.#readExtension(bytes[at] ?? 0)) return this.#refuse(at, 'a chunk extension is malformed');
+          if (!this.#readExtension(bytes[at] as number)) return this.#refuse(at, 'a chunk extension is malformed');
           at++;
           if (++this.#extensionBytes > this.#limits.extensionBytesMax)
             return this.#refuse(at, `a chunk has more than ${this.#limits.extensionBytesMax} bytes of extensions`);
@@ -168,9 +168,8 @@ export class ChunkedReader {
 
   /** *( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] ), RFC 9112 section 7.1.1. */
   #readExtension(byte: number): boolean {
-    const bits = byteBits[byte] ?? 0;
-    const isToken = (bits & tokenBit) !== 0;
-    const isBlank = (bits & blankBit) !== 0;
+    const isToken = tokenBytes[byte] !== 0;
+    const isBlank = blankBytes[byte] !== 0;
     switch (this.#phase) {
       case 'extension-blank':
         if (byte === semicolon) this.#phase = 'extension-begin';
@@ -197,10 +196,10 @@ export class ChunkedReader {
       case 'extension-quoted':
         if (byte === quote) this.#phase = 'extension-quoted-end';
         else if (byte === backslash) this.#phase = 'extension-escaped';
-        return (bits & valueBit) !== 0;
+        return valueBytes[byte] !== 0;
       case 'extension-escaped':
         this.#phase = 'extension-quoted';
-        return (bits & valueBit) !== 0;
+        return valueBytes[byte] !== 0;
       default:
         return this.#endPart(byte);
     }

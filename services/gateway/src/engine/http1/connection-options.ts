@@ -2,7 +2,7 @@
 import { isWord } from './bytes.ts';
 import { type Fields, fieldIds } from './fields.ts';
 
-/** Read from one head after the other: `reset`, then `read` for each Connection line. */
+/** Of one head after the other: `reset`, then `read` where there are any. */
 export class ConnectionOptions {
   close = false;
   keepAlive = false;
@@ -17,8 +17,12 @@ export class ConnectionOptions {
     this.names = undefined;
   }
 
+  read(fields: Fields): void {
+    for (let i = 0; i < fields.count; i++) if (fields.id(i) === fieldIds.connection) this.#readLine(fields, i);
+  }
+
   /** Hot path: clients and servers say one word or nothing. */
-  read(fields: Fields, index: number): void {
+  #readLine(fields: Fields, index: number): void {
     const start = fields.valueStart(index);
     const end = fields.valueEnd(index);
     if (isWord(fields.bytes, start, end, 'keep-alive')) this.keepAlive = true;
@@ -40,7 +44,7 @@ export class ConnectionOptions {
   #close(fields: Fields): void {
     this.close = true;
     // As any option, it takes a field of that name along.
-    for (let i = 0; i < fields.count; i++) if (fields.id(i) === fieldIds.close) this.#take('close');
+    if (fields.has(fieldIds.close)) this.#take('close');
   }
 
   #take(name: string): void {

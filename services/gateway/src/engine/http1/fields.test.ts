@@ -89,6 +89,17 @@ describe('fields', () => {
     expect(read(text)).toBe(fault);
   });
 
+  it('have any byte of a value at any place of it, and no other byte', () => {
+    for (let byte = 0; byte < 256; byte++) {
+      for (let place = 1; place < 10; place++) {
+        const value = `${'a'.repeat(place)}${String.fromCharCode(byte)}${'\xff'.repeat(10 - place)}`;
+        const fields = read(`X: ${value}\r\n\r\n`);
+        if (byte === 9 || (byte >= 32 && byte !== 127)) expect((fields as Fields).rawHeaders()).toEqual(['X', value]);
+        else expect(typeof fields).toBe('string');
+      }
+    }
+  });
+
   it('are as many as are allowed', () => {
     const fields = new Fields();
     const bytes = latin1(`${'Accept: 1\r\n'.repeat(500)}\r\n`);

@@ -44,7 +44,7 @@ export function putRange(to: Buffer, at: number, from: Buffer, start: number, en
     return at + end - start;
   }
   let next = at;
-  for (let i = start; i < end; i++) to[next++] = from[i] ?? 0;
+  for (let i = start; i < end; i++) to[next++] = from[i] as number;
   return next;
 }
 

@@ -87,7 +87,7 @@ describe('the head that an endpoint gets', () => {
 
   it('has every line in one form', () => {
     const head = readRequest(
-      'GET http://acme.test?q HTTP/1.0\r\nA:1\r\nB: \t2 \r\nC: 3\r\nHOST:acme.test\r\nD:\r\nE: \r\nTE: x\r\nF: gr\xf6\xdfe\r\n\r\n',
+      'GET http://acme.test?q HTTP/1.0\r\nA:1\r\nB: \t2 \r\nC: 3\r\nHOST:acme.test\r\nD:\r\nE: \r\nG:\t7\r\nTE: x\r\nF: gr\xf6\xdfe\r\n\r\n',
     );
     const facts = {
       authority: 'acme.test',
@@ -101,7 +101,7 @@ describe('the head that an endpoint gets', () => {
     expect(sent.split('\r\n')).toEqual([
       'GET /?q HTTP/1.1',
       'host: acme.test',
-      ...['A: 1', 'B: 2', 'C: 3', 'D: ', 'E: ', 'F: gr\xf6\xdfe'],
+      ...['A: 1', 'B: 2', 'C: 3', 'D: ', 'E: ', 'G: 7', 'F: gr\xf6\xdfe'],
       ...['x-request-id: r', 'traceparent: t', 'forwarded: for="[::1]";host="acme.test";proto=http', 'x-forwarded-for: ::1'],
       ...['x-forwarded-proto: http', 'x-forwarded-host: acme.test', '', ''],
     ]);

@@ -258,7 +258,7 @@ function namesDomain(fields: Fields, index: number): boolean {
   const last = fields.valueEnd(index) - domainWord.length;
   for (let start = fields.valueStart(index); start <= last; start++) {
     let i = 0;
-    while (i < domainWord.length && ((bytes[start + i] ?? 0) | 0x20) === domainWord.charCodeAt(i)) i++;
+    while (i < domainWord.length && ((bytes[start + i] as number) | 0x20) === domainWord.charCodeAt(i)) i++;
     if (i === domainWord.length) return true;
   }
   return false;

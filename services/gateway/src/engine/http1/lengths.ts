@@ -13,7 +13,7 @@ export function contentLength(fields: Fields, index: number): number {
   if (end === start || end - start > lengthDigitsMax) return -1;
   let length = 0;
   for (let i = start; i < end; i++) {
-    const digit = (bytes[i] ?? 0) - zero;
+    const digit = (bytes[i] as number) - zero;
     if (digit < 0 || digit > 9) return -1;
     length = length * 10 + digit;
   }

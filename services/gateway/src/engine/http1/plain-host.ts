@@ -19,7 +19,7 @@ export function isPlainHost(bytes: Uint8Array, start: number, end: number): bool
   let before = dotByte;
   let labelStart = start;
   for (let i = start; i < end; i++) {
-    const byte = bytes[i] ?? 0;
+    const byte = bytes[i] as number;
     if (byte === dotByte || byte === hyphenByte) {
       if (before === dotByte || before === hyphenByte) return false;
       if (byte === dotByte) labelStart = i + 1;
@@ -28,5 +28,5 @@ export function isPlainHost(bytes: Uint8Array, start: number, end: number): bool
     }
     before = byte;
   }
-  return before !== dotByte && before !== hyphenByte && (bytes[labelStart] ?? 0) > nineByte;
+  return before !== dotByte && before !== hyphenByte && (bytes[labelStart] as number) > nineByte;
 }

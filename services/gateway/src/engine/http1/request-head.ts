@@ -10,7 +10,7 @@ import {
   type ReadHead,
   type RequestHead,
 } from '../../domain/request-head.ts';
-import { byteBits, cr, isText, isWord, lf, slash, space, targetBit, tokenBit, zero } from './bytes.ts';
+import { cr, isText, isWord, lf, slash, space, targetBytes, tokenBytes, zero } from './bytes.ts';
 import { ConnectionOptions } from './connection-options.ts';
 import { Fields, fieldIds, fieldsOpen, fieldsRefused } from './fields.ts';
 import { contentLength, transferCoding } from './lengths.ts';
@@ -26,6 +26,8 @@ export type HeadOutcome = 'complete' | 'incomplete' | 'refused';
 type Phase = 'begin' | 'method' | 'target' | 'version' | 'fields';
 
 const versionStart = 'HTTP/1.';
+/** A constant of this module: it would look an imported one up for each byte. */
+const inTarget = targetBytes;
 const noBody = { kind: 'none' } as const;
 const chunkedBody = { kind: 'chunked' } as const;
 const methodFault = 'the method is not one that is known';
@@ -74,6 +76,12 @@ export class ParsedRequest implements Head {
   targetStart = 0;
   targetEnd = 0;
 
+  /** Lets go of the bytes of a head, and forgets one that has not come to its end: the next call begins another. */
+  reset(): void {
+    this.phase = 'begin';
+    this.fields.release();
+  }
+
   /** The value of the last field of that name, which is given in lower case. */
   field(lowerName: string): string | undefined {
     return this.fields.named(lowerName);
@@ -117,11 +125,11 @@ export function parseRequestHead(bytes: Buffer, start: number, end: number, limi
     const targetMax = into.targetStart + limits.targetBytesMax;
     const targetStop = targetMax < stop ? targetMax + 1 : stop;
     let at = into.at;
-    while (at < targetStop && ((byteBits[bytes[at] ?? 0] ?? 0) & targetBit) !== 0) at++;
+    while (at < targetStop && inTarget[bytes[at] as number] !== 0) at++;
     into.at = at;
-    if (at > targetMax) return closing(into, 'target_too_long', `a target of more than ${limits.targetBytesMax} bytes came`);
+    if (at > targetMax) return refused(into, closing('target_too_long', `a target of more than ${limits.targetBytesMax} bytes came`));
     if (at < stop) {
-      if (bytes[at] !== space) return bad(into, targetFault(bytes[at] ?? 0));
+      if (bytes[at] !== space) return bad(into, targetFault(bytes[at] as number));
       if (at === into.targetStart) return bad(into, 'a request line has not one space between its parts');
       into.targetEnd = at;
       into.target = bytes.toString('latin1', into.targetStart, at);
@@ -135,14 +143,14 @@ export function parseRequestHead(bytes: Buffer, start: number, end: number, limi
   }
   if (into.phase === 'fields') {
     const at = into.fields.read(bytes, stop, limits.headerLinesMax);
-    if (at === fieldsRefused) return closing(into, into.fields.hasTooMany ? 'head_too_large' : 'bad_request', into.fields.fault);
+    if (at === fieldsRefused) return refused(into, closing(into.fields.hasTooMany ? 'head_too_large' : 'bad_request', into.fields.fault));
     if (at !== fieldsOpen) {
       into.headEnd = at;
       into.phase = 'begin';
       return believe(into);
     }
   }
-  if (stop === bytesEnd) return closing(into, 'head_too_large', `a head of more than ${limits.headBytesMax} bytes came`);
+  if (stop === bytesEnd) return refused(into, closing('head_too_large', `a head of more than ${limits.headBytesMax} bytes came`));
   return 'incomplete';
 }
 
@@ -180,14 +188,14 @@ function move(into: ParsedRequest, distance: number): void {
 /** The method and the space behind it, from their first byte on: they are few. */
 function readMethod(bytes: Buffer, stop: number, into: ParsedRequest): string | undefined {
   let start = into.lineStart;
-  if (start === into.start && bytes[start] === cr && start < stop) {
+  if (start < stop && start === into.start && bytes[start] === cr) {
     if (start + 1 === stop) return undefined;
     if (bytes[start + 1] !== lf) return 'a CR came without LF';
     start += 2;
     into.lineStart = start;
   }
   let at = start;
-  while (at < stop && ((byteBits[bytes[at] ?? 0] ?? 0) & tokenBit) !== 0 && at <= start + methodBytesMax) at++;
+  while (at < stop && tokenBytes[bytes[at] as number] !== 0 && at <= start + methodBytesMax) at++;
   if (at === stop) return beginsMethod(bytes, start, at) ? undefined : methodFault;
   const method = bytes[at] === space ? methodOf(bytes, start, at) : undefined;
   if (method === undefined) return methodFault;
@@ -210,7 +218,7 @@ function readVersion(bytes: Buffer, stop: number, into: ParsedRequest): string |
   }
   const at = start + versionStart.length;
   if (at >= stop) return undefined;
-  const minor = (bytes[at] ?? 0) - zero;
+  const minor = (bytes[at] as number) - zero;
   if (minor !== 0 && minor !== 1) return 'the version is not HTTP/1.1 or HTTP/1.0';
   if (at + 1 >= stop) return undefined;
   if (bytes[at + 1] !== cr) {
@@ -226,63 +234,54 @@ function readVersion(bytes: Buffer, stop: number, into: ParsedRequest): string |
   return undefined;
 }
 
-/** Hot path. What the lines say together; the order of the rules is that of domain/request-head.ts. */
+/** Hot path. What the lines say together. */
 function believe(into: ParsedRequest): HeadOutcome {
-  const { fields, connection } = into;
-  let host = -1;
-  let length = -1;
-  let coding = -1;
-  let expect = -1;
-  for (let i = 0; i < fields.count; i++) {
-    const id = fields.id(i);
-    if (id === fieldIds.other) continue;
-    if (id === fieldIds.host) {
-      if (host >= 0) return bad(into, 'more than one Host came');
-      host = i;
-    } else if (id === fieldIds.connection) {
-      connection.read(fields, i);
-    } else if (id === fieldIds.contentLength) {
-      if (length >= 0) return bad(into, 'more than one Content-Length came');
-      length = i;
-    } else if (id === fieldIds.transferEncoding) {
-      if (coding >= 0) return bad(into, 'more than one Transfer-Encoding came');
-      coding = i;
-    } else if (id === fieldIds.expect) {
-      if (expect >= 0) return bad(into, 'an expectation other than 100-continue came');
-      expect = i;
-    }
-  }
-  const { httpVersion } = into;
+  const { fields, connection, httpVersion } = into;
+  if (fields.has(fieldIds.connection)) connection.read(fields);
   into.keepAlive = !connection.close && (httpVersion === '1.1' || connection.keepAlive);
-
-  if (coding >= 0) {
-    if (httpVersion === '1.0') return bad(into, 'Transfer-Encoding came with HTTP/1.0');
-    if (length >= 0) return bad(into, 'Content-Length and Transfer-Encoding came together');
-    const kind = transferCoding(fields, coding);
-    if (kind === 'malformed') return bad(into, 'chunked is not the last transfer coding, or came twice');
-    if (kind === 'unknown') return closing(into, 'transfer_coding_unknown', 'a transfer coding other than chunked came');
-    into.bodyKind = 'chunked';
-  } else if (length >= 0) {
-    const bytes = contentLength(fields, length);
-    if (bytes < 0) return bad(into, 'the Content-Length is not a number');
-    into.hasContentLength = true;
-    into.bodyBytes = bytes;
-    if (bytes > 0) into.bodyKind = 'length';
+  if (fields.repeats(fieldIds.host)) return bad(into, 'more than one Host came');
+  if (fields.has(fieldIds.transferEncoding) || fields.has(fieldIds.contentLength)) {
+    const refusal = believeFraming(into);
+    if (refusal !== undefined) return refused(into, refusal);
   }
-  if (expect >= 0) {
-    if (!isWord(fields.bytes, fields.valueStart(expect), fields.valueEnd(expect), '100-continue'))
+  if (fields.has(fieldIds.expect)) {
+    const expect = fields.last(fieldIds.expect);
+    if (fields.repeats(fieldIds.expect) || !isWord(fields.bytes, fields.valueStart(expect), fields.valueEnd(expect), '100-continue'))
       return bad(into, 'an expectation other than 100-continue came');
     into.expectsContinue = httpVersion === '1.1';
   }
-  if (host < 0) return bad(into, 'no Host came');
-  const fault = into.target.charCodeAt(0) === slash ? believeHost(into, host) : believeAddress(into, fields.valueAt(host));
-  if (fault !== undefined) return refused(into, fault);
+  if (!fields.has(fieldIds.host)) return bad(into, 'no Host came');
+  const refusal = into.target.charCodeAt(0) === slash ? believeHost(into) : believeAddress(into);
+  if (refusal !== undefined) return refused(into, refusal);
   return connection.upgrade && fields.has(fieldIds.upgrade) ? believeUpgrade(into) : 'complete';
 }
 
+function believeFraming(into: ParsedRequest): Refusal | undefined {
+  const { fields } = into;
+  const hasLength = fields.has(fieldIds.contentLength);
+  if (fields.repeats(fieldIds.contentLength)) return closing('bad_request', 'more than one Content-Length came');
+  if (fields.has(fieldIds.transferEncoding)) {
+    if (fields.repeats(fieldIds.transferEncoding)) return closing('bad_request', 'more than one Transfer-Encoding came');
+    if (into.httpVersion === '1.0') return closing('bad_request', 'Transfer-Encoding came with HTTP/1.0');
+    if (hasLength) return closing('bad_request', 'Content-Length and Transfer-Encoding came together');
+    const kind = transferCoding(fields, fields.last(fieldIds.transferEncoding));
+    if (kind === 'malformed') return closing('bad_request', 'chunked is not the last transfer coding, or came twice');
+    if (kind === 'unknown') return closing('transfer_coding_unknown', 'a transfer coding other than chunked came');
+    into.bodyKind = 'chunked';
+    return undefined;
+  }
+  const bytes = contentLength(fields, fields.last(fieldIds.contentLength));
+  if (bytes < 0) return closing('bad_request', 'the Content-Length is not a number');
+  into.hasContentLength = true;
+  into.bodyBytes = bytes;
+  if (bytes > 0) into.bodyKind = 'length';
+  return undefined;
+}
+
 /** Hot path. The Host field where the target is a path. Most clients say the same one again. */
-function believeHost(into: ParsedRequest, index: number): Refusal | undefined {
+function believeHost(into: ParsedRequest): Refusal | undefined {
   const { bytes } = into.fields;
+  const index = into.fields.last(fieldIds.host);
   const start = into.fields.valueStart(index);
   const end = into.fields.valueEnd(index);
   if (into.lastAuthority === '' || !isText(bytes, start, end, into.lastAuthority)) {
@@ -302,7 +301,8 @@ function believeHost(into: ParsedRequest, index: number): Refusal | undefined {
   return undefined;
 }
 
-function believeAddress(into: ParsedRequest, authority: string): Refusal | undefined {
+function believeAddress(into: ParsedRequest): Refusal | undefined {
+  const authority = into.fields.valueAt(into.fields.last(fieldIds.host));
   const address = addressOf(into.target, authority);
   if (!address.ok) return address.error;
   into.authority = authority;
@@ -324,11 +324,11 @@ function targetFault(byte: number): string {
 }
 
 function bad(into: ParsedRequest, detail: string): HeadOutcome {
-  return closing(into, 'bad_request', detail);
+  return refused(into, closing('bad_request', detail));
 }
 
-function closing(into: ParsedRequest, code: Refusal['code'], detail: string): HeadOutcome {
-  return refused(into, refuse(code, { detail, close: true }));
+function closing(code: Refusal['code'], detail: string): Refusal {
+  return refuse(code, { detail, close: true });
 }
 
 function refused(into: ParsedRequest, refusal: Refusal): HeadOutcome {

@@ -2,7 +2,7 @@
 import type { Limits } from '../../defaults.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import { isUpgradeList } from '../../domain/request-head.ts';
-import { byteBits, comma, cr, equals, isWord, lf, space, tab, valueBit, zero } from './bytes.ts';
+import { comma, cr, equals, isWord, lf, space, tab, valueBytes, zero } from './bytes.ts';
 import { ConnectionOptions } from './connection-options.ts';
 import { Fields, fieldIds, fieldsOpen, fieldsRefused } from './fields.ts';
 import { contentLength, transferCoding } from './lengths.ts';
@@ -48,6 +48,12 @@ export class ParsedResponse {
   phase: Phase = 'begin';
   start = 0;
   at = 0;
+
+  /** Lets go of the bytes of a head, and forgets one that has not come to its end: the next call begins another. */
+  reset(): void {
+    this.phase = 'begin';
+    this.fields.release();
+  }
 }
 
 /**
@@ -130,7 +136,7 @@ function readVersion(bytes: Buffer, stop: number, into: ParsedResponse): string 
   }
   const at = start + versionStart.length;
   if (at >= stop) return undefined;
-  const minor = (bytes[at] ?? 0) - zero;
+  const minor = (bytes[at] as number) - zero;
   if (minor !== 0 && minor !== 1) return 'the answer is not HTTP/1.1 or HTTP/1.0';
   if (at + 1 >= stop) return undefined;
   if (bytes[at + 1] !== space) return 'the answer is not HTTP/1.1 or HTTP/1.0';
@@ -146,7 +152,7 @@ function readStatus(bytes: Buffer, stop: number, into: ParsedResponse): string |
   let status = 0;
   for (let i = 0; i < 3; i++) {
     if (start + i >= stop) return undefined;
-    const digit = (bytes[start + i] ?? 0) - zero;
+    const digit = (bytes[start + i] as number) - zero;
     if (digit < 0 || digit > 9 || (i === 0 && digit === 0)) return 'the status is not a number from 100 to 999';
     status = status * 10 + digit;
   }
@@ -179,8 +185,8 @@ function readReason(bytes: Buffer, stop: number, into: ParsedResponse): string |
 /** True where all bytes may stand in any line and are ASCII. */
 function isPlain(bytes: Buffer, start: number, end: number): boolean {
   for (let i = start; i < end; i++) {
-    const byte = bytes[i] ?? 0;
-    if (byte > 0x7f || ((byteBits[byte] ?? 0) & valueBit) === 0) return false;
+    const byte = bytes[i] as number;
+    if (byte > 0x7f || valueBytes[byte] === 0) return false;
   }
   return true;
 }
@@ -188,44 +194,34 @@ function isPlain(bytes: Buffer, start: number, end: number): boolean {
 /** Hot path. What the lines say together. */
 function believe(into: ParsedResponse, request: AnsweredRequest): HeadOutcome {
   const { fields, connection, status, httpVersion } = into;
-  let length = -1;
-  let coding = -1;
-  for (let i = 0; i < fields.count; i++) {
-    const id = fields.id(i);
-    if (id === fieldIds.other) continue;
-    if (id === fieldIds.connection) {
-      connection.read(fields, i);
-    } else if (id === fieldIds.contentLength) {
-      if (length >= 0) return refused(into, 'more than one Content-Length came');
-      length = i;
-    } else if (id === fieldIds.transferEncoding) {
-      if (coding >= 0) return refused(into, 'more than one Transfer-Encoding came');
-      coding = i;
-    } else if (id === fieldIds.keepAlive) {
-      into.keepAliveTimeoutMs ??= keepAliveTimeoutMs(fields, i);
-    }
-  }
+  if (fields.has(fieldIds.connection)) connection.read(fields);
+  if (fields.has(fieldIds.keepAlive)) into.keepAliveTimeoutMs = keepAliveTimeoutMs(fields, fields.last(fieldIds.keepAlive));
   into.keepAlive = !connection.close && (httpVersion === '1.1' || connection.keepAlive);
 
+  const isCoded = fields.has(fieldIds.transferEncoding);
+  const hasLength = fields.has(fieldIds.contentLength);
+  if (fields.repeats(fieldIds.contentLength)) return refused(into, 'more than one Content-Length came');
+  if (fields.repeats(fieldIds.transferEncoding)) return refused(into, 'more than one Transfer-Encoding came');
   let bytes = 0;
-  if (coding >= 0) {
+  if (isCoded) {
     if (httpVersion === '1.0') return refused(into, 'Transfer-Encoding came with HTTP/1.0');
-    if (length >= 0) return refused(into, 'Content-Length and Transfer-Encoding came together');
-    if (transferCoding(fields, coding) !== 'chunked') return refused(into, 'a transfer coding other than chunked came');
-  } else if (length >= 0) {
-    bytes = contentLength(fields, length);
+    if (hasLength) return refused(into, 'Content-Length and Transfer-Encoding came together');
+    if (transferCoding(fields, fields.last(fieldIds.transferEncoding)) !== 'chunked')
+      return refused(into, 'a transfer coding other than chunked came');
+  } else if (hasLength) {
+    bytes = contentLength(fields, fields.last(fieldIds.contentLength));
     if (bytes < 0) return refused(into, 'the Content-Length is not a number');
   }
   if (status === 101) return believeUpgrade(into, request);
   if (request.method === 'HEAD' || status === 304) return 'complete';
   if (status < 200 || status === 204) {
     // What announces a body may send one, which the next answer would begin with.
-    if (coding >= 0 || bytes > 0) into.keepAlive = false;
+    if (isCoded || bytes > 0) into.keepAlive = false;
     return 'complete';
   }
-  if (coding >= 0) {
+  if (isCoded) {
     into.bodyKind = 'chunked';
-  } else if (length < 0) {
+  } else if (!hasLength) {
     into.bodyKind = 'until-close';
     into.keepAlive = false;
   } else if (bytes > 0) {
@@ -266,7 +262,8 @@ function keepAliveTimeoutMs(fields: Fields, index: number): number | undefined {
     if (bytes[at] === equals && at < end && isWord(bytes, nameStart, at, 'timeout')) {
       const digitsStart = ++at;
       let seconds = 0;
-      while (at < end && (bytes[at] ?? 0) >= zero && (bytes[at] ?? 0) <= zero + 9) seconds = seconds * 10 + (bytes[at++] ?? 0) - zero;
+      while (at < end && (bytes[at] as number) >= zero && (bytes[at] as number) <= zero + 9)
+        seconds = seconds * 10 + (bytes[at++] as number) - zero;
       const digits = at - digitsStart;
       const isWhole = at === end || bytes[at] === comma || bytes[at] === space || bytes[at] === tab;
       return digits > 0 && digits <= timeoutDigitsMax && isWhole ? seconds * 1_000 : undefined;
