@@ -168,6 +168,19 @@ describeEngines((engine) => {
       expect(answer).toMatch(/2\r\nok\r\n0\r\nX-Sum: 42\r\n\r\n$/);
     });
 
+    it.runIf(engine === 'http1')('are waited for behind some hints, and not behind hints without end', async () => {
+      const hint = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n';
+      const app = await startTcp((socket) =>
+        socket.once('data', (head) => {
+          const count = head.toString().startsWith('GET /some') ? 20 : 2_000;
+          socket.end(`${hint.repeat(count)}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`);
+        }),
+      );
+      const { port } = await startGateway([{ host: 'acme.test', backends: [app.address] }]);
+      expect(await sendRaw(port, `GET /some HTTP/1.1\r\n${close}\r\n`)).toMatch(/(?:103 [\s\S]*){20}200 OK[\s\S]*ok$/);
+      expect(await sendRaw(port, `GET /many HTTP/1.1\r\n${close}\r\n`)).toMatch(/502 Bad Gateway[\s\S]*upstream_failed/);
+    });
+
     it('to HTTP/1.0 are never chunked and end with the connection', async () => {
       const app = await startApp((_, response) => {
         response.write('one ');

@@ -274,7 +274,10 @@ export class ClientConnection implements Client {
   #endRelay(): void {
     if (this.#relay === undefined) return;
     this.#relay = undefined;
-    if (this.#head !== undefined) this.#parts.heads.push(this.#head);
+    if (this.#head !== undefined) {
+      this.#head.reset();
+      this.#parts.heads.push(this.#head);
+    }
     this.#head = undefined;
     const { coarseMs, timeouts } = this.#parts;
     this.#dueMs = coarseMs() + (this.#unread === undefined ? timeouts.keepAliveMs : timeouts.headMs);
@@ -296,7 +299,8 @@ export class ClientConnection implements Client {
   }
 
   #timeOut(): void {
-    if (this.#mode === 'head' && this.#unread !== undefined) {
+    // An empty line alone, as some send behind a body, begins no request.
+    if (this.#mode === 'head' && this.#unread !== undefined && this.#unread.length - this.#at > 2) {
       this.#refuseUnread(refuse('request_timeout', { close: true, detail: 'the head did not come to its end in time' }));
     } else this.#socket.destroy();
   }

@@ -51,6 +51,8 @@ export interface ConnectionOptions {
 
 /** What any connection reads; it is read by one at a time, and to its end before the next. */
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+/** Hints come once or twice; more is an endpoint that has lost its way. */
+const informedMax = 32;
 /** An endpoint closes an idle connection when it says; a request must not meet that on its way. */
 const keepAliveMarginMs = 1_000;
 
@@ -76,6 +78,8 @@ export class UpstreamConnection {
   #written = 0;
   #isReading = false;
   #answered = false;
+  /** Heads below 200 that came before the answer. */
+  #informed = 0;
   #isConnected = false;
   #keepAliveMs: number;
   #error: Error | undefined;
@@ -123,6 +127,7 @@ export class UpstreamConnection {
     // More may be read in this turn from a socket that has just filled the buffer.
     this.#written = this.#isReading ? 0 : this.#options.turns.written;
     this.#answered = false;
+    this.#informed = 0;
     this.#mode = 'head';
   }
 
@@ -260,7 +265,9 @@ export class UpstreamConnection {
       return end;
     }
     if (head.status < 200) {
-      receiver.informed(head);
+      this.#informed += 1;
+      if (this.#informed > informedMax) this.#break(new Error(`the endpoint sent more than ${informedMax} heads before its answer`));
+      else receiver.informed(head);
       return next;
     }
     receiver.begun(head);
