@@ -27,7 +27,7 @@ export const cases: readonly Case[] = [
     load: requests({ path: '/small', close: true }),
     quick: true,
   },
-  { name: 'body-10kb', what: 'answers of 10 KB', hosts: 1_000, load: requests({ path: '/10kb' }), quick: true },
+  { name: 'body-10kb', what: 'answers of 10 KB', hosts: 1_000, load: requests({ path: '/10kb' }) },
   { name: 'body-1mb', what: 'answers of 1 MB', hosts: 1_000, load: requests({ path: '/1mb' }), quick: true },
   {
     name: 'paced',

@@ -21,7 +21,7 @@ export interface Options {
 
 const peers: readonly Contestant[] = [nginx, haproxy, caddy];
 const quick = { runs: 3, seconds: 1 } as const;
-const full = { runs: 5, seconds: 3 } as const;
+const full = { runs: 7, seconds: 2 } as const;
 
 export const usage = `The gateway beside nginx, HAProxy and Caddy with the same features on: CPU for each request, on one core.
 
