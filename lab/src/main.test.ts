@@ -51,10 +51,17 @@ test('--help and no command at all show every command, server and program', asyn
     'mongo-small',
     'prometheus',
     'toxiproxy',
+    'nginx',
+    'haproxy',
+    'caddy',
     'k6',
     'grpcurl',
     'ghz',
     'promtool',
+    'wrk',
+    'h2load',
+    'h2spec',
+    'varnishtest',
   ];
   for (const word of expected) expect(help.stdout).toMatch(new RegExp(`^ {2}${word} `, 'm'));
   expect(await lab([])).toEqual(help);

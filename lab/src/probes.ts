@@ -10,6 +10,20 @@ export async function httpAnswers(url: string): Promise<boolean> {
   return response.ok;
 }
 
+/** Whether `host:port` takes connections: all that can be asked of a server whose protocol is up to its configuration. */
+export async function acceptsConnections(host: string, port: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: timeoutMs });
+    const end = (accepted: boolean): void => {
+      socket.destroy();
+      resolve(accepted);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('timeout', () => end(false));
+    socket.once('error', () => end(false));
+  });
+}
+
 /** The first bytes that come from `host:port`, after `question` where there is one. Rejects when there are none. */
 export async function firstBytes(host: string, port: number, question?: Uint8Array): Promise<Buffer> {
   return await new Promise((resolve, reject) => {

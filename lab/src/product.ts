@@ -53,6 +53,9 @@ export interface Place {
   folderOf(build: Build): string;
 }
 
+/** What a configuration that is written for a server's place may depend on. */
+export type Site = Pick<Place, 'host' | 'port' | 'folder'>;
+
 /** One process of a server. Standard output and error go to `<name>.log` in the server's folder. */
 export interface ProcessPlan {
   readonly name: string;

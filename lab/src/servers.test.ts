@@ -1,12 +1,13 @@
 // Every server of the lab, started, used for what it is there for, stopped, killed and started again.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { MongoClient } from 'mongodb';
 import { describe, expect, test } from 'vitest';
-import { describeWithLab, type RunningServer, type ServerName, Toxiproxy, tool } from './index.ts';
+import { describeWithLab, type RunningServer, type ServerName, type ToolName, Toxiproxy, tool } from './index.ts';
 import { isAlive } from './process-tree.ts';
 
 async function withNats<T>(server: RunningServer, use: (connection: NatsConnection) => Promise<T>): Promise<T> {
@@ -165,49 +166,144 @@ describeWithLab('toxiproxy', ['toxiproxy', 'nats'], (lab) => {
   });
 });
 
-describe.each<ServerName>(['nats', 'mongo', 'mongo-small', 'prometheus', 'toxiproxy'])('of every server', (name) => {
-  describeWithLab(name, [name], (lab) => {
-    test('a second one is another, and closing it leaves nothing', async () => {
-      const first = lab.server(name);
-      const second = await lab.start(name);
-      expect(second.port).not.toBe(first.port);
-      expect(second.folder).not.toBe(first.folder);
-      expect(second.url).toBe(`${new URL(second.url).protocol}//127.0.0.1:${second.port}`);
-      // Its folder is no other user's business.
-      expect((await stat(second.folder)).mode & 0o077).toBe(0);
-      const { pid } = second;
-      expect(isAlive(pid)).toBe(true);
-      await second.close();
-      expect(isAlive(pid)).toBe(false);
-      expect(() => second.pid).toThrow(/does not run/);
-      expect(existsSync(second.folder)).toBe(false);
-      expect(isAlive(first.pid)).toBe(true);
-    });
+describeWithLab('nginx, haproxy and caddy', ['nginx', 'haproxy', 'caddy'], (lab) => {
+  const proxies = ['nginx', 'haproxy', 'caddy'] as const;
+  const bodyOf = async (url: string): Promise<string> => await (await fetch(url)).text();
 
-    test('start of one that runs does nothing; stop and kill of one that does not, neither', async () => {
-      const server = lab.server(name);
-      const { pid, port } = server;
-      await server.start();
-      expect(server.pid).toBe(pid);
-      await server.stop();
-      await server.stop();
-      await server.kill();
-      await server.start();
-      expect(server.pid).not.toBe(pid);
-      expect(server.port).toBe(port);
-    });
+  /** What makes each of them a proxy of `address`. */
+  const inFrontOf: Readonly<Record<(typeof proxies)[number], (address: string) => Promise<RunningServer>>> = {
+    nginx: (address) =>
+      lab.start('nginx', {
+        main: 'worker_processes 2;',
+        events: 'worker_connections 64;',
+        http: ({ host, port }) => `access_log off; server { listen ${host}:${port}; location / { proxy_pass http://${address}; } }`,
+      }),
+    haproxy: (address) =>
+      lab.start('haproxy', {
+        config: ({ host, port }) => `
+defaults
+  mode http
+  timeout client 5s
+  timeout server 5s
+  timeout connect 1s
+
+listen all
+  bind ${host}:${port}
+  server behind ${address}
+`,
+      }),
+    caddy: (address) =>
+      lab.start('caddy', {
+        coresMax: 1,
+        config: ({ port }) => `{\n\tadmin off\n\tauto_https off\n}\n:${port} {\n\treverse_proxy ${address}\n}\n`,
+      }),
+  };
+
+  test.each(proxies)('%s answers, and does what a configuration of its own says', async (name) => {
+    expect(await bodyOf(lab.server(name).url)).toBe(`${name}\n`);
+    // Another than itself, so that what answers is not what was asked.
+    const behind = lab.server(name === 'nginx' ? 'haproxy' : 'nginx');
+    const front = await inFrontOf[name](`${behind.host}:${behind.port}`);
+    expect(await bodyOf(front.url)).toBe(`${behind.name}\n`);
+    await front.restart();
+    expect(await bodyOf(front.url)).toBe(`${behind.name}\n`);
+  });
+
+  test('each says what it does not take of a configuration', async () => {
+    const bad = (): string => 'no_such_thing {\n';
+    await expect(lab.start('nginx', { http: bad })).rejects.toThrow(/unknown directive "no_such_thing"/);
+    await expect(lab.start('haproxy', { config: bad })).rejects.toThrow(/unknown keyword 'no_such_thing'/);
+    await expect(lab.start('caddy', { config: bad })).rejects.toThrow(/Caddyfile:1/);
   });
 });
 
-describeWithLab('every program', ['k6', 'grpcurl', 'ghz', 'promtool'], (lab) => {
+describe.each<ServerName>(['nats', 'mongo', 'mongo-small', 'prometheus', 'toxiproxy', 'nginx', 'haproxy', 'caddy'])(
+  'of every server',
+  (name) => {
+    describeWithLab(name, [name], (lab) => {
+      test('a second one is another, and closing it leaves nothing', async () => {
+        const first = lab.server(name);
+        const second = await lab.start(name);
+        expect(second.port).not.toBe(first.port);
+        expect(second.folder).not.toBe(first.folder);
+        expect(second.url).toBe(`${new URL(second.url).protocol}//127.0.0.1:${second.port}`);
+        // Its folder is no other user's business.
+        expect((await stat(second.folder)).mode & 0o077).toBe(0);
+        const { pid } = second;
+        expect(isAlive(pid)).toBe(true);
+        await second.close();
+        expect(isAlive(pid)).toBe(false);
+        expect(() => second.pid).toThrow(/does not run/);
+        expect(existsSync(second.folder)).toBe(false);
+        expect(isAlive(first.pid)).toBe(true);
+      });
+
+      test('start of one that runs does nothing; stop and kill of one that does not, neither', async () => {
+        const server = lab.server(name);
+        const { pid, port } = server;
+        await server.start();
+        expect(server.pid).toBe(pid);
+        await server.stop();
+        await server.stop();
+        await server.kill();
+        await server.start();
+        expect(server.pid).not.toBe(pid);
+        expect(server.port).toBe(port);
+      });
+    });
+  },
+);
+
+describeWithLab('every program', ['k6', 'grpcurl', 'ghz', 'promtool', 'wrk', 'h2load', 'h2spec', 'varnishtest'], (lab) => {
   test.each([
     ['k6', 'version'],
     ['grpcurl', '-version'],
     ['ghz', '--version'],
     ['promtool', '--version'],
+    ['h2load', '--version'],
+    ['h2spec', '--version'],
   ] as const)('%s runs', async (name, argument) => {
     const path = lab.tool(name);
     expect(await tool(name)).toBe(path);
     expect(spawnSync(path, [argument]).status).toBe(0);
+  });
+});
+
+describeWithLab('what asks a server of HTTP', ['nginx', 'wrk', 'h2load', 'h2spec', 'varnishtest'], (lab) => {
+  function run(name: ToolName, args: readonly string[]): string {
+    const { status, stdout, stderr } = spawnSync(lab.tool(name), args, { encoding: 'utf8' });
+    expect(status, stdout + stderr).toBe(0);
+    return stdout;
+  }
+
+  test('wrk sends what its script makes', async () => {
+    const server = lab.server('nginx');
+    const script = join(server.folder, 'load.lua');
+    const lines = [
+      "function request() return wrk.format('GET', '/by-script') end",
+      "function done(summary) print('sent', summary.requests) end",
+    ];
+    await writeFile(script, lines.join('\n'));
+    expect(run('wrk', ['-t1', '-c2', '-d1s', '-s', script, server.url])).toMatch(/^sent\t[1-9]/m);
+  });
+
+  test('h2load and h2spec speak HTTP/2', async () => {
+    const { host, port, url } = await lab.start('nginx', {
+      http: (site) => `access_log off; server { listen ${site.host}:${site.port} http2; return 200 "ok"; }`,
+    });
+    expect(run('h2load', ['-n', '10', url])).toContain('10 succeeded');
+    expect(run('h2spec', ['--host', host, '--port', String(port), 'generic/1'])).toContain('0 failed');
+  });
+
+  test('varnishtest plays both sides of a conversation, and fails where one says something else', async () => {
+    const server = lab.server('nginx');
+    const asked = async (status: number) => {
+      const file = join(server.folder, `asks-for-${status}.vtc`);
+      const client = `client c1 -connect "${server.host} ${server.port}" {\n  txreq\n  rxresp\n  expect resp.status == ${status}\n} -run\n`;
+      await writeFile(file, `vtest "nginx of the lab"\n${client}`);
+      return spawnSync(lab.tool('varnishtest'), [file]).status;
+    };
+    expect(await asked(200)).toBe(0);
+    expect(await asked(404)).not.toBe(0);
   });
 });

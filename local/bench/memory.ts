@@ -1,15 +1,9 @@
-// The memory of everything in idle: proportional set size (PSS), which counts shared pages once over all processes.
-import { readFile } from 'node:fs/promises';
+// The memory of everything in idle.
+import { pssMiB } from '@burgage/lab';
 import type { Platform } from '../stories/platform.ts';
 import type { Figure } from './figures.ts';
 
 const settleMs = 3_000;
-
-/** Of one process. */
-export async function pssMiB(pid: number): Promise<number> {
-  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
-  return Number(rollup.match(/^Pss:\s+(\d+) kB/m)?.[1]) / 1_024;
-}
 
 /** One figure a process and their sum; none where the system has no /proc. */
 export async function idleMemory(platform: Platform): Promise<Figure[]> {

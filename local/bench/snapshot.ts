@@ -1,16 +1,16 @@
 // A gateway that knows nothing beside a registry with very many tenants: how long until it serves all, and its memory.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cpuSeconds, pssMiB } from '@burgage/lab';
 import { openDocuments, type RegistryDocuments } from '@burgage/registry/documents';
 import { openSqliteStore, type Store } from '@burgage/store';
 import { freePort } from '../src/ports.ts';
 import { until } from '../stories/platform.ts';
 import type { Figure } from './figures.ts';
-import { pssMiB } from './memory.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
 const loopback = '127.0.0.1';
@@ -22,8 +22,6 @@ const pollMs = 100;
 /** Until what was needed only for the snapshot is collected. */
 const settleMs = 10_000;
 const giveUpAfterMs = 120_000;
-/** Of the times in /proc, on every Linux that Node runs on. */
-const ticksPerSecond = 100;
 
 function tenantId(number: number): string {
   return `ten_01JD3Q8Z6V7K4M2N9P${String(number).padStart(8, '0')}`;
@@ -90,17 +88,6 @@ async function metric(port: number, name: string): Promise<number> {
     () => '',
   );
   return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
-}
-
-/** That a process has used so far, in user and kernel mode, of all its threads. */
-async function cpuSeconds(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const [user, kernel] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, 13)
-    .map(Number);
-  return ((user ?? Number.NaN) + (kernel ?? Number.NaN)) / ticksPerSecond;
 }
 
 /** `count` tenants with a host each, on the registry's SQLite store; from the start of the gateway's process until it has all of them. */

@@ -1,10 +1,10 @@
 // PostgreSQL with the documentdb extension, which FerretDB 2 stands on: Debian's packages, run with their own libraries beside the system's.
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '../command.ts';
 import { unpackDebian } from '../debian.ts';
-import { LabError } from '../errors.ts';
+import { launchWithOwnLibraries } from '../own-libraries.ts';
 import type { Build, Workshop } from '../product.ts';
 
 const major = '18';
@@ -38,7 +38,8 @@ export const documentdb: Build = {
     // What PostGIS leaves to its installation: which of its versions is the one.
     const extensions = join(folder, `usr/share/postgresql/${major}/extension`);
     await symlink('postgis-3.control', join(extensions, 'postgis.control'));
-    for (const program of ['initdb', 'pg_isready', 'postgres', 'psql']) await launchWithOwnLibraries(folder, program);
+    for (const program of ['initdb', 'pg_isready', 'postgres', 'psql'])
+      await launchWithOwnLibraries(folder, `${binaries}/${program}`, [`usr/lib/postgresql/${major}/lib`]);
     await makeTemplate(folder, workshop);
   },
 };
@@ -88,33 +89,6 @@ export async function postgresAnswers(build: string, socketFolder: string): Prom
 /** Where FerretDB finds a server whose socket is in `socketFolder`. */
 export function postgresUrl(socketFolder: string): string {
   return `postgres://${superuser}@/postgres?host=${encodeURIComponent(socketFolder)}`;
-}
-
-/** Puts a script before `program` that runs it with the loader and the libraries of its own packages, wherever they lie. */
-async function launchWithOwnLibraries(folder: string, program: string): Promise<void> {
-  const file = join(folder, binaries, program);
-  const { libraries, loader } = await findLoader(folder);
-  const up = binaries.replaceAll(/[^/]+/g, '..');
-  await rename(file, `${file}.elf`);
-  await writeFile(
-    file,
-    [
-      '#!/bin/sh',
-      `root=$\{0%/*}/${up}`,
-      `exec "$root/${libraries}/${loader}" --argv0 "$0" --library-path "$root/${libraries}:$root/usr/lib/postgresql/${major}/lib" "$0.elf" "$@"`,
-      '',
-    ].join('\n'),
-  );
-  await chmod(file, 0o755);
-}
-
-async function findLoader(folder: string): Promise<{ readonly libraries: string; readonly loader: string }> {
-  for (const name of await readdir(join(folder, 'usr/lib'))) {
-    if (!name.includes('-linux-gnu')) continue;
-    const loader = (await readdir(join(folder, 'usr/lib', name))).find((file) => file.startsWith('ld-linux'));
-    if (loader !== undefined) return { libraries: `usr/lib/${name}`, loader };
-  }
-  throw new LabError(`${folder}/usr/lib: got no loader, expected an ld-linux file of libc6`);
 }
 
 async function makeTemplate(folder: string, { run }: Workshop): Promise<void> {

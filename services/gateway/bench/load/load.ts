@@ -1,0 +1,31 @@
+// What is sent through a proxy to measure it.
+
+/** The proxy that is measured. */
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+  /** How many tenants it serves: every one is asked for, at random. */
+  readonly hosts: number;
+}
+
+export interface Sent {
+  /** How many were answered as they should be. */
+  readonly count: number;
+  readonly seconds: number;
+  /** What was not: refused, broken off, or shorter than it is. */
+  readonly failed: number;
+  /** Where the rate is fixed: from a request to its answer. At full load they would only say how many wait. */
+  readonly p50Ms?: number;
+  readonly p99Ms?: number;
+}
+
+export interface Load {
+  /** Who answers behind the proxies. */
+  readonly app: 'web' | 'echo';
+  /** What is counted. */
+  readonly unit: 'request' | 'message';
+  send(target: Target, seconds: number): Promise<Sent>;
+}
+
+/** Kept by every load at once. */
+export const connections = 64;

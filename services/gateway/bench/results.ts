@@ -1,0 +1,69 @@
+// What was measured of each case and contestant, and the table that shows it.
+import type { Case } from './cases.ts';
+
+/** One run of one contestant. */
+export interface Run {
+  /** CPU of all processes of the proxy for each request or message. */
+  readonly cpuMicroseconds: number;
+  readonly perSecond: number;
+  readonly p50Ms?: number | undefined;
+  readonly p99Ms?: number | undefined;
+}
+
+export interface Result {
+  readonly case: Case;
+  readonly contestant: string;
+  readonly runs: readonly Run[];
+  /** Of all processes of the proxy, after the runs. */
+  readonly pssMiB: number;
+}
+
+/** The middle one, or the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const [below = Number.NaN, above = Number.NaN] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[Math.floor(sorted.length / 2)]];
+  return (below + above) / 2;
+}
+
+export function cpuOf({ runs }: Result): number {
+  return median(runs.map(({ cpuMicroseconds }) => cpuMicroseconds));
+}
+
+/** What the ratios are to. */
+const measure = 'nginx';
+
+const head = ['case', 'proxy', 'CPU µs', `× ${measure}`, 'per second', 'p50 ms', 'p99 ms', 'PSS MiB'];
+
+/** As a table of Markdown that reads well as text too. */
+export function table(results: readonly Result[]): string {
+  const rows = results.map((result) => {
+    const { case: one, contestant, runs, pssMiB } = result;
+    const beside = results.find((other) => other.case === one && other.contestant === measure);
+    const shown = (read: (run: Run) => number | undefined, digits: number): string => {
+      const values = runs.flatMap((run) => read(run) ?? []);
+      return values.length === 0 ? '' : number(median(values), digits);
+    };
+    return [
+      one.what,
+      contestant,
+      number(cpuOf(result), 1),
+      beside === undefined ? '' : number(cpuOf(result) / cpuOf(beside), 2),
+      shown(({ perSecond }) => perSecond, 0),
+      shown(({ p50Ms }) => p50Ms, 2),
+      shown(({ p99Ms }) => p99Ms, 2),
+      number(pssMiB, 0),
+    ];
+  });
+  const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const isText = (column: number): boolean => column < 2;
+  const line = (cells: readonly string[]): string => {
+    const padded = cells.map((cell, column) => (isText(column) ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)));
+    return `| ${padded.join(' | ')} |`;
+  };
+  const rule = `|${widths.map((width, column) => `${'-'.repeat(width + 1)}${isText(column) ? '-' : ':'}`).join('|')}|`;
+  return [line(head), rule, ...rows.map(line)].join('\n');
+}
+
+export function number(value: number, digits: number): string {
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
