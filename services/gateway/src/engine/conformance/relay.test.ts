@@ -181,6 +181,19 @@ describeEngines((engine) => {
       expect(await sendRaw(port, `GET /many HTTP/1.1\r\n${close}\r\n`)).toMatch(/502 Bad Gateway[\s\S]*upstream_failed/);
     });
 
+    it('come whole to a client that reads slowly, also where the connection ends with them', async () => {
+      const size = 8_000_000;
+      const app = await startApp((_, response) => response.end(Buffer.alloc(size, 'a')));
+      const { port } = await startGateway([{ host: 'acme.test', backends: [app.address] }], { timeouts: { lingerMs: 20 } });
+      const client = await RawClient.connect(port);
+      client.socket.on('data', () => {
+        client.socket.pause();
+        setTimeout(() => client.socket.resume(), 2);
+      });
+      const answer = await client.send(`GET / HTTP/1.1\r\n${close}\r\n`).all();
+      expect(answer.length - answer.indexOf('\r\n\r\n') - 4).toBe(size);
+    });
+
     it('to HTTP/1.0 are never chunked and end with the connection', async () => {
       const app = await startApp((_, response) => {
         response.write('one ');

@@ -52,7 +52,10 @@ export class ClientConnection implements Client {
   #tunnel: Tunnel | undefined;
   #tunnelExchange: Exchange | undefined;
   #isAdvancing = false;
+  /** Bytes that came when nothing was wanted any more. */
   #dropped = 0;
+  /** Bytes that had not gone out at the last look at a connection that is closing. */
+  #unsent = 0;
   #dueMs: number;
 
   constructor(parts: ClientParts, socket: Socket) {
@@ -108,7 +111,7 @@ export class ClientConnection implements Client {
     this.#guard(() => {
       if (this.#tunnel !== undefined) this.#tunnel.check(nowMs);
       else if (this.#relay !== undefined) this.#relay.check(nowMs);
-      else if (nowMs >= this.#dueMs) this.#timeOut();
+      else if (nowMs >= this.#dueMs) this.#timeOut(nowMs);
     });
   }
 
@@ -298,7 +301,14 @@ export class ClientConnection implements Client {
     this.#closeSoon();
   }
 
-  #timeOut(): void {
+  #timeOut(nowMs: number): void {
+    const { writableLength } = this.#socket;
+    if (this.#mode === 'closing' && writableLength > 0 && writableLength !== this.#unsent) {
+      // It reads, if slowly.
+      this.#unsent = writableLength;
+      this.#dueMs = nowMs + this.#parts.timeouts.streamIdleMs;
+      return;
+    }
     // An empty line alone, as some send behind a body, begins no request.
     if (this.#mode === 'head' && this.#unread !== undefined && this.#unread.length - this.#at > 2) {
       this.#refuseUnread(refuse('request_timeout', { close: true, detail: 'the head did not come to its end in time' }));
@@ -317,8 +327,11 @@ export class ClientConnection implements Client {
     if (this.#mode === 'closing' || this.#mode === 'closed') return;
     this.#mode = 'closing';
     this.#dropped = this.#takeUnread()?.length ?? 0;
-    this.#dueMs = this.#parts.coarseMs() + this.#parts.timeouts.lingerMs;
-    this.#socket.end();
+    const { coarseMs, timeouts } = this.#parts;
+    this.#dueMs = coarseMs() + timeouts.streamIdleMs;
+    this.#socket.end(() => {
+      this.#dueMs = coarseMs() + timeouts.lingerMs;
+    });
     this.#socket.resume();
   }
 
