@@ -1,5 +1,7 @@
 // Upgrades: WebSocket and any other protocol, as raw tunnels.
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import {
@@ -13,6 +15,7 @@ import {
   startApp,
   startGateway,
   startTcp,
+  temporaryFolder,
 } from '../../testing/fixture.ts';
 
 describeEngines(() => {
@@ -145,6 +148,33 @@ describeEngines(() => {
         'POST / HTTP/1.1\r\nHost: acme.test\r\nConnection: Upgrade, close\r\nUpgrade: echo\r\nContent-Length: 5\r\n\r\nhello',
       );
       expect(answer).toMatch(/^HTTP\/1\.1 200 [\s\S]*hello/);
+    });
+
+    it('is logged at its end as what it began as, whatever came meanwhile', async () => {
+      const app = await startTcp((socket) =>
+        socket.on('data', (head) => {
+          socket.write(head.toString().startsWith('GET') ? switching : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+        }),
+      );
+      const accessLog = join(await temporaryFolder(), 'access.log');
+      const { port, gateway } = await startGateway([{ host: 'acme.test', backends: [app.address] }], { accessLog });
+      const tunnel = await RawClient.connect(port);
+      await tunnel.send(`${upgrade}\r\n`).untilText('101');
+      await sendRaw(port, 'POST /other HTTP/1.1\r\nHost: acme.test\r\nConnection: close\r\n\r\n');
+      tunnel.socket.destroy();
+      await eventually(async () => {
+        const lines = (await readFile(accessLog, 'utf8')).split('\n').filter((line) => line !== '');
+        return lines.length === 2;
+      });
+      const ends = (await readFile(accessLog, 'utf8'))
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      expect(ends.map(({ method, path, status }) => [method, path, status])).toEqual([
+        ['POST', '/other', 200],
+        ['GET', '/', 101],
+      ]);
+      await gateway.stop();
     });
 
     it('that carries nothing for too long is closed', async () => {

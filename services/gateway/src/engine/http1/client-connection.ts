@@ -142,6 +142,8 @@ export class ClientConnection implements Client {
 
   becomeTunnel(upstream: UpstreamConnection, exchange: Exchange, rest: Buffer): void {
     const { traffic, timeouts, coarseMs } = this.#parts;
+    // The exchange goes on, and its head with it.
+    this.#head = undefined;
     this.#endRelay();
     this.#mode = 'tunnel';
     this.#tunnelExchange = exchange;
