@@ -161,7 +161,7 @@ describeEngines(() => {
       const tunnel = await RawClient.connect(port);
       await tunnel.send(`${upgrade}\r\n`).untilText('101');
       await sendRaw(port, 'POST /other HTTP/1.1\r\nHost: acme.test\r\nConnection: close\r\n\r\n');
-      tunnel.socket.destroy();
+      tunnel.socket.resetAndDestroy();
       await eventually(async () => {
         const lines = (await readFile(accessLog, 'utf8')).split('\n').filter((line) => line !== '');
         return lines.length === 2;
