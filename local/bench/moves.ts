@@ -73,7 +73,7 @@ async function fill(platform: Platform, tenantId: string, megabytes: number): Pr
   const folder = await mkdtemp(join(tmpdir(), 'burgage-bench-'));
   const data = openTenantData({ folder, migrations, tables });
   try {
-    data.prepare(tenantId, { slug: 'bench', name: 'Bench', color: '#336699' });
+    await data.prepare(tenantId, { slug: 'bench', name: 'Bench', color: '#336699' });
     const { body } = await call('GET', '/archive');
     if (!body) throw new Error('the archive is empty');
     await data.restore(tenantId, body);

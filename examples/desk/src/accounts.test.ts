@@ -46,7 +46,7 @@ const signIn = (tenantId: string, email: string, tried: string, by: Visitor) =>
   );
 
 async function prepare(tenantId: string): Promise<void> {
-  data.prepare(tenantId, { slug: tenantId.slice(4), name: tenantId, color: '#000000' });
+  await data.prepare(tenantId, { slug: tenantId.slice(4), name: tenantId, color: '#000000' });
   const handle = data.for(tenantId);
   accounts.owners.put(handle, owner);
   const [, token = ''] = accounts.owners.invite(handle).path.split('=');

@@ -11,19 +11,19 @@ let data: TenantData;
 let tenant: TenantHandle;
 let nowMs: number;
 const throttle = createSignInThrottle({ now: () => new Date(nowMs) });
-beforeEach(() => {
+beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'desk-throttle-'));
   nowMs = Date.UTC(2026, 0, 1);
   data = openTenantData({ folder, migrations, tables });
-  tenant = prepared('ten_one');
+  tenant = await prepared('ten_one');
 });
 afterEach(() => {
   data.close();
   rmSync(folder, { recursive: true });
 });
 
-function prepared(tenantId: string): TenantHandle {
-  data.prepare(tenantId, { slug: 'one', name: 'One', color: '#000000' });
+async function prepared(tenantId: string): Promise<TenantHandle> {
+  await data.prepare(tenantId, { slug: 'one', name: 'One', color: '#000000' });
   return data.for(tenantId);
 }
 const attempt = (part: Partial<Attempt> = {}): Attempt => ({ email: 'owner@one.test', client: '192.0.2.1', deviceId: undefined, ...part });
@@ -42,11 +42,11 @@ test('after five failures with one e-mail address from one client each further o
   }
 });
 
-test('after twenty failures one client has to wait whatever e-mail addresses it makes up, in that tenant alone', () => {
+test('after twenty failures one client has to wait whatever e-mail addresses it makes up, in that tenant alone', async () => {
   fail(20, (index) => ({ email: `${index}@one.test` }));
   expect(() => throttle.check(tenant, attempt({ email: 'new@one.test' }))).toThrow(limited(1));
   expect(throttle.check(tenant, attempt({ client: '192.0.2.2' }))).toEqual({ pauseMs: 0 });
-  expect(throttle.check(prepared('ten_other'), attempt())).toEqual({ pauseMs: 0 });
+  expect(throttle.check(await prepared('ten_other'), attempt())).toEqual({ pauseMs: 0 });
 });
 
 test('failures of others never refuse the owner: from another client he pauses at most, on his own device he does not even do that', () => {
@@ -87,8 +87,8 @@ test('failures are forgotten after a success, and an hour after the last one', (
   ).toEqual([1, 1, 1, 1]);
 });
 
-test('made-up addresses leave a bounded number of rows, of which the oldest go first, and no other tenant loses any', () => {
-  const other = prepared('ten_other');
+test('made-up addresses leave a bounded number of rows, of which the oldest go first, and no other tenant loses any', async () => {
+  const other = await prepared('ten_other');
   throttle.count(other, attempt());
   fail(failureRowsMax, (index) => {
     nowMs += 1;

@@ -73,9 +73,9 @@ describe('an archive', () => {
         fc.integer({ min: 1, max: 300 }),
         async (rows, before, [from, to], pieceBytes) => {
           for (const place of ['pool', 'own'] as const) {
-            data.remove('ten_a', { place });
-            data.prepare('ten_a', info, { place });
-            data.prepare('ten_A', info, { place });
+            await data.remove('ten_a', { place });
+            await data.prepare('ten_a', info, { place });
+            await data.prepare('ten_A', info, { place });
             data.thaw('ten_A', { place });
             data.for('ten_A', place).table(things).deleteWhere({});
           }
@@ -112,7 +112,7 @@ describe('an archive', () => {
     const sql = ['CREATE TABLE loose (tenant_id TEXT NOT NULL, id TEXT NOT NULL, n INTEGER, r REAL, b BLOB, PRIMARY KEY (tenant_id, id))'];
     const other = openTenantData({ folder: join(folder, 'loose'), migrations: sql, tables: [loose] });
     try {
-      for (const place of ['pool', 'own'] as const) other.prepare('ten_a', info, { place });
+      for (const place of ['pool', 'own'] as const) await other.prepare('ten_a', info, { place });
       {
         using pool = new DatabaseSync(join(folder, 'loose', 'pool.sqlite'));
         pool.exec(`INSERT INTO loose VALUES ${values.join()}`);
@@ -134,7 +134,7 @@ describe('an archive', () => {
   });
 
   test('is one moment: what is written while it is read is not in it', async () => {
-    data.prepare('ten_a', info);
+    await data.prepare('ten_a', info);
     const rows = 2_000;
     data.for('ten_a').transaction(() => {
       for (let index = 0; index < rows; index += 1)
@@ -153,7 +153,7 @@ describe('an archive', () => {
   });
 
   test('has the documented form, and hashes that anybody can compute', async () => {
-    data.prepare('ten_a', { slug: 'acme', name: 'Acme', color: '#000000' });
+    await data.prepare('ten_a', { slug: 'acme', name: 'Acme', color: '#000000' });
     for (const title of ['b', 'a']) data.for('ten_a').table(things).insert({ id: title, title, size: 1, weight: 0.5 });
     const lines = (await collected(data.archive('ten_a'))).toString().split('\n');
     const rows = ['["a",null,null,null,null,1,"a",0.5]', '["b",null,null,null,null,1,"b",0.5]'];
@@ -182,7 +182,7 @@ describe('an archive', () => {
 describe('a restore', () => {
   const row = { title: 't', size: 1, weight: 1 };
   async function prepared(): Promise<string[]> {
-    for (const place of ['pool', 'own'] as const) data.prepare('ten_a', info, { place });
+    for (const place of ['pool', 'own'] as const) await data.prepare('ten_a', info, { place });
     for (const name of ['1', '2', '3'])
       data
         .for('ten_a')
@@ -321,7 +321,7 @@ describe('a restore', () => {
       expect(await data.digest('ten_a', place)).toEqual(held);
       async function* removed(): AsyncGenerator<Uint8Array> {
         yield archive.subarray(0, 100);
-        data.remove('ten_a', { place, fence: 8 });
+        await data.remove('ten_a', { place, fence: 8 });
         yield archive.subarray(100);
       }
       await expect(data.restore('ten_a', removed(), { place, fence: 8 })).rejects.toMatchObject({ code: 'tenant_not_prepared' });

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { serve } from '@hono/node-server';
 import express from 'express';
 import { Hono } from 'hono';
@@ -196,6 +197,54 @@ describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
     expect((await platform('GET', '/_burgage/tenants/ten_1')).body).toMatchObject({ prepared: true, frozen: false, owner: null });
   });
 
+  test('a tenant whose restore broke off is listed as unfinished, and there for nobody until it is restored, prepared or removed', async () => {
+    await data.prepare('ten_1', acme);
+    data.for('ten_1').transaction(() => {
+      for (let id = 0; id < 3_000; id += 1)
+        data
+          .for('ten_1')
+          .table(accounts)
+          .insert({ id: String(id), email: 'a@b.test' });
+    });
+    const archive = Buffer.concat(await Array.fromAsync(data.archive('ten_1'))).toString();
+    const path = '/_burgage/tenants/ten_1';
+    let fence = 0;
+    async function breakOff(): Promise<void> {
+      fence += 1;
+      const broken = platform('PUT', `${path}/archive`, archive, fence);
+      while (data.isPrepared('ten_1')) await nextTurn();
+      // As another attempt would.
+      fence += 1;
+      data.thaw('ten_1', { fence });
+      expect(await broken).toMatchObject({ status: 409, body: { code: 'fenced', metadata: { seen: String(fence) } } });
+      const left = { tenantId: 'ten_1', place: 'pool', rows: data.usage('ten_1').rows };
+      expect((await platform('GET', '/_burgage/places')).body).toMatchObject({ places: [{ ...left, unfinished: true }] });
+      expect((await platform('GET', '/_burgage/usage')).body).toEqual({ tenants: [left] });
+      expect((await platform('GET', path)).body).toEqual({ prepared: false, frozen: false, owner: null, rows: {} });
+      for (const [method, resource, body] of [
+        ['GET', '/archive', undefined],
+        ['GET', '/digest', undefined],
+        ['PUT', '/frozen', { reason: 'r' }],
+        ['PUT', '/owner', { email: 'a@b.test' }],
+        ['POST', '/owner/invite', undefined],
+      ] as const)
+        expect(await platform(method, path + resource, body, fence), resource).toMatchObject({
+          status: 409,
+          body: { code: 'transition_not_allowed' },
+        });
+    }
+    await breakOff();
+    const restored = await platform('PUT', `${path}/archive`, archive, fence);
+    expect(restored).toMatchObject({ status: 200, body: { tables: { accounts: { rows: 3_000 } } } });
+    await breakOff();
+    expect((await platform('PUT', path, acme, fence)).body).toEqual({ created: true });
+    expect((await platform('GET', path)).body).toMatchObject({ prepared: true, rows: { accounts: 0 } });
+    expect((await platform('PUT', `${path}/archive`, archive, fence)).status).toBe(200);
+    await breakOff();
+    expect((await platform('DELETE', path, undefined, fence)).status).toBe(204);
+    expect((await platform('GET', '/_burgage/places')).body).toEqual({ places: [] });
+  });
+
   test('an archive that is refused is answered, however much of it is still to come', async () => {
     await platform('PUT', '/_burgage/tenants/ten_1', acme);
     const refused = await platform('PUT', '/_burgage/tenants/ten_1/archive', `{"no":"archive"}\n${'x'.repeat(5_000_000)}`);
@@ -204,7 +253,7 @@ describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
   });
 
   test('whoever stops reading an archive leaves no open snapshot behind', async () => {
-    data.prepare('ten_1', acme);
+    await data.prepare('ten_1', acme);
     data.for('ten_1').transaction(() => {
       for (let id = 0; id < 20_000; id += 1)
         data
@@ -212,13 +261,13 @@ describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
           .table(accounts)
           .insert({ id: String(id), email: 'x'.repeat(1_000) });
     });
-    data.prepare('ten_2', acme);
+    await data.prepare('ten_2', acme);
     data.for('ten_2').table(accounts).insert({ id: '1', email: 'a very particular address' });
     const abort = new AbortController();
     const headers = { authorization: `Bearer ${await jwks.issuer.platform(audience)}` };
     const archive = await fetch(`${url}/_burgage/tenants/ten_1/archive`, { headers, signal: abort.signal });
     await archive.body?.getReader().read();
-    data.remove('ten_2');
+    await data.remove('ten_2');
     // The log beside the file cannot be emptied while anybody reads an older state.
     const everything = () =>
       ['pool.sqlite', 'pool.sqlite-wal'].map((name) => readFileSync(join(folder, name), 'latin1').includes('particular'));
@@ -228,7 +277,7 @@ describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
   });
 
   test('usage is listed by tenant, page by page', async () => {
-    for (let index = 0; index < 101; index += 1) data.prepare(`ten_${String(index).padStart(3, '0')}`, acme);
+    for (let index = 0; index < 101; index += 1) await data.prepare(`ten_${String(index).padStart(3, '0')}`, acme);
     owners.put(data.for('ten_100'), 'a@b.test');
     const first = (await platform('GET', '/_burgage/usage')).body as { tenants: unknown[]; next: string };
     expect(first.tenants).toHaveLength(100);

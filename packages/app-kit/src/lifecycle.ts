@@ -45,13 +45,14 @@ const bodyBytesMax = 16 * 1024;
  *     GET    /_burgage/tenants/:id/digest                             200 {tables: {name: {rows, hash}}}
  *     GET    /_burgage/tenants/:id/archive                            200 every row, as application/x-ndjson
  *     PUT    /_burgage/tenants/:id/archive       such an archive      200 {tables}, read back; the tenant is frozen
- *     GET    /_burgage/places?after=ID                                200 {places: [{tenantId, place, frozen, rows}], next?}
+ *     GET    /_burgage/places?after=ID                                200 {places: [{tenantId, place, frozen, rows, unfinished?}], next?}
  *     GET    /_burgage/usage?after=ID                                 200 {tenants: [{tenantId, place, rows}], next?}
  *
  * What names a tenant takes `?place=pool` (the default: the database that tenants share) or `?place=own` (its own). What changes
  * something takes the header `Burgage-Fence: <whole number>` (default 0); who comes with a lower one than was seen for this tenant and
  * place gets `fenced` (409) with `metadata.seen`. All of it may be repeated. Where the verifier is that of a single tenant, others are
- * `misdirected` (421). A tenant in the middle of a move is listed with both of its places.
+ * `misdirected` (421). A tenant in the middle of a move is listed with both of its places, and as `unfinished` where its rows are being
+ * replaced or removed, or were when that broke off: to say so again, PUT archive, DELETE or PUT, brings it to its end.
  *
  * Never rejects: errors are answers in application/problem+json.
  */
@@ -70,17 +71,16 @@ export function createLifecycle({ verifier, data, owners, onError }: LifecycleOp
       async PUT({ tenantId, seat }, request) {
         const body = await readBody(request);
         const info = { slug: textField(body, 'slug'), name: textField(body, 'name'), color: textField(body, 'color') };
-        return Response.json(data.prepare(tenantId, info, seat));
+        return Response.json(await data.prepare(tenantId, info, seat));
       },
-      DELETE({ tenantId, seat }) {
-        data.remove(tenantId, seat);
+      async DELETE({ tenantId, seat }) {
+        await data.remove(tenantId, seat);
         return done();
       },
     },
     '/owner': {
       async PUT(target, request) {
         const email = textField(await readBody(request), 'email');
-        requirePrepared(target);
         return Response.json(data.change(target.tenantId, target.seat, (tenant) => owners.put(tenant, email)));
       },
       DELETE({ tenantId, place, seat }) {
@@ -90,14 +90,12 @@ export function createLifecycle({ verifier, data, owners, onError }: LifecycleOp
     },
     '/owner/invite': {
       POST(target) {
-        requirePrepared(target);
         return Response.json(data.change(target.tenantId, target.seat, (tenant) => owners.invite(tenant)));
       },
     },
     '/frozen': {
       async PUT(target, request) {
         const reason = textField(await readBody(request), 'reason');
-        requirePrepared(target);
         data.freeze(target.tenantId, reason, target.seat);
         return done();
       },
@@ -108,18 +106,15 @@ export function createLifecycle({ verifier, data, owners, onError }: LifecycleOp
     },
     '/digest': {
       async GET(target) {
-        requirePrepared(target);
         return Response.json({ tables: await data.digest(target.tenantId, target.place) });
       },
     },
     '/archive': {
       GET(target) {
-        requirePrepared(target);
         const lines = ReadableStream.from(data.archive(target.tenantId, target.place));
         return new Response(lines, { headers: { 'content-type': archiveType, 'cache-control': 'no-store' } });
       },
       async PUT(target, request) {
-        requirePrepared(target);
         return Response.json({ tables: await data.restore(target.tenantId, chunksOf(request), target.seat) });
       },
     },
@@ -133,11 +128,12 @@ export function createLifecycle({ verifier, data, owners, onError }: LifecycleOp
   };
 
   /** To the platform, a tenant that it has not prepared is its own mistake and not, as for a visitor, a matter of waiting. */
-  function requirePrepared({ tenantId, place }: Target): void {
-    if (!data.isPrepared(tenantId, place))
-      throw new ProblemError('transition_not_allowed', {
-        message: `The tenant ${tenantId} is not prepared here; PUT ${lifecyclePath}/tenants/${tenantId}?place=${place} comes first.`,
-      });
+  function asMistake(error: unknown, { tenantId, place }: Target): unknown {
+    if (!(error instanceof ProblemError) || error.code !== 'tenant_not_prepared') return error;
+    return new ProblemError('transition_not_allowed', {
+      message: `The tenant ${tenantId} is not prepared here; PUT ${lifecyclePath}/tenants/${tenantId}?place=${place} comes first.`,
+      cause: error,
+    });
   }
 
   async function answer(request: Request): Promise<Response> {
@@ -165,7 +161,13 @@ export function createLifecycle({ verifier, data, owners, onError }: LifecycleOp
     if (verifier.tenantId !== undefined && tenantId !== verifier.tenantId)
       throw new ProblemError('misdirected', { message: `This process serves ${verifier.tenantId} and nobody else; got ${tenantId}.` });
     const handler = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined;
-    return handler ? handler(targetOf(tenantId, url, request), request) : methodRefused(Object.keys(methods));
+    if (!handler) return methodRefused(Object.keys(methods));
+    const target = targetOf(tenantId, url, request);
+    try {
+      return await handler(target, request);
+    } catch (error) {
+      throw asMistake(error, target);
+    }
   }
 
   return async (request) => {

@@ -33,12 +33,12 @@ afterEach(() => {
 const insert = (tenantId: string, place: Place, id: string) => data.for(tenantId, place).table(notes).insert(note(id));
 
 describe("a tenant's own database", () => {
-  test('is a file of its own that only the owner reads, is not there before it is prepared, and knows nothing of the pool', () => {
+  test('is a file of its own that only the owner reads, is not there before it is prepared, and knows nothing of the pool', async () => {
     expect(() => data.for('ten_a', 'own')).toThrow(code('tenant_not_prepared'));
     expect(existsSync(join(folder, 'own'))).toBe(false);
-    data.prepare('ten_a', info);
+    await data.prepare('ten_a', info);
     expect(() => data.for('ten_a', 'own')).toThrow(code('tenant_not_prepared'));
-    data.prepare('ten_a', info, { place: 'own' });
+    await data.prepare('ten_a', info, { place: 'own' });
     insert('ten_a', 'own', '1');
     expect(data.for('ten_a').table(notes).count()).toBe(0);
     expect(data.for('ten_a', 'own').table(notes).count()).toBe(1);
@@ -51,47 +51,47 @@ describe("a tenant's own database", () => {
     expect(data.for('ten_a', 'own').table(notes).count()).toBe(1);
   });
 
-  test('that is removed is gone with its log; a handle from before writes nothing, and one prepared again begins empty', () => {
-    data.prepare('ten_a', info, { place: 'own' });
+  test('that is removed is gone with its log; a handle from before writes nothing, and one prepared again begins empty', async () => {
+    await data.prepare('ten_a', info, { place: 'own' });
     const handle = data.for('ten_a', 'own');
     handle.table(notes).insert(note('1'));
-    expect(data.remove('ten_a', { place: 'own' })).toBe(true);
+    expect(await data.remove('ten_a', { place: 'own' })).toBe(true);
     expect(readdirSync(join(folder, 'own'))).toEqual([]);
-    expect(data.remove('ten_a', { place: 'own' })).toBe(false);
+    expect(await data.remove('ten_a', { place: 'own' })).toBe(false);
     expect(() => handle.table(notes).insert(note('2'))).toThrow(code('tenant_not_prepared'));
     expect(readdirSync(join(folder, 'own'))).toEqual([]);
     // What a process that was killed may have left.
     writeFileSync(join(folder, 'own', 'ten_a.sqlite-wal'), 'an old log');
-    data.prepare('ten_a', info, { place: 'own' });
+    await data.prepare('ten_a', info, { place: 'own' });
     expect(data.for('ten_a', 'own').table(notes).count()).toBe(0);
   });
 
-  test('is refused an id that is not one, and never touches a file elsewhere', () => {
+  test('is refused an id that is not one, and never touches a file elsewhere', async () => {
     writeFileSync(join(folder, '..', 'x.sqlite'), 'mine');
     for (const id of ['', '.', '..', '../../x', 'a/b', 'a\\b', '/x', '.x', 'a b', 'ä', 'a\0', 'x'.repeat(129), 'platform']) {
-      expect(() => data.prepare(id, info, { place: 'own' }), id).toThrow(code('invalid_argument'));
+      await expect(data.prepare(id, info, { place: 'own' }), id).rejects.toThrow(code('invalid_argument'));
       expect(() => data.for(id, 'own'), id).toThrow(code('tenant_not_prepared'));
-      expect(data.remove(id, { place: 'own' }), id).toBe(false);
+      expect(await data.remove(id, { place: 'own' }), id).toBe(false);
     }
     expect(readFileSync(join(folder, '..', 'x.sqlite'), 'utf8')).toBe('mine');
     expect(existsSync(join(folder, 'own'))).toBe(false);
   });
 
-  test('is never taken for that of another tenant, where file names do not tell them apart', () => {
-    data.prepare('ten_a', info, { place: 'own' });
+  test('is never taken for that of another tenant, where file names do not tell them apart', async () => {
+    await data.prepare('ten_a', info, { place: 'own' });
     data.close();
     const file = join(folder, 'own', 'ten_a.sqlite');
     writeFileSync(join(folder, 'own', 'ten_A.sqlite'), readFileSync(file));
     data = open();
     expect(() => data.for('ten_A', 'own')).toThrow('belongs to another tenant');
-    expect(() => data.prepare('ten_A', info, { place: 'own' })).toThrow('belongs to another tenant');
+    await expect(data.prepare('ten_A', info, { place: 'own' })).rejects.toThrow('belongs to another tenant');
   });
 
-  test('is closed when others are needed more, and opened again, in the middle of whatever', () => {
+  test('is closed when others are needed more, and opened again, in the middle of whatever', async () => {
     data.close();
     data = open(2);
     const ids = ['ten_1', 'ten_2', 'ten_3', 'ten_4'];
-    for (const id of ids) data.prepare(id, info, { place: 'own' });
+    for (const id of ids) await data.prepare(id, info, { place: 'own' });
     const handles = ids.map((id) => data.for(id, 'own'));
     for (let round = 0; round < 3; round += 1) for (const handle of handles) handle.table(notes).insert(note(String(round)));
     // A file that is not open has no log beside it.
@@ -105,8 +105,8 @@ describe("a tenant's own database", () => {
     expect(handles.map((handle) => handle.table(notes).count())).toEqual([5, 4, 4, 4]);
   });
 
-  test('follows the migrations when it is opened', () => {
-    data.prepare('ten_a', info, { place: 'own' });
+  test('follows the migrations when it is opened', async () => {
+    await data.prepare('ten_a', info, { place: 'own' });
     insert('ten_a', 'own', '1');
     data.close();
     const later = defineTable({ name: 'notes', columns: { title: 'text', author: 'text?' } });
@@ -116,35 +116,37 @@ describe("a tenant's own database", () => {
 });
 
 describe('a fence', () => {
-  test.each(places)('lets later attempts pass and refuses earlier ones, over restarts and after the rows are gone (%s)', (place) => {
-    data.prepare('ten_a', info, { place });
-    data.prepare('ten_a', info, { place, fence: 5 });
-    const attempts: [string, (fence: number) => unknown][] = [
+  test.each(places)('lets later attempts pass and refuses earlier ones, over restarts and after the rows are gone (%s)', async (place) => {
+    await data.prepare('ten_a', info, { place });
+    await data.prepare('ten_a', info, { place, fence: 5 });
+    const attempts: [string, (fence: number) => Promise<unknown>][] = [
       ['prepare', (fence) => data.prepare('ten_a', info, { place, fence })],
-      ['change', (fence) => data.change('ten_a', { place, fence }, (tenant) => tenant.table(notes).count())],
-      ['freeze', (fence) => data.freeze('ten_a', 'r', { place, fence })],
-      ['thaw', (fence) => data.thaw('ten_a', { place, fence })],
+      ['change', async (fence) => data.change('ten_a', { place, fence }, (tenant) => tenant.table(notes).count())],
+      ['freeze', async (fence) => data.freeze('ten_a', 'r', { place, fence })],
+      ['thaw', async (fence) => data.thaw('ten_a', { place, fence })],
       ['remove', (fence) => data.remove('ten_a', { place, fence })],
     ];
     for (const [name, attempt] of attempts) {
       for (const late of [4, 0])
-        expect(() => attempt(late), name).toThrow(expect.objectContaining({ code: 'fenced', status: 409, metadata: { seen: '5' } }));
-      attempt(5);
+        await expect(attempt(late), name).rejects.toThrow(
+          expect.objectContaining({ code: 'fenced', status: 409, metadata: { seen: '5' } }),
+        );
+      await attempt(5);
     }
     expect(data.isPrepared('ten_a', place)).toBe(false);
     reopen();
-    expect(() => data.prepare('ten_a', info, { place, fence: 4 })).toThrow(code('fenced'));
-    data.prepare('ten_a', info, { place, fence: 6 });
-    expect(() => data.remove('ten_a', { place, fence: 5 })).toThrow(code('fenced'));
+    await expect(data.prepare('ten_a', info, { place, fence: 4 })).rejects.toThrow(code('fenced'));
+    await data.prepare('ten_a', info, { place, fence: 6 });
+    await expect(data.remove('ten_a', { place, fence: 5 })).rejects.toThrow(code('fenced'));
     expect(data.isPrepared('ten_a', place)).toBe(true);
     // Other places and tenants have fences of their own.
     const elsewhere = place === 'pool' ? 'own' : 'pool';
-    data.prepare('ten_a', info, { place: elsewhere, fence: 1 });
-    data.prepare('ten_b', info, { place, fence: 1 });
+    await data.prepare('ten_a', info, { place: elsewhere, fence: 1 });
+    await data.prepare('ten_b', info, { place, fence: 1 });
   });
 
-  test.each(places)('that was seen stays seen when its work fails, and nothing of the work stays (%s)', (place) => {
-    data.prepare('ten_a', info, { place });
+  test.each(places)('that was seen stays seen when its work fails, and nothing of the work stays (%s)', async (place) => {
+    await data.prepare('ten_a', info, { place });
     const failing = () =>
       data.change('ten_a', { place, fence: 9 }, (tenant) => {
         tenant.table(notes).insert(note('1'));
@@ -157,8 +159,8 @@ describe('a fence', () => {
 });
 
 describe('a frozen tenant', () => {
-  test.each(places)('is read and not written, over restarts, until it is thawed or removed (%s)', (place) => {
-    for (const id of ['ten_a', 'ten_b']) data.prepare(id, info, { place });
+  test.each(places)('is read and not written, over restarts, until it is thawed or removed (%s)', async (place) => {
+    for (const id of ['ten_a', 'ten_b']) await data.prepare(id, info, { place });
     insert('ten_a', place, '1');
     data.freeze('ten_a', 'a move', { place });
     data.freeze('ten_a', 'a move', { place });
@@ -182,19 +184,19 @@ describe('a frozen tenant', () => {
       expect(data.isFrozen('ten_a', place)).toBe(true);
       expect(data.for('ten_a', place).table(notes).list().rows).toEqual([note('1')]);
     }
-    expect(data.prepare('ten_a', info, { place })).toEqual({ created: false });
+    expect(await data.prepare('ten_a', info, { place })).toEqual({ created: false });
     expect(data.isFrozen('ten_a', place)).toBe(true);
     insert('ten_b', place, '1');
     data.thaw('ten_a', { place });
     insert('ten_a', place, '2');
     data.freeze('ten_a', 'a move', { place });
-    data.remove('ten_a', { place });
-    data.prepare('ten_a', info, { place });
+    await data.remove('ten_a', { place });
+    await data.prepare('ten_a', info, { place });
     insert('ten_a', place, '1');
   });
 
-  test.each(places)('keeps nothing of a transaction in whose middle it was frozen (%s)', (place) => {
-    data.prepare('ten_a', info, { place });
+  test.each(places)('keeps nothing of a transaction in whose middle it was frozen (%s)', async (place) => {
+    await data.prepare('ten_a', info, { place });
     const handle = data.for('ten_a', place);
     const late = () =>
       handle.transaction(() => {
@@ -213,8 +215,8 @@ describe('a frozen tenant', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...places), fc.array(event, { maxLength: 25 }), async (place, events) => {
-        data.remove('ten_a', { place });
-        data.prepare('ten_a', info, { place });
+        await data.remove('ten_a', { place });
+        await data.prepare('ten_a', info, { place });
         const acknowledged = new Set<string>();
         let frozen = false;
         for (const step of events) {
@@ -243,8 +245,8 @@ describe('a frozen tenant', () => {
 
 describe('the list of places', () => {
   test('names every place of every tenant once, page by page, also what nobody can use', async () => {
-    for (let index = 0; index < 101; index += 1) data.prepare(`ten_${String(index).padStart(3, '0')}`, info);
-    for (const id of ['ten_000', 'ten_100', 'ten_zzz']) data.prepare(id, info, { place: 'own' });
+    for (let index = 0; index < 101; index += 1) await data.prepare(`ten_${String(index).padStart(3, '0')}`, info);
+    for (const id of ['ten_000', 'ten_100', 'ten_zzz']) await data.prepare(id, info, { place: 'own' });
     insert('ten_100', 'own', '1');
     data.freeze('ten_100', 'r', { place: 'own' });
     mkdirSync(join(folder, 'own'), { recursive: true });
@@ -268,13 +270,13 @@ describe('the list of places', () => {
         { tenantId: 'ten_zzz', place: 'own', frozen: false, rows: { notes: 0 } },
       ],
     });
-    for (const id of ['ten_half', 'ten_junk']) expect(data.remove(id, { place: 'own' })).toBe(true);
+    for (const id of ['ten_half', 'ten_junk']) expect(await data.remove(id, { place: 'own' })).toBe(true);
     expect((await data.places('ten_100')).places.map(({ tenantId }) => tenantId)).toEqual(['ten_zzz']);
   });
 });
 
 test('what is removed leaves nothing in the files, also when an archive of another tenant was being read', async () => {
-  for (const id of ['ten_a', 'ten_b']) data.prepare(id, info);
+  for (const id of ['ten_a', 'ten_b']) await data.prepare(id, info);
   data.for('ten_a').table(notes).insert({ id: '1', title: 'a very particular sentence' });
   const everything = () =>
     readdirSync(folder, { withFileTypes: true })
@@ -283,7 +285,7 @@ test('what is removed leaves nothing in the files, also when an archive of anoth
       .join();
   const reading = data.archive('ten_b');
   await reading.next();
-  data.remove('ten_a');
+  await data.remove('ten_a');
   await reading.return(undefined);
   expect(everything()).not.toContain('particular');
 });

@@ -10,6 +10,11 @@ export const ownTables: ReadonlyMap<string, string> = new Map([
     '(tenant_id TEXT PRIMARY KEY, slug TEXT NOT NULL, name TEXT NOT NULL, color TEXT NOT NULL, prepared_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID',
   ],
   ['burgage_frozen', '(tenant_id TEXT PRIMARY KEY, reason TEXT NOT NULL, frozen_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID'],
+  // Tenants of whose rows only a part may be here. Who comes back with all of them, as whom; no run has the number of another.
+  [
+    'burgage_unfinished',
+    '(run INTEGER PRIMARY KEY AUTOINCREMENT, tenant_id TEXT NOT NULL UNIQUE, slug TEXT, name TEXT, color TEXT) STRICT',
+  ],
   [
     'burgage_fences',
     '(tenant_id TEXT NOT NULL, place TEXT NOT NULL, token INTEGER NOT NULL, PRIMARY KEY (tenant_id, place)) STRICT, WITHOUT ROWID',

@@ -1,5 +1,6 @@
 // Puts an archive's rows into a tenant file of their own, from where they take the place of the tenant's rows all at once.
 import { mkdirSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -10,11 +11,13 @@ import { archivedColumns, loadStatement } from './statements.ts';
 import { type ColumnKind, kindOf } from './table.ts';
 import { connect, openTenantFile, type SchemaOptions, type TenantInfo } from './tenant-file.ts';
 
-/** A tenant file that is closed and durable, with one frozen tenant. */
+/** A tenant file that is closed, with the rows of one tenant, checked. */
 export interface Staging {
   readonly path: string;
+  /** Makes it durable, with the tenant in it, frozen: fit to take the place of a file of the tenant's own. Throws `disk_full`. */
+  settle(info: TenantInfo): void;
   /** Nothing when the file has gone elsewhere. */
-  drop(): void;
+  drop(): Promise<void>;
 }
 
 export interface StagingArea {
@@ -22,7 +25,7 @@ export interface StagingArea {
    * Reads the archive to its end and checks it, for this tenant and these tables. Nothing stays when it throws: `invalid_argument` for
    * the field `archive`, `disk_full`, or what the source throws.
    */
-  stage(tenantId: string, info: TenantInfo, archive: AsyncIterable<Uint8Array>): Promise<Staging>;
+  stage(tenantId: string, archive: AsyncIterable<Uint8Array>): Promise<Staging>;
 }
 
 interface Target {
@@ -63,12 +66,13 @@ export function openStagingArea(folder: string, schema: SchemaOptions, now: () =
   }
 
   return {
-    async stage(tenantId, info, archive) {
+    async stage(tenantId, archive) {
       count += 1;
       const path = join(folder, `${process.pid}-${count}.sqlite`);
-      const drop = (): void => {
-        for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true });
-      };
+      // Not at once: a large file takes a tenth of a second to go.
+      async function drop(): Promise<void> {
+        for (const end of ['', '-wal', '-shm']) await rm(path + end, { force: true });
+      }
       let database: DatabaseSync | undefined;
       let targets = new Map<string, Target>();
 
@@ -81,7 +85,7 @@ export function openStagingArea(folder: string, schema: SchemaOptions, now: () =
       }
 
       /** This commit, unlike the one of the rows, waits for the disk, and with it for all that was written into the file. */
-      function finish(): void {
+      function settle(info: TenantInfo): void {
         const file = openTenantFile(path, schema, now().getTime());
         try {
           file.put(tenantId, info, now().getTime());
@@ -102,11 +106,10 @@ export function openStagingArea(folder: string, schema: SchemaOptions, now: () =
         await readArchive(inTurns(archive), { begin: (header) => translated(() => begin(header)), rows });
         fitting(() => database?.exec('COMMIT'));
         database?.close();
-        translated(finish);
-        return { path, drop };
+        return { path, settle: (info) => translated(() => settle(info)), drop };
       } catch (error) {
         if (database?.isOpen) database.close();
-        drop();
+        await drop();
         // The commit is where rows are missed that others refer to.
         throw error instanceof ArchiveFault ? invalidField('archive', error.message, error) : error;
       }

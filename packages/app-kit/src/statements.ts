@@ -67,7 +67,6 @@ function comparison(columns: Columns, column: string, condition: unknown): { ope
     : { operator: '<', value: checkedValue(columns, column, below) };
 }
 
-/** The row, unless the tenant is not prepared: then nothing is inserted and nothing returned. */
 export function insertStatement(tenantId: string, table: TenantTableDefinition, row: Readonly<Record<string, unknown>>): Statement {
   for (const column of Object.keys(row)) kindOf(table.columns, column);
   const columns = ['id', ...Object.keys(table.columns)];
@@ -76,9 +75,9 @@ export function insertStatement(tenantId: string, table: TenantTableDefinition, 
   );
   return {
     sql:
-      `INSERT INTO ${quoted(table.name)} ("tenant_id", ${columns.map(quoted).join(', ')}) SELECT ?, ${columns.map(() => '?').join(', ')} ` +
-      `WHERE EXISTS (SELECT 1 FROM burgage_tenants WHERE tenant_id = ?) RETURNING ${everyColumn(table)}`,
-    values: [tenantId, ...values, tenantId],
+      `INSERT INTO ${quoted(table.name)} ("tenant_id", ${columns.map(quoted).join(', ')}) VALUES (?, ${columns.map(() => '?').join(', ')}) ` +
+      `RETURNING ${everyColumn(table)}`,
+    values: [tenantId, ...values],
   };
 }
 
@@ -147,12 +146,34 @@ export function loadStatement(table: TenantTableDefinition): string {
   return `INSERT INTO ${quoted(table.name)} ("tenant_id", ${everyArchivedColumn(table)}) VALUES (?, ${marks.join(', ')})`;
 }
 
-/** The tenant's rows in the database attached as `staged` are added to its rows here. */
-export function adoptStatement(tenantId: string, table: TenantTableDefinition): Statement {
+/** The database of a connection that is meant: its own, or one that is attached as `staged`. */
+export type Schema = 'main' | 'staged';
+
+/** The id and the bytes of content of up to `limit` rows in the order of their ids, from the one behind `after` on. */
+export function sizesStatement(tenantId: string, table: TenantTableDefinition, schema: Schema, limit: number, after?: string): Statement {
+  const { sql, values } = scoped(tenantId, table, {});
+  const bytes = archivedColumns(table).map((column) => `coalesce(octet_length(${quoted(column)}), 0)`);
+  const behind = after === undefined ? '' : 'AND ("id" > ?)';
+  return {
+    sql: `SELECT "id", ${bytes.join(' + ')} AS bytes FROM ${schema}.${quoted(table.name)} ${sql} ${behind} ORDER BY "id" ASC LIMIT ?`,
+    values: [...values, ...(after === undefined ? [] : [after]), limit],
+  };
+}
+
+/** The first `rows` rows in the order of their ids, of which there are at least so many. */
+export function deleteFirstStatement(tenantId: string, table: TenantTableDefinition, rows: number): Statement {
+  const { sql, values } = scoped(tenantId, table, {});
+  const last = `SELECT "id" FROM ${quoted(table.name)} ${sql} ORDER BY "id" ASC LIMIT 1 OFFSET ?`;
+  return { sql: `DELETE FROM ${quoted(table.name)} ${sql} AND ("id" <= (${last}))`, values: [...values, ...values, rows - 1] };
+}
+
+/** Adds the tenant's rows in the database attached as `staged` to its rows here: those behind `after`, up to and with `last`. */
+export function adoptStatement(tenantId: string, table: TenantTableDefinition, last: string, after?: string): Statement {
   const { sql, values } = scoped(tenantId, table, {});
   const columns = `"tenant_id", ${everyArchivedColumn(table)}`;
+  const behind = after === undefined ? '' : 'AND ("id" > ?)';
   return {
-    sql: `INSERT INTO main.${quoted(table.name)} (${columns}) SELECT ${columns} FROM staged.${quoted(table.name)} ${sql} ORDER BY "id" ASC`,
-    values,
+    sql: `INSERT INTO main.${quoted(table.name)} (${columns}) SELECT ${columns} FROM staged.${quoted(table.name)} ${sql} ${behind} AND ("id" <= ?) ORDER BY "id" ASC`,
+    values: [...values, ...(after === undefined ? [] : [after]), last],
   };
 }

@@ -18,41 +18,41 @@ const open = (migrations: string[] = [create], tables: TenantTableDefinition[] =
   openTenantData({ folder: join(folder, 'data'), migrations, tables });
 
 describe('a tenant', () => {
-  test('has no handle before it is prepared and after it is removed, and a handle kept from before writes nothing', () => {
+  test('has no handle before it is prepared and after it is removed, and a handle kept from before writes nothing', async () => {
     using data = disposable(open());
     const notPrepared = expect.objectContaining({ code: 'tenant_not_prepared', status: 503 });
     expect(() => data.for('ten_a')).toThrow(notPrepared);
-    expect(data.prepare('ten_a', info)).toEqual({ created: true });
-    expect(data.prepare('ten_a', { ...info, name: 'New name' })).toEqual({ created: false });
+    expect(await data.prepare('ten_a', info)).toEqual({ created: true });
+    expect(await data.prepare('ten_a', { ...info, name: 'New name' })).toEqual({ created: false });
     expect(data.for('ten_a').info).toEqual({ ...info, name: 'New name' });
     const handle = data.for('ten_a');
     handle.table(notes).insert({ id: '1', title: 't' });
-    expect(data.remove('ten_a')).toBe(true);
-    expect(data.remove('ten_a')).toBe(false);
+    expect(await data.remove('ten_a')).toBe(true);
+    expect(await data.remove('ten_a')).toBe(false);
     expect(() => data.for('ten_a')).toThrow(notPrepared);
     expect(() => handle.table(notes).insert({ id: '1', title: 't' })).toThrow(notPrepared);
-    data.prepare('ten_a', info);
+    await data.prepare('ten_a', info);
     expect(data.for('ten_a').table(notes).count()).toBe(0);
   });
 
-  test('is refused an id that is not one', () => {
+  test('is refused an id that is not one', async () => {
     using data = disposable(open());
     for (const id of ['', 'platform', 'a b', 'ä', 'x'.repeat(129), '../x']) {
-      expect(() => data.prepare(id, info)).toThrow(/tenant id/);
+      await expect(data.prepare(id, info)).rejects.toThrow(/tenant id/);
       expect(() => data.for(id)).toThrow(expect.objectContaining({ code: 'tenant_not_prepared' }));
     }
   });
 
-  test('that is removed leaves nothing of its rows in the files', () => {
+  test('that is removed leaves nothing of its rows in the files', async () => {
     using data = disposable(open());
-    data.prepare('ten_a', info);
+    await data.prepare('ten_a', info);
     data.for('ten_a').table(notes).insert({ id: '1', title: 'a very particular sentence' });
     const everything = () =>
       readdirSync(join(folder, 'data'))
         .map((name) => readFileSync(join(folder, 'data', name), 'latin1'))
         .join();
     expect(everything()).toContain('particular');
-    data.remove('ten_a');
+    await data.remove('ten_a');
     expect(everything()).not.toContain('particular');
   });
 });
@@ -64,9 +64,9 @@ describe('the file', () => {
     expect(statSync(join(folder, 'data')).mode & 0o777).toBe(0o700);
   });
 
-  test('keeps its rows over a restart', () => {
+  test('keeps its rows over a restart', async () => {
     const first = open();
-    first.prepare('ten_a', info);
+    await first.prepare('ten_a', info);
     first.for('ten_a').table(notes).insert({ id: '1', title: 't' });
     first.close();
     using second = disposable(open());
@@ -78,9 +78,9 @@ describe('migrations', () => {
   const more = 'ALTER TABLE notes ADD COLUMN author TEXT;';
   const later = defineTable({ name: 'notes', columns: { title: 'text', author: 'text?' } });
 
-  test('are applied once each, later ones to what is there', () => {
+  test('are applied once each, later ones to what is there', async () => {
     const first = open();
-    first.prepare('ten_a', info);
+    await first.prepare('ten_a', info);
     first.for('ten_a').table(notes).insert({ id: '1', title: 't' });
     first.close();
     open([create, more], [later]).close();
@@ -190,9 +190,9 @@ describe('a table definition', () => {
     expect(() => defineTable({ name: 'notes', columns: { a: 'integer' }, search: ['a'] })).toThrow(/text/);
   });
 
-  test('must have been given to openTenantData', () => {
+  test('must have been given to openTenantData', async () => {
     using data = disposable(open());
-    data.prepare('ten_a', info);
+    await data.prepare('ten_a', info);
     const stranger = defineTable({ name: 'burgageTenants', columns: {} });
     expect(() => data.for('ten_a').table(stranger)).toThrow(TypeError);
   });

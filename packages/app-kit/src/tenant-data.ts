@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Digest } from './archive-format.ts';
 import { isTenantId, type TenantContext } from './claims.ts';
+import { createFences } from './fences.ts';
 import { openOwnFiles } from './own-files.ts';
+import { createPoolChanges } from './pool-changes.ts';
 import { invalidField, ProblemError } from './problem.ts';
 import { openStagingArea, restoredReason, type Staging } from './staging.ts';
 import type { Columns, TenantTableDefinition } from './table.ts';
@@ -59,20 +61,36 @@ export interface TenantUsage {
 export interface TenantPlace extends TenantUsage {
   /** Whether its rows are read only for now. */
   readonly frozen: boolean;
+  /** True where the tenant is not prepared, as its rows are being replaced or removed, or as that broke off; absent elsewhere. */
+  readonly unfinished?: true;
 }
 
 /**
  * What changes something on the platform's behalf checks the fence and acts with nothing in between. Methods that need the tenant
  * to be prepared at the place throw `tenant_not_prepared`.
+ *
+ * In the pool, all rows of a tenant go and come in slices, between which other tenants are served. From before the first of them until
+ * after the last the tenant is *unfinished*: not prepared there, over restarts too, so that nobody ever sees a part of it; `places` has
+ * it. Each slice checks the fence. A later attempt takes over, and the earlier one ends at its next slice with `fenced`.
  */
 export interface TenantData {
   /** The tenant's rows at the place (default `pool`). Throws `tenant_not_prepared` where `prepare` has not made room for it. */
   for(tenantId: string, place?: Place): TenantHandle;
-  /** Makes room for a tenant, or takes over a new slug, name or colour. Throws `invalid_argument` for an id that is not one. */
-  prepare(tenantId: string, info: TenantInfo, seat?: Seat): { created: boolean };
+  /**
+   * Makes room for a tenant, or takes over a new slug, name or colour. Throws `invalid_argument` for an id that is not one.
+   *
+   * What there is of an unfinished tenant goes first, and the room is a new and empty one (`created`). That is right for whoever prepares:
+   * a sign-up has no rows yet, and the target of a move none that are not at its source, so a move that is tried again begins anew
+   * (one that is undone removes it, with the same result). Whoever wants an interrupted restore to come to its end repeats that instead.
+   */
+  prepare(tenantId: string, info: TenantInfo, seat?: Seat): Promise<{ created: boolean }>;
   isPrepared(tenantId: string, place?: Place): boolean;
-  /** Deletes every row of the tenant there, and leaves nothing of them in the file. False when there was nothing. */
-  remove(tenantId: string, seat?: Seat): boolean;
+  /**
+   * Deletes every row of the tenant there, and leaves nothing of them in the file, but for a few bytes that SQLite may keep in the unused
+   * space of a page that a neighbour's rows share. False when there was nothing. One that broke off carries on where it was, when it is
+   * repeated; nothing but `prepare` brings the tenant back.
+   */
+  remove(tenantId: string, seat?: Seat): Promise<boolean>;
   /** One transaction on the tenant's rows. */
   change<T>(tenantId: string, seat: Seat, work: (tenant: TenantHandle) => T): T;
   /**
@@ -88,9 +106,15 @@ export interface TenantData {
   /** Every row at one moment, in the form of archive-format.ts. The moment is that of the first portion that is asked for. */
   archive(tenantId: string, place?: Place): AsyncGenerator<Uint8Array>;
   /**
-   * Replaces every row of the tenant there by those of the archive, whole or not at all, and leaves it frozen there. Resolves with the
-   * digest of what is then stored. Throws `invalid_argument` for the field `archive` when it is damaged, not complete, of another tenant
-   * or of other tables, and `disk_full`.
+   * Replaces every row of the tenant there by those of the archive, and leaves it frozen there. Resolves with the digest of what is then
+   * stored. Throws `invalid_argument` for the field `archive` when it is damaged, not complete, of another tenant or of other tables, and
+   * `disk_full`. Nothing is touched before all of the archive is here and checked.
+   *
+   * A database of the tenant's own is then replaced whole or not at all. In the pool the old rows go, and then the new ones come: what
+   * breaks that off (the process is killed, `fenced`, `disk_full`) leaves an unfinished tenant, whose old rows are lost, all or some. A
+   * restore that is repeated begins anew and needs nothing of them; `remove` clears away what is there. In Burgage moves alone restore,
+   * to a target whose rows are all at the source too. Who restores a backup by hand keeps it until this resolves, and archives the rows
+   * that it replaces first, if anybody may want them back.
    */
   restore(tenantId: string, archive: AsyncIterable<Uint8Array>, seat?: Seat): Promise<Digest>;
   usage(tenantId: string, place?: Place): TenantUsage;
@@ -118,8 +142,19 @@ export function openTenantData({
   const own = openOwnFiles({ folder: join(folder, 'own'), openMax: openFilesMax, now, ...schema });
   const stagingArea = openStagingArea(join(folder, 'staging'), schema, now);
   const declared = new Set<unknown>(tables);
+  const fences = createFences(pool);
   const snapshots = new Set<TenantSnapshot>();
   let poolNeedsScrub = false;
+  const poolChanges = createPoolChanges({
+    pool,
+    schema,
+    fences,
+    scrub() {
+      poolNeedsScrub = true;
+      scrubPool();
+    },
+    now,
+  });
 
   function fileAt(tenantId: string, place: Place): TenantFile | undefined {
     if (!isTenantId(tenantId)) return undefined;
@@ -159,31 +194,6 @@ export function openTenantData({
     };
   }
 
-  /** Fences stand in the pool, so that they outlive a database of a tenant's own. */
-  function passFence(tenantId: string, place: Place, fence: number): void {
-    const [row] = pool.query('SELECT token FROM burgage_fences WHERE tenant_id = ? AND place = ?', tenantId, place);
-    const seen = Number(row?.token ?? 0);
-    if (fence < seen)
-      throw new ProblemError('fenced', { message: `Fence ${fence} is late: ${seen} has been seen.`, metadata: { seen: String(seen) } });
-    if (fence > seen)
-      pool.query(
-        'INSERT INTO burgage_fences (tenant_id, place, token) VALUES (?, ?, ?) ON CONFLICT (tenant_id, place) DO UPDATE SET token = excluded.token',
-        tenantId,
-        place,
-        fence,
-      );
-  }
-
-  function fenced<T>(tenantId: string, { place = 'pool', fence = 0 }: Seat, work: () => T): T {
-    // By itself first: whatever becomes of the work, nobody with a lower fence comes after it.
-    if (fence > 0) pool.transaction(() => passFence(tenantId, place, fence));
-    // Holds the pool's write lock during the work, so that no other process passes a higher fence meanwhile.
-    return pool.transaction(() => {
-      passFence(tenantId, place, fence);
-      return work();
-    });
-  }
-
   function scrubPool(): void {
     if (poolNeedsScrub) poolNeedsScrub = !pool.scrub();
   }
@@ -215,10 +225,6 @@ export function openTenantData({
     }
   }
 
-  function replaceInPool(tenantId: string): void {
-    preparedFile(tenantId, 'pool').adoptRows(tenantId);
-    pool.freeze(tenantId, restoredReason, now().getTime());
-  }
   function replaceOwn(tenantId: string, staging: Staging): void {
     // Another process that has the old file open writes nothing into it any more.
     preparedFile(tenantId, 'own').freeze(tenantId, restoredReason, now().getTime());
@@ -232,6 +238,7 @@ export function openTenantData({
     place,
     frozen: file.isFrozen(tenantId),
     rows: file.counts(tenantId),
+    ...(file.unfinishedOf(tenantId) && { unfinished: true }),
   });
 
   function ownPlace(tenantId: string): TenantPlace {
@@ -246,31 +253,25 @@ export function openTenantData({
 
   return {
     for: (tenantId, place = 'pool') => handleAt(tenantId, place),
-    prepare(tenantId, info, seat = {}) {
+    async prepare(tenantId, info, seat = {}) {
       if (!isTenantId(tenantId)) throw invalidField('id', 'expected a tenant id: ASCII letters, digits, _, - and ., at most 128');
-      return fenced(tenantId, seat, () => {
-        const file = seat.place === 'own' ? own.create(tenantId) : pool;
-        return file.put(tenantId, info, now().getTime());
-      });
+      if (seat.place === 'own') return fences.guard(tenantId, seat, () => own.create(tenantId).put(tenantId, info, now().getTime()));
+      return await poolChanges.prepare(tenantId, info, seat);
     },
     isPrepared: (tenantId, place = 'pool') => infoAt(tenantId, place) !== undefined,
-    remove(tenantId, seat = {}) {
+    async remove(tenantId, seat = {}) {
       if (!isTenantId(tenantId)) return false;
-      const removed = fenced(tenantId, seat, () => (seat.place === 'own' ? own.remove(tenantId) : pool.remove(tenantId)));
-      if (removed && seat.place !== 'own') {
-        poolNeedsScrub = true;
-        scrubPool();
-      }
-      return removed;
+      if (seat.place === 'own') return fences.guard(tenantId, seat, () => own.remove(tenantId));
+      return await poolChanges.remove(tenantId, seat);
     },
     change: (tenantId, seat, work) =>
-      fenced(tenantId, seat, () => {
+      fences.guard(tenantId, seat, () => {
         const tenant = handleAt(tenantId, seat.place ?? 'pool');
         return tenant.transaction(() => work(tenant));
       }),
     freeze: (tenantId, reason, seat = {}) =>
-      fenced(tenantId, seat, () => preparedFile(tenantId, seat.place ?? 'pool').freeze(tenantId, reason, now().getTime())),
-    thaw: (tenantId, seat = {}) => fenced(tenantId, seat, () => fileAt(tenantId, seat.place ?? 'pool')?.thaw(tenantId)),
+      fences.guard(tenantId, seat, () => preparedFile(tenantId, seat.place ?? 'pool').freeze(tenantId, reason, now().getTime())),
+    thaw: (tenantId, seat = {}) => fences.guard(tenantId, seat, () => fileAt(tenantId, seat.place ?? 'pool')?.thaw(tenantId)),
     isFrozen: (tenantId, place = 'pool') => fileAt(tenantId, place)?.isFrozen(tenantId) ?? false,
     digest: (tenantId, place = 'pool') => digestAt(tenantId, place),
     archive(tenantId, place = 'pool') {
@@ -279,27 +280,28 @@ export function openTenantData({
     },
     async restore(tenantId, archive, seat = {}) {
       const place = seat.place ?? 'pool';
-      const { info } = fenced(tenantId, seat, () => handleAt(tenantId, place));
-      const staging = await stagingArea.stage(tenantId, info, archive);
+      const info = () => (place === 'own' ? handleAt(tenantId, place).info : poolChanges.restorable(tenantId));
+      fences.guard(tenantId, seat, info);
+      const staging = await stagingArea.stage(tenantId, archive);
       try {
-        if (place === 'own') fenced(tenantId, seat, () => replaceOwn(tenantId, staging));
-        else pool.staged(staging.path, () => fenced(tenantId, seat, () => replaceInPool(tenantId)));
+        if (place === 'own') {
+          staging.settle(info());
+          fences.guard(tenantId, seat, () => replaceOwn(tenantId, staging));
+        } else await poolChanges.replace(tenantId, staging, seat);
       } finally {
-        staging.drop();
+        await staging.drop();
       }
       return digestAt(tenantId, place);
     },
     usage: (tenantId, place = 'pool') => ({ tenantId, place, rows: fileAt(tenantId, place)?.counts(tenantId) ?? {} }),
     async places(after = '') {
-      const pooled = pool
-        .query('SELECT tenant_id FROM burgage_tenants WHERE tenant_id > ? ORDER BY tenant_id LIMIT ?', after, tenantsPageMax + 1)
-        .map((row) => String(row.tenant_id));
+      const pooled = pool.tenantIds(after, tenantsPageMax + 1);
       const owning = new Set(own.tenantIds().filter((id) => id > after));
       const ids = [...new Set([...pooled, ...owning])].sort();
       const page = ids.slice(0, tenantsPageMax);
       const places: TenantPlace[] = [];
       for (const tenantId of page) {
-        if (pool.infoOf(tenantId)) places.push(placeIn(tenantId, 'pool', pool));
+        if (pool.has(tenantId)) places.push(placeIn(tenantId, 'pool', pool));
         if (!owning.has(tenantId)) continue;
         places.push(ownPlace(tenantId));
         await nextTurn();
@@ -308,6 +310,7 @@ export function openTenantData({
       return { places, ...(ids.length > page.length && last !== undefined && { next: last }) };
     },
     close() {
+      poolChanges.close();
       for (const snapshot of snapshots) closeSnapshot(snapshot);
       own.close();
       pool.close();

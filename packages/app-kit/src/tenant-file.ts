@@ -6,7 +6,7 @@ import { createLru } from './lru.ts';
 import { ProblemError } from './problem.ts';
 import { checkSchema, ownTables } from './schema-check.ts';
 import { translated } from './sqlite-errors.ts';
-import { adoptStatement, countStatement, deleteStatement, folded, type Statement } from './statements.ts';
+import { countStatement, folded, type Statement } from './statements.ts';
 import type { SqlValue, TenantTableDefinition } from './table.ts';
 import type { StatementRunner } from './tenant-table.ts';
 
@@ -15,6 +15,14 @@ export interface TenantInfo {
   readonly slug: string;
   readonly name: string;
   readonly color: string;
+}
+
+/** What is left of a tenant while its rows are replaced or removed. */
+export interface Unfinished {
+  /** Who is at it: a later attempt has a higher number. */
+  readonly run: number;
+  /** As what it comes back when all of its new rows are here; nothing where they are removed. */
+  readonly info: TenantInfo | undefined;
 }
 
 export interface SchemaOptions {
@@ -31,21 +39,29 @@ export interface TenantFile {
   transaction<T>(work: () => T): T;
   /** For the kit's own tables. */
   query(sql: string, ...values: SqlValue[]): Record<string, SQLOutputValue>[];
-  /** For one tenant's rows: every write sees, in its own transaction, whether the tenant is frozen. */
+  /**
+   * For one tenant's rows. Every statement sees, in its own transaction, whether the tenant is prepared, and every write whether it is
+   * frozen: `tenant_not_prepared`, `tenant_moving`.
+   */
   runner(tenantId: string): StatementRunner;
+  /** Of a tenant that is prepared: all of its rows are here. */
   infoOf(tenantId: string): TenantInfo | undefined;
+  /** Of a tenant whose rows are being replaced or removed, or were left like that. */
+  unfinishedOf(tenantId: string): Unfinished | undefined;
+  /** Whether there is anything of the tenant, prepared or unfinished. */
+  has(tenantId: string): boolean;
+  /** Up to `limit` ids of such tenants, those after `after`, in order. */
+  tenantIds(after: string, limit: number): string[];
+  /** From here on the tenant is unfinished, and no longer prepared. Answers with the number of the run, which ends every earlier one. */
+  begin(tenantId: string, info?: TenantInfo): number;
+  /** It is no longer unfinished but gone, frozen or not, unless it is `put` in the same transaction. */
+  finish(tenantId: string): void;
   put(tenantId: string, info: TenantInfo, nowMs: number): { created: boolean };
   isFrozen(tenantId: string): boolean;
   freeze(tenantId: string, reason: string, nowMs: number): void;
   thaw(tenantId: string): void;
   /** Rows of the tenant by table. */
   counts(tenantId: string): Record<string, number>;
-  /** Runs `work`, in which `adoptRows` takes over from the tenant file at `path`. */
-  staged<T>(path: string, work: () => T): T;
-  /** Puts the tenant's rows there in the place of those here. */
-  adoptRows(tenantId: string): void;
-  /** Deletes the tenant with every row. False when there was nothing. */
-  remove(tenantId: string): boolean;
   /** Leaves nothing of deleted rows in the log beside the file. False while somebody reads an older state; then it has to be asked again. */
   scrub(): boolean;
   close(): void;
@@ -92,10 +108,10 @@ export function openTenantFile(path: string, { migrations, tables }: SchemaOptio
   const query = (sql: string, ...values: SqlValue[]) => all({ sql, values });
 
   let depth = 0;
-  function transaction<T>(work: () => T): T {
+  function transaction<T>(work: () => T, outermost = 'BEGIN IMMEDIATE'): T {
     const [begin, commit, rollback] =
       depth === 0
-        ? ['BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK']
+        ? [outermost, 'COMMIT', 'ROLLBACK']
         : [`SAVEPOINT s${depth}`, `RELEASE s${depth}`, `ROLLBACK TO s${depth}; RELEASE s${depth}`];
     translated(() => database.exec(begin));
     depth += 1;
@@ -114,9 +130,21 @@ export function openTenantFile(path: string, { migrations, tables }: SchemaOptio
   }
 
   const isFrozen = (tenantId: string): boolean => query('SELECT 1 FROM burgage_frozen WHERE tenant_id = ?', tenantId).length > 0;
-  /** The transaction holds the write lock, so nobody freezes the tenant between the look and the write. */
-  function unlessFrozen<T>(tenantId: string, work: () => T): T {
+  function requirePrepared(tenantId: string): void {
+    if (query('SELECT 1 FROM burgage_tenants WHERE tenant_id = ?', tenantId).length === 0) throw new ProblemError('tenant_not_prepared');
+  }
+  /** One moment, so nobody takes a part of the tenant's rows away between the look and the read. */
+  function reading<T>(tenantId: string, work: () => T): T {
     const guarded = (): T => {
+      requirePrepared(tenantId);
+      return work();
+    };
+    return depth > 0 ? guarded() : transaction(guarded, 'BEGIN');
+  }
+  /** The transaction holds the write lock, so nobody freezes the tenant between the look and the write. */
+  function writing<T>(tenantId: string, work: () => T): T {
+    const guarded = (): T => {
+      requirePrepared(tenantId);
       if (isFrozen(tenantId)) throw new ProblemError('tenant_moving');
       return work();
     };
@@ -128,10 +156,11 @@ export function openTenantFile(path: string, { migrations, tables }: SchemaOptio
     return row && { slug: String(row.slug), name: String(row.name), color: String(row.color) };
   }
 
-  function deleteRows(tenantId: string): void {
-    // Deferred, so that tables need no order: rows that refer to each other go together.
-    database.exec('PRAGMA defer_foreign_keys = ON');
-    for (const table of tables) run(deleteStatement(tenantId, table, {}));
+  function unfinishedOf(tenantId: string): Unfinished | undefined {
+    const [row] = query('SELECT run, slug, name, color FROM burgage_unfinished WHERE tenant_id = ?', tenantId);
+    if (!row) return undefined;
+    const { run, slug, name, color } = row;
+    return { run: Number(run), info: slug === null ? undefined : { slug: String(slug), name: String(name), color: String(color) } };
   }
 
   return {
@@ -139,14 +168,39 @@ export function openTenantFile(path: string, { migrations, tables }: SchemaOptio
     get inTransaction() {
       return depth > 0;
     },
-    transaction,
+    transaction: (work) => transaction(work),
     query,
     runner: (tenantId) => ({
-      read: all,
-      write: (wanted) => unlessFrozen(tenantId, () => all(wanted)),
-      writeCount: (wanted) => unlessFrozen(tenantId, () => run(wanted)),
+      read: (wanted) => reading(tenantId, () => all(wanted)),
+      write: (wanted) => writing(tenantId, () => all(wanted)),
+      writeCount: (wanted) => writing(tenantId, () => run(wanted)),
     }),
     infoOf,
+    unfinishedOf,
+    has: (tenantId) => infoOf(tenantId) !== undefined || unfinishedOf(tenantId) !== undefined,
+    tenantIds: (after, limit) =>
+      query(
+        'SELECT tenant_id FROM burgage_tenants WHERE tenant_id > ? UNION SELECT tenant_id FROM burgage_unfinished WHERE tenant_id > ? ORDER BY tenant_id LIMIT ?',
+        after,
+        after,
+        limit,
+      ).map((row) => String(row.tenant_id)),
+    begin: (tenantId, info) =>
+      transaction(() => {
+        for (const table of ['burgage_tenants', 'burgage_unfinished']) query(`DELETE FROM ${table} WHERE tenant_id = ?`, tenantId);
+        const [row] = query(
+          'INSERT INTO burgage_unfinished (tenant_id, slug, name, color) VALUES (?, ?, ?, ?) RETURNING run',
+          tenantId,
+          info?.slug ?? null,
+          info?.name ?? null,
+          info?.color ?? null,
+        );
+        return Number(row?.run);
+      }),
+    finish: (tenantId) =>
+      transaction(() => {
+        for (const table of ['burgage_unfinished', 'burgage_frozen']) query(`DELETE FROM ${table} WHERE tenant_id = ?`, tenantId);
+      }),
     put: (tenantId, { slug, name, color }, nowMs) =>
       transaction(() => {
         const created = infoOf(tenantId) === undefined;
@@ -171,25 +225,6 @@ export function openTenantFile(path: string, { migrations, tables }: SchemaOptio
     thaw: (tenantId) => void query('DELETE FROM burgage_frozen WHERE tenant_id = ?', tenantId),
     counts: (tenantId) =>
       Object.fromEntries(tables.map((table) => [table.name, Number(all(countStatement(tenantId, table, {}))[0]?.value ?? 0)])),
-    staged(stagedPath, work) {
-      query('ATTACH ? AS staged', stagedPath);
-      try {
-        return work();
-      } finally {
-        database.exec('DETACH staged');
-      }
-    },
-    adoptRows: (tenantId) =>
-      transaction(() => {
-        deleteRows(tenantId);
-        for (const table of tables) run(adoptStatement(tenantId, table));
-      }),
-    remove: (tenantId) =>
-      transaction(() => {
-        deleteRows(tenantId);
-        query('DELETE FROM burgage_frozen WHERE tenant_id = ?', tenantId);
-        return query('DELETE FROM burgage_tenants WHERE tenant_id = ? RETURNING tenant_id', tenantId).length > 0;
-      }),
     scrub() {
       // Without waiting: whoever reads an archive may take minutes.
       database.exec('PRAGMA busy_timeout = 0');

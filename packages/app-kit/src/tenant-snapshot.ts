@@ -1,7 +1,8 @@
 // Reads a tenant's rows as they were at one moment, while others write.
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ArchivedRow, archived, batches, createTally, type Digest, endLine, headerLine, rowsLine } from './archive-format.ts';
+import { ProblemError } from './problem.ts';
 import { archivedColumns, exportStatement } from './statements.ts';
 import { type ColumnKind, kindOf, type TenantTableDefinition } from './table.ts';
 import { busyTimeoutMs } from './tenant-file.ts';
@@ -14,19 +15,20 @@ export interface TenantSnapshot {
   close(): void;
 }
 
-/** Throws what SQLite throws when the file cannot be read. */
+/** Throws `tenant_not_prepared`, and what SQLite throws when the file cannot be read. */
 export function openSnapshot(path: string, tenantId: string, tables: readonly TenantTableDefinition[]): TenantSnapshot {
   const database = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs });
-  let tenant: Record<string, unknown> | undefined;
+  let tenant: Record<string, SQLOutputValue> | undefined;
   try {
     database.exec('PRAGMA trusted_schema = OFF; BEGIN');
     // The first read is what fixes the moment.
     tenant = database.prepare('SELECT slug, name, color FROM burgage_tenants WHERE tenant_id = ?').get(tenantId);
+    if (!tenant) throw new ProblemError('tenant_not_prepared');
   } catch (error) {
     database.close();
     throw error;
   }
-  const { slug, name, color } = tenant ?? {};
+  const { slug, name, color } = tenant;
   const sorted = tables.toSorted((one, other) => (one.name < other.name ? -1 : 1));
 
   function* rowsOf(table: TenantTableDefinition): Generator<ArchivedRow> {

@@ -17,10 +17,10 @@ let folder: string;
 let data: TenantData;
 const info = { slug: 'slug', name: 'Name', color: '#000000' };
 
-beforeEach(() => {
+beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'app-kit-'));
   data = openTenantData({ folder, migrations, tables: [notes] });
-  data.prepare('ten_a', info);
+  await data.prepare('ten_a', info);
 });
 afterEach(() => {
   data.close();
@@ -111,13 +111,13 @@ function everyPage(handle: TenantHandle, limit: number): Note[] {
 }
 
 describe('two tenants on the same ids', () => {
-  test('never see or touch each other: every answer equals that of two separate models', () => {
-    fc.assert(
-      fc.property(fc.array(operation, { maxLength: 40 }), (operations) => {
+  test('never see or touch each other: every answer equals that of two separate models', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(operation, { maxLength: 40 }), async (operations) => {
         const models = { ten_a: createModel(), ten_A: createModel() };
         for (const tenantId of ['ten_a', 'ten_A']) {
-          data.remove(tenantId);
-          data.prepare(tenantId, info);
+          await data.remove(tenantId);
+          await data.prepare(tenantId, info);
         }
         for (const step of operations) {
           const handle = data.for(step.tenant);
@@ -161,8 +161,8 @@ describe('two tenants on the same ids', () => {
               ).toThrow(RangeError);
               break;
             case 'remove':
-              data.remove(step.tenant);
-              data.prepare(step.tenant, info);
+              await data.remove(step.tenant);
+              await data.prepare(step.tenant, info);
               model.rows.clear();
               break;
             default:
@@ -181,8 +181,8 @@ describe('two tenants on the same ids', () => {
     );
   });
 
-  test("one's cursor opens only the other's own rows", () => {
-    data.prepare('ten_b', info);
+  test("one's cursor opens only the other's own rows", async () => {
+    await data.prepare('ten_b', info);
     for (const name of ['1', '2', '3']) {
       table().insert({ id: name, title: `a${name}`, size: 1 });
       data

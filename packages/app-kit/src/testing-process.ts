@@ -11,8 +11,23 @@ export const migrations = [
 
 const say = (line: string): void => void stdout.write(`${line}\n`);
 
+/** Stands still after so many turns of the event loop, for whoever kills this. */
+function stopAfter(turns: number): void {
+  if (turns > 0) return void setImmediate(stopAfter, turns - 1);
+  say('stands still');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+}
+
 if (import.meta.main) {
-  const [, , work, folder = '', place = 'pool', archive = ''] = argv as [string, string, string, string?, Place?, string?];
+  const [, , work, folder = '', place = 'pool', archive = '', stopTurn] = argv as [
+    string,
+    string,
+    string,
+    string?,
+    Place?,
+    string?,
+    string?,
+  ];
   const data = openTenantData({ folder, migrations, tables: [notes] });
   // Whoever has started this may die too.
   stdin.on('end', () => process.exit(3)).resume();
@@ -28,14 +43,19 @@ if (import.meta.main) {
         // Leaves others a moment in which nobody holds the lock.
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
+    } else if (work === 'remove') {
+      if (stopTurn !== undefined) stopAfter(Number(stopTurn));
+      await data.remove('ten_a', { place });
+      say('removed');
     } else {
-      data.prepare('ten_a', { slug: 'a', name: 'A', color: '#000000' }, { place });
+      await data.prepare('ten_a', { slug: 'a', name: 'A', color: '#000000' }, { place });
       async function* reported(): AsyncGenerator<Uint8Array> {
         for await (const chunk of createReadStream(archive)) {
           say('read');
           yield chunk;
         }
         say('read everything');
+        if (stopTurn !== undefined) stopAfter(Number(stopTurn));
       }
       await data.restore('ten_a', reported(), { place });
       say('restored');

@@ -114,14 +114,19 @@ export class Possessions {
     if (address === undefined) throw new BurgageError('no_endpoint', { message: `The upstream ${sharedUpstream} has no endpoint to ask.` });
     const shared = { upstream: sharedUpstream, address };
     // Right before the one that is asked for: an id is behind its own beginning.
-    for await (const { tenantId, place } of app.holdings(shared, signal, only.slice(0, -1))) {
+    for await (const { tenantId, place, unfinished } of app.holdings(shared, signal, only.slice(0, -1))) {
       if (only !== '' && tenantId > only) break;
       if (!isConcerned(tenantId)) continue;
       found.push({
         kind: 'database',
         id: `database/${place}/${tenantId}`,
         tenantId,
-        detail: place === 'pool' ? 'rows in the shared database' : 'a database of its own',
+        detail:
+          place === 'own'
+            ? 'a database of its own'
+            : unfinished
+              ? 'some rows in the shared database, that nobody sees'
+              : 'rows in the shared database',
         belongs: (tenant) => (place === 'pool' ? tenant.isolation === 'pool' : tenant.isolation === 'bridge'),
         remove: (fence) => app.remove({ ...shared, place }, tenantId, fence, signal),
       });

@@ -92,6 +92,8 @@ export interface SeatHolding {
   readonly tenantId: string;
   readonly place: 'pool' | 'own';
   readonly frozen: boolean;
+  /** Only a part of its rows may be there, and nobody sees any: they are being replaced or removed, or that broke off. */
+  readonly unfinished?: boolean;
 }
 
 /**
@@ -99,7 +101,7 @@ export interface SeatHolding {
  * upstream, host:port.
  */
 export interface TenantApp {
-  /** Schema and the scope of the tenant's rows. */
+  /** Schema and the scope of the tenant's rows. What a restore or a removal that broke off has left there goes first. */
   prepare(at: AppAddress, tenant: TenantSummary, fence: Fence, signal: AbortSignal): Promise<void>;
   remove(at: AppAddress, tenantId: string, fence: Fence, signal: AbortSignal): Promise<void>;
   putOwner(at: AppAddress, tenantId: string, email: string, fence: Fence, signal: AbortSignal): Promise<void>;
@@ -114,7 +116,10 @@ export interface TenantApp {
   digest(at: AppAddress, tenantId: string, signal: AbortSignal): Promise<Digest>;
   /** Every row, as one snapshot. */
   archive(at: AppAddress, tenantId: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
-  /** Replaces every row, whole or not at all, and leaves the tenant frozen there. Answers with what was read back. */
+  /**
+   * Replaces every row, and leaves the tenant frozen there. Answers with what was read back. One that breaks off in the pool can leave a
+   * tenant there that nobody sees any rows of, neither the old ones nor the new: until it is restored again, prepared or removed.
+   */
   restore(at: AppAddress, tenantId: string, archive: AsyncIterable<Uint8Array>, fence: Fence, signal: AbortSignal): Promise<Digest>;
   /** What an archive holds, whole. @throws BurgageError `data_corrupt` where it is no archive, or not whole. */
   digestOfArchive(archive: AsyncIterable<Uint8Array>): Promise<Digest>;

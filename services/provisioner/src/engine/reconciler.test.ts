@@ -89,6 +89,15 @@ describe('the reconciler', () => {
     expect(await found()).toHaveLength(2);
   });
 
+  test('says of rows that only a part of them is there, and does not give that to anybody', async () => {
+    for (const [key, seat] of world.seats)
+      if (key.endsWith(`pool/${ids.pool}`)) Object.assign(seat, { isFrozen: true, unfinished: 'replaced' });
+    expect(await found()).toEqual([expect.stringContaining('only a part of its rows')]);
+    expect(await found()).toHaveLength(1);
+    expect(world.changes).toEqual([]);
+    expect([...world.seats.values()].filter(({ isFrozen }) => isFrozen)).toHaveLength(1);
+  });
+
   test('leaves a tenant to its operation', async () => {
     const { id } = await simulation.ask({ kind: 'move', tenantId: ids.pool, to: 'bridge' }, 'key');
     Object.assign(world.tenants.get(ids.pool) ?? {}, { moving: true });

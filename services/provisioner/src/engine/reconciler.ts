@@ -172,8 +172,10 @@ export class Reconciler implements Component {
     // Nothing is known of an app that did not answer.
     if (held === undefined) return;
     const holding = held.get(`${seat.place}/${tenant.id}`);
-    if (!holding) yield { kind: 'rows', text: `${seat.upstream} has no rows of it in ${seat.place}; restore its database from a backup` };
-    else if (holding.frozen) {
+    if (!holding || holding.unfinished) {
+      const found = holding ? 'only a part of its rows' : 'no rows of it';
+      yield { kind: 'rows', text: `${seat.upstream} has ${found} in ${seat.place}; restore its database from a backup` };
+    } else if (holding.frozen) {
       yield {
         kind: 'frozen',
         text: 'its database takes no writes, and no operation wants that',

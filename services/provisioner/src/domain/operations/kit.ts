@@ -13,6 +13,8 @@ export const platformCall = { timeoutMs: 5_000, retry: { attemptsMax: 16, backof
 export const processStart = { timeoutMs: 20_000, retry: { attemptsMax: 8, backoffMs: 500, backoffMaxMs: 10_000 } } as const;
 /** All rows of a tenant are read or written: long, and begun anew a few times; an app that is being started again is waited for. */
 export const bulkCopy = { timeoutMs: 30 * 60_000, retry: { attemptsMax: 8, backoffMs: 500, backoffMaxMs: 10_000 } } as const;
+/** All rows of a tenant go, a little at a time. What goes in an attempt that is cut off stays gone: the next one carries on. */
+export const bulkRemoval = { ...platformCall, timeoutMs: 60_000 } as const;
 /** An app may still be starting: asked often at first, for about a minute. */
 export const healthRetry: RetryPolicy = { attemptsMax: 25, backoffMs: 100, backoffMaxMs: 5_000 };
 

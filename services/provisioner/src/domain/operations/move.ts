@@ -4,7 +4,17 @@ import type { Isolation } from '@burgage/tenancy';
 import { done, notNeeded, type OperationDefinition, type StepContext } from '../definition.ts';
 import { isOver, type Operation } from '../operation.ts';
 import type { Digest, Infrastructure, TenantStanding } from '../ports.ts';
-import { bulkCopy, type FrozenTenant, hourMs, instanceNameOf, type Kit, notAllowed, platformCall, processStart } from './kit.ts';
+import {
+  bulkCopy,
+  bulkRemoval,
+  type FrozenTenant,
+  hourMs,
+  instanceNameOf,
+  type Kit,
+  notAllowed,
+  platformCall,
+  processStart,
+} from './kit.ts';
 
 export type MoveInput = { readonly tenant: FrozenTenant; readonly from: Isolation; readonly to: Isolation };
 
@@ -181,7 +191,7 @@ export function moveDefinition({ tenants, app, compute }: Infrastructure, kit: K
       },
       {
         name: 'source',
-        ...platformCall,
+        ...bulkRemoval,
         async run(context) {
           const { input, fence, signal } = context;
           if (input.from === 'silo') await removeInstance(context);

@@ -1,7 +1,7 @@
 // The terminate operation: a backup that reads back, then everything of the tenant goes.
 import { done, notNeeded, type OperationDefinition, type StepContext, waits } from '../definition.ts';
 import type { AppAddress, Infrastructure } from '../ports.ts';
-import { bulkCopy, type FrozenTenant, instanceNameOf, type Kit, platformCall } from './kit.ts';
+import { bulkCopy, bulkRemoval, type FrozenTenant, instanceNameOf, type Kit, platformCall } from './kit.ts';
 import { checkSame, rowsOf } from './move.ts';
 
 export type TerminateInput = {
@@ -127,7 +127,7 @@ export function terminateDefinition(
       },
       {
         name: 'database',
-        ...platformCall,
+        ...bulkRemoval,
         async run(context) {
           if (await isSilo(context)) return notNeeded('went with its process');
           await app.remove(await appOf(context), context.input.tenant.id, context.fence, context.signal);

@@ -200,6 +200,7 @@ export async function checkLeftovers(
     const seat = world.seatOf(tenant.id);
     if (!seat) say('leads nowhere');
     if (seat?.isFrozen) say('takes no writes');
+    if (seat?.unfinished) say('has a part of its rows');
     if (seat?.owner !== tenant.ownerEmail) say('has no owner');
     if (!world.files.has(tenant.id)) say('has no files');
     const wantedRows = [...(expected.get(tenant.id) ?? [])].sort();

@@ -15,6 +15,8 @@ interface Rows {
   rows: string[];
   isFrozen: boolean;
   owner: string;
+  /** In a pool, a part of it has gone or come: nobody sees any. */
+  unfinished?: 'replaced' | 'removed';
 }
 
 interface Process {
@@ -110,7 +112,7 @@ export class World {
     // A process of another tenant answers 421; one that is gone not at all.
     if (seen.upstreamAddress !== sharedAddress && (silo?.tenantId !== id || !silo.isRunning)) return false;
     const seat = this.seats.get(this.#seatKey(at, id));
-    if (!seat || seat.isFrozen) return false;
+    if (!seat || seat.isFrozen || seat.unfinished) return false;
     seat.rows.push(row);
     return true;
   }
@@ -172,9 +174,13 @@ export class World {
         this.#enter(`app ${at.address}/${at.place}`, id, fence);
         return effect(key);
       });
+    /** Rows of a pool go and come in slices: what breaks off between this question and the next leaves a part of them. */
+    const inPool: (...asked: Parameters<typeof atSeat<void>>) => Promise<void> = async (...asked) => {
+      if (asked[1].place === 'pool') await atSeat(...asked);
+    };
     const seatAt = (key: string): Rows => {
       const seat = this.seats.get(key);
-      if (!seat) throw new BurgageError('app_refused', { message: 'The tenant is not prepared.' });
+      if (!seat || seat.unfinished) throw new BurgageError('app_refused', { message: 'The tenant is not prepared.' });
       return seat;
     };
     const digestOf = (rows: readonly string[]): Digest => ({ contacts: { rows: rows.length, hash: [...rows].sort().join('|') } });
@@ -270,14 +276,20 @@ export class World {
       app: {
         prepare: (at, tenant, fence) =>
           atSeat('prepare', at, tenant.id, fence, (key) => {
-            if (this.seats.has(key)) return;
+            const seat = this.seats.get(key);
+            if (seat && !seat.unfinished) return;
             this.seats.set(key, { rows: [], isFrozen: false, owner: '' });
             changed(fence, `prepare ${key}`);
           }),
-        remove: (at, id, fence) =>
-          atSeat('remove', at, id, fence, (key) => {
+        remove: async (at, id, fence) => {
+          await inPool('remove begins', at, id, fence, (key) => {
+            const seat = this.seats.get(key);
+            if (seat) this.seats.set(key, { ...seat, rows: seat.rows.slice(1), unfinished: 'removed' });
+          });
+          await atSeat('remove', at, id, fence, (key) => {
             if (this.seats.delete(key)) changed(fence, `remove ${key}`);
-          }),
+          });
+        },
         putOwner: (at, id, email, fence) =>
           atSeat('putOwner', at, id, fence, (key) => {
             const seat = seatAt(key);
@@ -304,8 +316,15 @@ export class World {
         archive: (at, id) => atApp('archive', at, () => encoded([...seatAt(this.#seatKey(at, id)).rows])),
         restore: async (at, id, archive, fence) => {
           const rows = await decoded(archive);
+          await inPool('restore begins', at, id, fence, (key) => {
+            const seat = this.seats.get(key);
+            if (seat?.unfinished !== 'replaced') seatAt(key);
+            this.seats.set(key, { rows: rows.slice(1), isFrozen: true, owner: '', unfinished: 'replaced' });
+          });
           return await atSeat('restore', at, id, fence, (key) => {
-            Object.assign(seatAt(key), { rows, isFrozen: true, owner: this.#tenant(id).ownerEmail });
+            if (at.place === 'own') seatAt(key);
+            else if (this.seats.get(key)?.unfinished !== 'replaced') throw new BurgageError('fenced');
+            this.seats.set(key, { rows, isFrozen: true, owner: this.#tenant(id).ownerEmail });
             return digestOf(rows);
           });
         },
@@ -313,9 +332,10 @@ export class World {
         holdings: (at, _, after = '') =>
           this.#walk(
             [...this.seats]
-              .flatMap(([key, { isFrozen }]) => {
+              .flatMap(([key, { isFrozen, unfinished }]) => {
                 const [address, place, tenantId = ''] = key.split('/');
-                return address === at.address && tenantId > after ? [{ tenantId, place: place as 'pool' | 'own', frozen: isFrozen }] : [];
+                const holding = { tenantId, place: place as 'pool' | 'own', frozen: isFrozen, unfinished: unfinished !== undefined };
+                return address === at.address && tenantId > after ? [holding] : [];
               })
               .toSorted((one, other) => (one.tenantId < other.tenantId ? -1 : 1)),
           ),
