@@ -8,6 +8,8 @@ export interface Run {
   readonly perSecond: number;
   readonly p50Ms?: number | undefined;
   readonly p99Ms?: number | undefined;
+  /** How much of the proxies' core others had meanwhile, from 0 to 1: they cost every proxy its caches. */
+  readonly othersShare: number;
 }
 
 export interface Result {
@@ -32,7 +34,7 @@ export function cpuOf({ runs }: Result): number {
 /** What the ratios are to. */
 const measure = 'nginx';
 
-const head = ['case', 'proxy', 'CPU µs', `× ${measure}`, 'per second', 'p50 ms', 'p99 ms', 'PSS MiB'];
+const head = ['case', 'proxy', 'CPU µs', `× ${measure}`, 'per second', 'p50 ms', 'p99 ms', 'PSS MiB', 'others %'];
 
 /** As a table of Markdown that reads well as text too. */
 export function table(results: readonly Result[]): string {
@@ -52,6 +54,7 @@ export function table(results: readonly Result[]): string {
       shown(({ p50Ms }) => p50Ms, 2),
       shown(({ p99Ms }) => p99Ms, 2),
       number(pssMiB, 0),
+      shown(({ othersShare }) => 100 * othersShare, 0),
     ];
   });
   const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
