@@ -27,8 +27,13 @@ export function median(values: readonly number[]): number {
   return (below + above) / 2;
 }
 
+/** The half that was disturbed least: which of them count is not decided by what they show. */
+function quieterHalf(runs: readonly Run[]): readonly Run[] {
+  return runs.toSorted((a, b) => a.othersShare - b.othersShare).slice(0, Math.ceil(runs.length / 2));
+}
+
 export function cpuOf({ runs }: Result): number {
-  return median(runs.map(({ cpuMicroseconds }) => cpuMicroseconds));
+  return median(quieterHalf(runs).map(({ cpuMicroseconds }) => cpuMicroseconds));
 }
 
 /** What the ratios are to. */
@@ -42,7 +47,7 @@ export function table(results: readonly Result[]): string {
     const { case: one, contestant, runs, pssMiB } = result;
     const beside = results.find((other) => other.case === one && other.contestant === measure);
     const shown = (read: (run: Run) => number | undefined, digits: number): string => {
-      const values = runs.flatMap((run) => read(run) ?? []);
+      const values = quieterHalf(runs).flatMap((run) => read(run) ?? []);
       return values.length === 0 ? '' : number(median(values), digits);
     };
     return [
