@@ -24,8 +24,6 @@ export interface Outcome {
   readonly results: readonly Result[];
   /** What did not go as it should, in sentences. */
   readonly complaints: readonly string[];
-  /** For each run: how much of the proxy's core others had meanwhile, from 0 to 1. */
-  readonly disturbances: readonly number[];
 }
 
 interface Standing {
@@ -36,60 +34,66 @@ interface Standing {
 }
 
 export async function contest(options: Contest): Promise<Outcome> {
-  const { world, contestants, cores, say } = options;
   await using closing = new AsyncDisposableStack();
   const standing: Standing[] = [];
-  for (const { name, start } of contestants) {
+  for (const contestant of options.contestants) {
     const startedMs = performance.now();
-    const server = closing.use(await start(world));
-    const pids = withDescendants([server.pid]).map(({ pid }) => pid);
-    for (const pid of pids) await pin(pid, [cores.proxy]);
-    standing.push({ contestant: name, server, pids });
-    say(`  ${name} stands after ${number((performance.now() - startedMs) / 1_000, 1)} s`);
+    const server = closing.use(await contestant.start(options.world));
+    standing.push(await stand(contestant.name, server, options));
+    options.say(`  ${contestant.name} stands after ${number((performance.now() - startedMs) / 1_000, 1)} s`);
   }
-  const results: Result[] = [];
+  const outcomes: Outcome[] = [];
+  for (const one of options.cases) outcomes.push(await compare(one, standing, options));
+  return { results: outcomes.flatMap(({ results }) => results), complaints: outcomes.flatMap(({ complaints }) => complaints) };
+}
+
+/** Puts all processes of a proxy on its core, when it answers: until then one that works may still be started. */
+async function stand(contestant: string, server: RunningServer, { cores }: Contest): Promise<Standing> {
+  const { status } = await fetch(server.url);
+  if (status !== 404) throw new Error(`${contestant}: got ${status} for a host that it does not serve, expected 404`);
+  const pids = withDescendants([server.pid]).map(({ pid }) => pid);
+  for (const pid of pids) await pin(pid, [cores.proxy]);
+  return { contestant, server, pids };
+}
+
+async function compare(one: Case, standing: readonly Standing[], options: Contest): Promise<Outcome> {
   const complaints: string[] = [];
-  const disturbances: number[] = [];
-  for (const one of options.cases) {
-    const runs = new Map<Standing, Run[]>(standing.map((contestant) => [contestant, []]));
-    // Does not count: code is compiled, connections to the app are made, caches get warm.
-    for (const { server } of standing) await send(one, server, options.seconds);
-    for (let turn = 1; turn <= options.runs; turn++) {
-      for (const [contestant, done] of runs) {
-        const { run, sent, disturbance } = await measure(one, contestant, options);
-        done.push(run);
-        disturbances.push(disturbance);
-        if (sent.failed > 0) complaints.push(`${one.name}, ${contestant.contestant}: ${sent.failed} failed beside ${sent.count}`);
-      }
-      const figures = [...runs].map(([{ contestant }, done]) => `${contestant} ${number(done.at(-1)?.cpuMicroseconds ?? Number.NaN, 1)}`);
-      say(`  ${one.name} ${turn}/${options.runs}: ${figures.join(', ')} µs`);
+  const runs = new Map<Standing, Run[]>(standing.map((contestant) => [contestant, []]));
+  // Does not count: code is compiled, connections to the app are made, caches get warm.
+  for (const { server } of standing) await send(one, server, options.seconds);
+  for (let turn = 1; turn <= options.runs; turn++) {
+    const figures: string[] = [];
+    for (const [contestant, done] of runs) {
+      const { run, sent } = await measure(one, contestant, options);
+      done.push(run);
+      figures.push(`${contestant.contestant} ${number(run.cpuMicroseconds, 1)}`);
+      if (sent.failed > 0) complaints.push(`${one.name}, ${contestant.contestant}: ${sent.failed} failed beside ${sent.count}`);
     }
-    for (const [{ contestant, pids }, done] of runs) {
-      const memory = await Promise.all(pids.map(pssMiB));
-      results.push({ case: one, contestant, runs: done, pssMiB: sum(memory) });
-    }
+    options.say(`  ${one.name} ${turn}/${options.runs}: ${figures.join(', ')} µs`);
   }
-  return { results, complaints, disturbances };
+  const results = [...runs].map(async ([{ contestant, pids }, done]) => {
+    const memory = await Promise.all(pids.map(pssMiB));
+    return { case: one, contestant, runs: done, pssMiB: sum(memory) };
+  });
+  return { results: await Promise.all(results), complaints };
 }
 
-interface Turn {
-  readonly run: Run;
-  readonly sent: Sent;
-  readonly disturbance: number;
-}
-
-async function measure(one: Case, { server, pids }: Standing, { seconds, cores }: Contest): Promise<Turn> {
+async function measure(
+  one: Case,
+  { server, pids }: Standing,
+  { seconds, cores }: Contest,
+): Promise<{ readonly run: Run; readonly sent: Sent }> {
   const used = async (): Promise<number> => sum(await Promise.all(pids.map(cpuSeconds)));
   const startedMs = performance.now();
   const [usedBefore, busyBefore] = [await used(), await busySeconds(cores.proxy)];
   const sent = await send(one, server, seconds);
   const usedSeconds = (await used()) - usedBefore;
-  const busy = (await busySeconds(cores.proxy)) - busyBefore;
-  const disturbance = Math.max(0, busy - usedSeconds) / ((performance.now() - startedMs) / 1_000);
+  const othersSeconds = Math.max(0, (await busySeconds(cores.proxy)) - busyBefore - usedSeconds);
+  const othersShare = othersSeconds / ((performance.now() - startedMs) / 1_000);
   // Not to fill the disk; it is opened for appending.
   await truncate(join(server.folder, accessLog)).catch(() => undefined);
   const { count, p50Ms, p99Ms } = sent;
-  return { run: { cpuMicroseconds: (usedSeconds * 1e6) / count, perSecond: count / sent.seconds, p50Ms, p99Ms }, sent, disturbance };
+  return { run: { cpuMicroseconds: (usedSeconds * 1e6) / count, perSecond: count / sent.seconds, p50Ms, p99Ms, othersShare }, sent };
 }
 
 function send({ hosts, load }: Case, { host, port }: RunningServer, seconds: number): Promise<Sent> {

@@ -11,13 +11,11 @@ import type { Case } from './cases.ts';
 import { contest, type Outcome } from './contest.ts';
 import { type Cores, divideCores, pin } from './cores.ts';
 import { type Options, readOptions, usage } from './options.ts';
-import { median, number, table } from './results.ts';
+import { number, table } from './results.ts';
 import { judge } from './targets.ts';
 import { highLimits } from './world.ts';
 
 const loopback = '127.0.0.1';
-/** Of the proxies' core: others that had more cost every proxy its caches, and not all of them alike. */
-const disturbanceMax = 0.05;
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -35,16 +33,12 @@ async function main(argv: readonly string[]): Promise<void> {
   for (const world of Map.groupBy(options.cases, worldOf).values()) outcomes.push(await inItsWorld(world, options, cores));
   const results = outcomes.flatMap((outcome) => outcome.results);
   const complaints = outcomes.flatMap((outcome) => outcome.complaints);
-  const disturbances = outcomes.flatMap((outcome) => outcome.disturbances);
   const judged = judge(results);
   say(`\n${table(results)}\n`);
   for (const { line } of judged) say(line);
   for (const complaint of complaints) say(`failed  ${complaint}`);
-  if (median(disturbances) > disturbanceMax) say('the machine was not quiet: neither the figures nor their ratios are worth much');
-  const percent = (share: number): string => `${number(100 * share, 0)} %`;
-  say(
-    `\nmedians of ${options.runs} runs of ${options.seconds} s, in turns; others had ${percent(median(disturbances))} of the proxies' core meanwhile, at worst ${percent(Math.max(...disturbances))}; took ${number((performance.now() - startedMs) / 1_000, 0)} s`,
-  );
+  const tookS = number((performance.now() - startedMs) / 1_000, 0);
+  say(`\nmedians of the quieter half of ${options.runs} runs of ${options.seconds} s, in turns; took ${tookS} s`);
   if (complaints.length > 0 || judged.some(({ isMet }) => !isMet)) process.exitCode = 1;
 }
 
@@ -55,7 +49,7 @@ function worldOf({ hosts, load, tenantContexts = false }: Case): string {
 
 async function inItsWorld(cases: readonly Case[], { contestants, runs, seconds }: Options, cores: Cores): Promise<Outcome> {
   const [first] = cases;
-  if (first === undefined) return { results: [], complaints: [], disturbances: [] };
+  if (first === undefined) return { results: [], complaints: [] };
   say(worldOf(first));
   const folder = await mkdtemp(join(tmpdir(), 'burgage-bench-'));
   const logServer = createServer((socket) => socket.on('error', () => socket.destroy()).resume()).listen(0, loopback);

@@ -30,7 +30,7 @@ npm run bench:gateway -- --full    all cases, ${full.runs} runs of ${full.second
 
   --only CASE,CASE   these cases
   --peers PEER,PEER  beside these peers: ${peers.map(({ name }) => name).join(', ')}
-  --runs N           runs of every case and contestant, in turns; their median counts
+  --runs N           runs of every case and contestant, in turns; the median of the quieter half counts
   --seconds S        of one run
 
 Cases

@@ -8,6 +8,8 @@ export interface Run {
   readonly perSecond: number;
   readonly p50Ms?: number | undefined;
   readonly p99Ms?: number | undefined;
+  /** How much of the proxies' core others had meanwhile, from 0 to 1: they cost every proxy its caches. */
+  readonly othersShare: number;
 }
 
 export interface Result {
@@ -25,14 +27,19 @@ export function median(values: readonly number[]): number {
   return (below + above) / 2;
 }
 
+/** The half that was disturbed least: which of them count is not decided by what they show. */
+function quieterHalf(runs: readonly Run[]): readonly Run[] {
+  return runs.toSorted((a, b) => a.othersShare - b.othersShare).slice(0, Math.ceil(runs.length / 2));
+}
+
 export function cpuOf({ runs }: Result): number {
-  return median(runs.map(({ cpuMicroseconds }) => cpuMicroseconds));
+  return median(quieterHalf(runs).map(({ cpuMicroseconds }) => cpuMicroseconds));
 }
 
 /** What the ratios are to. */
 const measure = 'nginx';
 
-const head = ['case', 'proxy', 'CPU µs', `× ${measure}`, 'per second', 'p50 ms', 'p99 ms', 'PSS MiB'];
+const head = ['case', 'proxy', 'CPU µs', `× ${measure}`, 'per second', 'p50 ms', 'p99 ms', 'PSS MiB', 'others %'];
 
 /** As a table of Markdown that reads well as text too. */
 export function table(results: readonly Result[]): string {
@@ -40,7 +47,7 @@ export function table(results: readonly Result[]): string {
     const { case: one, contestant, runs, pssMiB } = result;
     const beside = results.find((other) => other.case === one && other.contestant === measure);
     const shown = (read: (run: Run) => number | undefined, digits: number): string => {
-      const values = runs.flatMap((run) => read(run) ?? []);
+      const values = quieterHalf(runs).flatMap((run) => read(run) ?? []);
       return values.length === 0 ? '' : number(median(values), digits);
     };
     return [
@@ -52,6 +59,7 @@ export function table(results: readonly Result[]): string {
       shown(({ p50Ms }) => p50Ms, 2),
       shown(({ p99Ms }) => p99Ms, 2),
       number(pssMiB, 0),
+      shown(({ othersShare }) => 100 * othersShare, 0),
     ];
   });
   const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
