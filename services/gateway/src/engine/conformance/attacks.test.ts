@@ -92,31 +92,33 @@ describeEngines((engine) => {
       expect(answer).toMatch(/answer to \/slow[\s\S]*answer to \/2[\s\S]*answer to \/3/);
     });
 
-    it.runIf(engine === 'oracle')('are taken up to a bound, and then the connection is closed', async () => {
-      const started = await startNoting();
-      const { port, seen, answerSlow } = started;
-      const client = await RawClient.connect(port);
-      client.send(get('/slow') + get('/x').repeat(1_000));
-      await eventually(() => seen.length === 1);
-      answerSlow();
-      const answer = await client.all();
-      expect(answer.match(/HTTP\/1\.1 200 /g)).toHaveLength(33);
-      expect(answer.match(/^connection: close\r$/gim)).toHaveLength(1);
-      expect(seen).toHaveLength(66);
-      client.socket.destroy();
-      await allGone(started);
-    });
+    if (engine === 'oracle')
+      it('are taken up to a bound, and then the connection is closed', async () => {
+        const started = await startNoting();
+        const { port, seen, answerSlow } = started;
+        const client = await RawClient.connect(port);
+        client.send(get('/slow') + get('/x').repeat(1_000));
+        await eventually(() => seen.length === 1);
+        answerSlow();
+        const answer = await client.all();
+        expect(answer.match(/HTTP\/1\.1 200 /g)).toHaveLength(33);
+        expect(answer.match(/^connection: close\r$/gim)).toHaveLength(1);
+        expect(seen).toHaveLength(66);
+        client.socket.destroy();
+        await allGone(started);
+      });
 
-    it.runIf(engine === 'http1')('are taken as they are answered, however many come at once', async () => {
-      const { port, seen, answerSlow } = await startNoting();
-      const client = await RawClient.connect(port);
-      client.send(get('/slow') + get('/x').repeat(5_000) + get('/last', last));
-      await eventually(() => seen.length === 1);
-      answerSlow();
-      const answer = await client.all();
-      expect(answer.match(/HTTP\/1\.1 200 /g)).toHaveLength(5_002);
-      expect(answer).toMatch(/answer to \/last$/);
-    });
+    if (engine === 'http1')
+      it('are taken as they are answered, however many come at once', async () => {
+        const { port, seen, answerSlow } = await startNoting();
+        const client = await RawClient.connect(port);
+        client.send(get('/slow') + get('/x').repeat(5_000) + get('/last', last));
+        await eventually(() => seen.length === 1);
+        answerSlow();
+        const answer = await client.all();
+        expect(answer.match(/HTTP\/1\.1 200 /g)).toHaveLength(5_002);
+        expect(answer).toMatch(/answer to \/last$/);
+      });
 
     it('are dropped with a client that goes away', async () => {
       const started = await startNoting();
