@@ -293,45 +293,54 @@ describe('a crash', () => {
     return tenantId;
   }
 
-  it.each(['before', 'after'] as const)('%s any write of a tenant’s life is repaired by repeating the calls', async (when) => {
-    await registry.stop();
-    const life = async (of: TestRegistry, key: string): Promise<void> => {
-      const { client } = of;
-      await client.putUpstream({ name: `up-${key}`, endpoints: [{ address: '127.0.0.1:9100' }] });
-      await client.putPlatformRoute({ label: 'status', upstream: `up-${key}` });
-      await client.putUpstream({ name: `gone-${key}`, endpoints: [{ address: '127.0.0.1:9200' }] });
-      await client.removeUpstream({ name: `gone-${key}` });
-      const { tenant } = await client.createTenant(tenantRequest(key, { slug: `slug-${key}` }));
-      const tenantId = tenant?.id ?? '';
-      const fail = () => client.transitionTenant({ tenantId, state: TenantState.FAILED, fence: fence(), reason: 'undone' });
-      if (tenant?.state === TenantState.FAILED) return void (await fail());
-      await client.transitionTenant({ tenantId, state: TenantState.PROVISIONING, fence: fence() });
-      await client.putTenantRoute({ tenantId, upstream: `up-${key}`, isolation: 'pool', fence: fence() });
-      await client.addTenantHold({ tenantId, hold: 'unpaid', fence: fence() });
-      await client.setTenantPlan({ tenantId, plan: 'free', fence: fence() });
-      await client.removeTenantRoute({ tenantId, fence: fence() });
-      await client.putTenantRoute({ tenantId, upstream: `up-${key}`, isolation: 'pool', fence: fence() });
-      await fail();
-    };
-    const store = await folder.openStore();
-    for (let at = 0, ended = false; !ended; at++) {
-      const dying = dyingStore(store, at, when);
-      const first = await folder.start({ store: dying });
-      const outcome = await life(first, `k${at}`).then(
-        () => 'ended',
-        () => 'died',
-      );
-      await first.stop();
-      ended = outcome === 'ended' && !dying.dead();
-      expect(at).toBeLessThan(60);
-      const second = await folder.start({ store });
-      await life(second, `k${at}`);
-      expect(await second.client.getTenant({ tenant: `slug-k${at}` }).catch(({ code }: { code: string }) => code)).toBe('tenant_not_found');
-      expect((await second.client.resolveHost({ host: `slug-k${at}.localhost` })).host).toBeUndefined();
-      await expect(second.client.getUpstream({ name: `gone-k${at}` })).rejects.toMatchObject({ code: 'upstream_not_found' });
-      expect(await journalled(second)).toEqual(await documented(second));
-      await second.stop();
-    }
-    await store.close();
-  });
+  // Some sixty registries are started one after the other, each twice.
+  it.each(['before', 'after'] as const)(
+    '%s any write of a tenant’s life is repaired by repeating the calls',
+    {
+      timeout: 180_000,
+    },
+    async (when) => {
+      await registry.stop();
+      const life = async (of: TestRegistry, key: string): Promise<void> => {
+        const { client } = of;
+        await client.putUpstream({ name: `up-${key}`, endpoints: [{ address: '127.0.0.1:9100' }] });
+        await client.putPlatformRoute({ label: 'status', upstream: `up-${key}` });
+        await client.putUpstream({ name: `gone-${key}`, endpoints: [{ address: '127.0.0.1:9200' }] });
+        await client.removeUpstream({ name: `gone-${key}` });
+        const { tenant } = await client.createTenant(tenantRequest(key, { slug: `slug-${key}` }));
+        const tenantId = tenant?.id ?? '';
+        const fail = () => client.transitionTenant({ tenantId, state: TenantState.FAILED, fence: fence(), reason: 'undone' });
+        if (tenant?.state === TenantState.FAILED) return void (await fail());
+        await client.transitionTenant({ tenantId, state: TenantState.PROVISIONING, fence: fence() });
+        await client.putTenantRoute({ tenantId, upstream: `up-${key}`, isolation: 'pool', fence: fence() });
+        await client.addTenantHold({ tenantId, hold: 'unpaid', fence: fence() });
+        await client.setTenantPlan({ tenantId, plan: 'free', fence: fence() });
+        await client.removeTenantRoute({ tenantId, fence: fence() });
+        await client.putTenantRoute({ tenantId, upstream: `up-${key}`, isolation: 'pool', fence: fence() });
+        await fail();
+      };
+      const store = await folder.openStore();
+      for (let at = 0, ended = false; !ended; at++) {
+        const dying = dyingStore(store, at, when);
+        const first = await folder.start({ store: dying });
+        const outcome = await life(first, `k${at}`).then(
+          () => 'ended',
+          () => 'died',
+        );
+        await first.stop();
+        ended = outcome === 'ended' && !dying.dead();
+        expect(at).toBeLessThan(60);
+        const second = await folder.start({ store });
+        await life(second, `k${at}`);
+        expect(await second.client.getTenant({ tenant: `slug-k${at}` }).catch(({ code }: { code: string }) => code)).toBe(
+          'tenant_not_found',
+        );
+        expect((await second.client.resolveHost({ host: `slug-k${at}.localhost` })).host).toBeUndefined();
+        await expect(second.client.getUpstream({ name: `gone-k${at}` })).rejects.toMatchObject({ code: 'upstream_not_found' });
+        expect(await journalled(second)).toEqual(await documented(second));
+        await second.stop();
+      }
+      await store.close();
+    },
+  );
 });
