@@ -67,7 +67,7 @@ async function compare(one: Case, standing: readonly Standing[], options: Contes
       const { run, sent } = await measure(one, contestant, options);
       done.push(run);
       figures.push(`${contestant.contestant} ${number(run.cpuMicroseconds, 1)}`);
-      if (sent.failed > 0) complaints.push(`${one.name}, ${contestant.contestant}: ${sent.failed} failed beside ${sent.count}`);
+      for (const failure of sent.failures) complaints.push(`${one.name}, ${contestant.contestant}: ${failure}, ${sent.count} answered`);
     }
     options.say(`  ${one.name} ${turn}/${options.runs}: ${figures.join(', ')} µs`);
   }

@@ -9,11 +9,11 @@ export interface Target {
 }
 
 export interface Sent {
-  /** How many were answered as they should be. */
+  /** How many were answered. */
   readonly count: number;
   readonly seconds: number;
-  /** What was not: refused, broken off, or shorter than it is. */
-  readonly failed: number;
+  /** What was not as it should be, in words such as `3 refused`. */
+  readonly failures: readonly string[];
   /** Where the rate is fixed: from a request to its answer. At full load they would only say how many wait. */
   readonly p50Ms?: number;
   readonly p99Ms?: number;

@@ -23,7 +23,7 @@ export function messages(): Load {
       const { stdout } = await run(process.execPath, [program, ...args]);
       const { echoes, failed, ...rest } = JSON.parse(stdout) as Summary;
       // It went through the proxy twice.
-      return { ...rest, count: 2 * echoes, failed };
+      return { ...rest, count: 2 * echoes, failures: failed > 0 ? [`${failed} connections refused or broken off`] : [] };
     },
   };
 }

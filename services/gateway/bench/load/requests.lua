@@ -26,9 +26,9 @@ end
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(
-    '\n{"requests":%d,"seconds":%f,"bytes":%d,"failed":%d,"p50Ms":%f,"p99Ms":%f}\n',
+    '\n{"requests":%d,"seconds":%f,"bytes":%d,"refused":%d,"broken":%d,"p50Ms":%f,"p99Ms":%f}\n',
     summary.requests, summary.duration / 1e6, summary.bytes,
-    errors.status + errors.connect + errors.read + errors.write + errors.timeout,
+    errors.status, errors.connect + errors.read + errors.write + errors.timeout,
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3
   ))
 end

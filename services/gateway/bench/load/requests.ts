@@ -21,7 +21,10 @@ interface Summary {
   readonly requests: number;
   readonly seconds: number;
   readonly bytes: number;
-  readonly failed: number;
+  /** With a status of 400 or above. */
+  readonly refused: number;
+  /** Not connected, broken off, or without an answer for two seconds. */
+  readonly broken: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
@@ -39,11 +42,18 @@ export function requests({ path, close = false, perSecond }: Requests): Load {
       const args = ['--threads', '1', '--connections', String(connections), '--duration', `${seconds}s`, '--script', script];
       const { stdout } = await run(program, [...args, `http://${host}:${port}/`, '--', ...of]);
       const summary = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Summary;
-      const short = summary.bytes < summary.requests * answers[path] ? summary.requests : 0;
+      const { refused, broken, bytes } = summary;
+      const answered = summary.requests - refused;
+      const failures = [
+        ...(refused > 0 ? [`${refused} refused`] : []),
+        ...(broken > 0 ? [`${broken} broken off or without an answer for two seconds`] : []),
+        // Which of them it was, wrk does not say.
+        ...(bytes < answered * answers[path] ? ['some cut short'] : []),
+      ];
       return {
         count: summary.requests,
         seconds: summary.seconds,
-        failed: summary.failed + short,
+        failures,
         ...(perSecond !== undefined && { p50Ms: summary.p50Ms, p99Ms: summary.p99Ms }),
       };
     },
