@@ -212,8 +212,8 @@ describe('a restore, removal or preparation that breaks off', () => {
     const outcome = outcomeOf(work);
     await turnsInto('ten_a', turns);
     data.close();
-    data = open();
     expect(await outcome).not.toBe('done');
+    data = open();
   }
   /** Ends it as another attempt does that comes with a higher fence, whatever it is about. */
   async function overtaken(work: Promise<unknown>, turns: number, fence: number): Promise<void> {
@@ -378,6 +378,8 @@ test('whatever is begun, overtaken and killed when, a tenant is all there or for
           for (let turn = 0; turn < ('turns' in one ? one.turns : 0); turn += 1) await nextTurn();
         } else if (kind === 'restart') {
           data.close();
+          // Of a process that has ended nothing goes on.
+          await Promise.all(begun);
           data = open();
         } else if (kind === 'raise') {
           fence += 1;
