@@ -47,11 +47,22 @@ describe('the access log', () => {
       },
     });
     await log.start();
-    const path = `/${'x'.repeat(100_000)}`;
-    for (let i = 0; i < 100; i++) log.write(`${JSON.stringify({ ...record, path })}\n`);
+    const path = `/${'x'.repeat(8_000)}`;
+    for (let i = 0; i < 2_000; i++) log.write(`${JSON.stringify({ ...record, requestId: String(i), path })}\n`);
     await log.stop();
     expect(dropped).toBeGreaterThan(0);
-    expect((await readFile(file, 'utf8')).trim().split('\n')).toHaveLength(100 - dropped);
+    const kept = (await readFile(file, 'utf8')).trim().split('\n');
+    expect(kept.map((line) => JSON.parse(line).requestId)).toEqual(Array.from({ length: 2_000 - dropped }, (_, i) => String(i)));
+  });
+
+  it('writes every character as it is, at the edge of a piece too', async () => {
+    const file = join(await temporaryFolder(), 'access.log');
+    const log = createAccessLog({ destination: file, clock: systemClock, logger: silent, onDropped: () => {} });
+    await log.start();
+    const lines = Array.from({ length: 200 }, (_, i) => `${JSON.stringify({ ...record, path: '/é€😀'.repeat(i * 5) })}\n`);
+    for (const line of lines) log.write(line);
+    await log.stop();
+    expect(await readFile(file, 'utf8')).toBe(lines.join(''));
   });
 
   it('is not led into another file by a link in its place', async () => {

@@ -3,12 +3,21 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BurgageError } from '@burgage/contracts';
-import type { Clock, Component, Logger } from '@burgage/runtime';
+import { type Clock, type Component, Doorbell, type Logger } from '@burgage/runtime';
 
 const flushMs = 500;
-/** Lines that wait for the disk; beyond it they are dropped and counted, for a full disk must not become a full memory. */
-const waitingBytesMax = 8 * 1024 * 1024;
-const pieceBytes = 64 * 1024;
+/** Lines are put together and written in pieces of this size: a call for each line would cost more than the line. */
+const pieceBytes = 256 * 1024;
+/** Pieces that wait for the disk; beyond them lines are dropped and counted, for a full disk must not become a full memory. */
+const piecesMax = 32;
+/** Of one character in UTF-8; what takes four are two. */
+const bytesPerCharacterMax = 3;
+
+interface Piece {
+  readonly bytes: Buffer;
+  length: number;
+  lines: number;
+}
 
 export interface AccessLog extends Component {
   /** Hot path. One line with its end. */
@@ -26,36 +35,46 @@ export interface AccessLogOptions {
 /** @throws BurgageError `config_invalid` at start where the file cannot be opened. */
 export function createAccessLog({ destination, clock, logger, onDropped }: AccessLogOptions): AccessLog {
   const stopping = new AbortController();
+  const bell = new Doorbell(clock);
   let handle: FileHandle | undefined;
-  let waiting: string[] = [];
-  let waitingBytes = 0;
-  let wake: (() => void) | undefined;
+  let filling = freshPiece();
+  /** Full, and not written yet; oldest first. */
+  const full: Piece[] = [];
+  /** Written, to be filled again. */
+  const spare: Piece[] = [];
   let running: Promise<void> = Promise.resolve();
   let failing = false;
 
   async function flush(): Promise<void> {
-    while (waiting.length > 0) {
-      const lines = waiting;
-      waiting = [];
-      waitingBytes = 0;
+    for (let piece = nextPiece(); piece !== undefined; piece = nextPiece()) {
       try {
-        const text = lines.join('');
-        if (handle === undefined) await writeOut(text);
-        else await handle.appendFile(text);
+        const bytes = piece.bytes.subarray(0, piece.length);
+        await (handle === undefined ? writeOut(bytes) : handle.appendFile(bytes));
         failing = false;
       } catch (error) {
-        onDropped(lines.length);
+        onDropped(piece.lines);
         if (!failing) logger.error({ err: error, destination }, 'access log not written');
         failing = true;
       }
+      piece.length = 0;
+      piece.lines = 0;
+      if (spare.length === 0) spare.push(piece);
     }
+  }
+
+  function nextPiece(): Piece | undefined {
+    if (full.length === 0 && filling.length > 0) seal();
+    return full.shift();
+  }
+
+  function seal(): void {
+    full.push(filling);
+    filling = spare.pop() ?? freshPiece();
   }
 
   async function keep(): Promise<void> {
     while (!stopping.signal.aborted) {
-      const early = new AbortController();
-      wake = () => early.abort();
-      await clock.sleep(flushMs, AbortSignal.any([stopping.signal, early.signal]));
+      await bell.wait(flushMs, stopping.signal);
       await flush();
     }
   }
@@ -74,15 +93,22 @@ export function createAccessLog({ destination, clock, logger, onDropped }: Acces
       handle = undefined;
     },
     write: (line) => {
-      if (waitingBytes + line.length > waitingBytesMax) {
-        onDropped(1);
-        return;
+      if (line.length * bytesPerCharacterMax > pieceBytes - filling.length) {
+        if (full.length >= piecesMax || line.length * bytesPerCharacterMax > pieceBytes) {
+          onDropped(1);
+          return;
+        }
+        seal();
+        bell.ring();
       }
-      waiting.push(line);
-      waitingBytes += line.length;
-      if (waitingBytes >= pieceBytes) wake?.();
+      filling.length += filling.bytes.write(line, filling.length);
+      filling.lines += 1;
     },
   };
+}
+
+function freshPiece(): Piece {
+  return { bytes: Buffer.allocUnsafeSlow(pieceBytes), length: 0, lines: 0 };
 }
 
 async function openLog(file: string): Promise<FileHandle> {
@@ -95,8 +121,8 @@ async function openLog(file: string): Promise<FileHandle> {
   }
 }
 
-function writeOut(text: string): Promise<void> {
+function writeOut(bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
   });
 }
