@@ -34,7 +34,7 @@ export class ShownRoutes {
     const held = new Map([...table.entries()].map((entry) => [keyOf(entry), entry]));
     for (const [key, newest] of this.#floor) this.#notOlder(held.get(key), newest);
     for (const [key, { version }] of held) this.#notBackward(key, version);
-    this.#hostsGoFor(cause, new Set(table.hostsThatLeadOn()));
+    this.#hostsGoFor(cause, hostsThatLeadOn(held));
   }
 
   /** What the gateway says that it applied. */
@@ -105,4 +105,16 @@ export class ShownRoutes {
     if (cause === 'snapshot' && before >= hostsToGuardMin && gone.length > before * removedShareMax)
       this.#violated(`let a snapshot remove ${gone.length} of ${before} hosts`);
   }
+}
+
+/** The hosts of tenants with endpoints. */
+function hostsThatLeadOn(held: ReadonlyMap<string, RouteEntry>): Set<string> {
+  const hosts = new Set<string>();
+  for (const { entity } of held.values()) {
+    if (entity?.kind !== 'host') continue;
+    const tenant = held.get(`tenant ${entity.tenantId}`)?.entity;
+    const upstream = tenant?.kind === 'tenant' ? held.get(`upstream ${tenant.upstream}`)?.entity : undefined;
+    if (upstream?.kind === 'upstream' && upstream.endpoints.length > 0) hosts.add(entity.host);
+  }
+  return hosts;
 }

@@ -2,6 +2,7 @@
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { RegistryService } from '@burgage/contracts';
 import { RouteFollower } from '@burgage/gateway/route-follower';
+import { RouteNames, RouteTable } from '@burgage/gateway/route-table';
 import { createRouteWatch, type OpenRoutes, type RouteWatch, routesOf, type Said } from '@burgage/gateway/route-watch';
 import { createTableFile, loadTable, type TableFile } from '@burgage/gateway/table-file';
 import { createRpcClient } from '@burgage/rpc';
@@ -64,9 +65,10 @@ export class WatchingGateway {
   /** Put together as the gateway's service does it. */
   async start(disk: Disk = 'kept'): Promise<void> {
     const { tableFile, wire, log, clock, random } = this.#options;
-    const follower = new RouteFollower();
+    const names = new RouteNames(random);
+    const follower = new RouteFollower(new RouteTable(names));
     const shown = new ShownRoutes(follower, log, this.#violated);
-    const loaded = await loadTable(tableFile, clock);
+    const loaded = await loadTable(tableFile, names, clock);
     if (disk === 'cut off' && loaded.kind === 'loaded') this.#violated('took a table that was cut off');
     if (disk === 'kept' && loaded.kind === 'set-aside') this.#violated(`set its own table aside: ${loaded.error.message}`);
     if (loaded.kind === 'loaded') follower.restore(loaded.table, loaded.position);

@@ -16,6 +16,7 @@ import { defaultLimits, defaultTimeouts, processDrainMs } from './defaults.ts';
 import { parseRouteFile } from './domain/route-file.ts';
 import { RouteFollower } from './domain/route-follower.ts';
 import { routeStatus } from './domain/route-status.ts';
+import { RouteNames } from './domain/route-table.ts';
 import { createHttp1Engine } from './engine/http1/engine.ts';
 import { createGateway, type RouteOrigin } from './gateway.ts';
 import { gatewayMetrics } from './metrics.ts';
@@ -28,7 +29,7 @@ import { aloneSettings, checkPorts, readSettingFile, readToken } from './setting
 export async function runGatewayAlone(argv: readonly string[]): Promise<RunningProcess> {
   const settings = readSettings(aloneSettings, { argv });
   checkPorts(settings);
-  const table = unwrap(parseRouteFile(await readSettingFile('routes', settings.routes), settings.routes));
+  const table = unwrap(parseRouteFile(await readSettingFile('routes', settings.routes), settings.routes, new RouteNames(systemRandom)));
   const internalToken = await readToken(settings.internalTokenFile);
   const logger = createLogger({
     service: 'gateway',

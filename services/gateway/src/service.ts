@@ -10,6 +10,7 @@ import { defaultLimits, defaultTimeouts, type Limits, type Timeouts } from './de
 import type { RouteSource } from './domain/explain.ts';
 import { RouteFollower } from './domain/route-follower.ts';
 import { routeStatus } from './domain/route-status.ts';
+import { RouteNames, RouteTable } from './domain/route-table.ts';
 import type { CreateEngine } from './engine/engine.ts';
 import { createHttp1Engine } from './engine/http1/engine.ts';
 import { createGateway, type Gateway, type RouteOrigin } from './gateway.ts';
@@ -68,8 +69,9 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
     clock,
     random,
   });
-  const follower = new RouteFollower();
-  const resolver = createHostResolver({ client, timeoutMs: timeouts.resolveMs, clock, logger, metrics: own });
+  const names = new RouteNames(random);
+  const follower = new RouteFollower(new RouteTable(names));
+  const resolver = createHostResolver({ client, names, timeoutMs: timeouts.resolveMs, clock, logger, metrics: own });
   let source: RouteSource = 'none';
   let savedAt: Date | undefined;
   let wasCaughtUp = false;
@@ -108,7 +110,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
 
   async function loadFromDisk(): Promise<void> {
     if (options.tableFile === undefined) return;
-    const loaded = await loadTable(options.tableFile, clock);
+    const loaded = await loadTable(options.tableFile, names, clock);
     switch (loaded.kind) {
       case 'none':
         return;

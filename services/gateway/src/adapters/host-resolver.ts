@@ -3,7 +3,7 @@ import type { RegistryService } from '@burgage/contracts';
 import type { RpcClient } from '@burgage/rpc';
 import type { Clock, Logger } from '@burgage/runtime';
 import { freshRate, takeRate } from '../domain/gcra.ts';
-import { RouteTable } from '../domain/route-table.ts';
+import { type RouteNames, RouteTable } from '../domain/route-table.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import { readRouteEntry } from './route-entry.ts';
 
@@ -20,19 +20,21 @@ export interface HostResolver {
 
 export interface HostResolverOptions {
   readonly client: Pick<RpcClient<typeof RegistryService>, 'resolveHost'>;
+  /** Of the tables that are served. */
+  readonly names: RouteNames;
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: GatewayMetrics;
 }
 
-export function createHostResolver({ client, timeoutMs, clock, logger, metrics }: HostResolverOptions): HostResolver {
+export function createHostResolver({ client, names, timeoutMs, clock, logger, metrics }: HostResolverOptions): HostResolver {
   const budget = freshRate();
   const answers = new Map<string, { table: Promise<RouteTable | undefined>; untilMs: number }>();
 
   async function ask(host: string): Promise<RouteTable | undefined> {
     try {
-      const table = new RouteTable();
+      const table = new RouteTable(names);
       const response = await client.resolveHost({ host }, { timeoutMs });
       for (const message of [response.upstream, response.tenant, response.host]) {
         if (message !== undefined) table.apply(readRouteEntry(message));

@@ -3,13 +3,14 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ManualClock } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
-import { RouteTable } from '../domain/route-table.ts';
+import type { RouteTable } from '../domain/route-table.ts';
 import { silent, temporaryFolder } from '../testing/fixture.ts';
 import { routeOf, upstreamOf } from '../testing/registry.ts';
+import { emptyTable, freshNames } from '../testing/tables.ts';
 import { createTableFile, loadTable, saveTable } from './table-file.ts';
 
 function tableOf(...hosts: string[]): RouteTable {
-  const table = new RouteTable();
+  const table = emptyTable();
   for (const entry of [upstreamOf('127.0.0.1:1'), ...hosts.flatMap((host) => routeOf(host))]) table.apply(entry);
   return table;
 }
@@ -31,24 +32,24 @@ describe('the table file', () => {
     for (let length = 0; length < whole.length; length++) {
       await writeFile(file, whole.subarray(0, length));
       await clock.advance(1);
-      const loaded = await loadTable(file, clock);
+      const loaded = await loadTable(file, freshNames(), clock);
       expect(loaded.kind).toBe('set-aside');
       if (loaded.kind === 'set-aside') expect(basename(loaded.movedTo)).toMatch(/^routes\.table\.corrupt-2026-01-01T\d{6}\.\d{3}Z$/);
-      expect(await loadTable(file, clock)).toEqual({ kind: 'none' });
+      expect(await loadTable(file, freshNames(), clock)).toEqual({ kind: 'none' });
     }
     expect(await readdir(folder)).toHaveLength(whole.length);
     await writeFile(file, whole);
-    expect(await loadTable(file, clock)).toMatchObject({ kind: 'loaded', position });
+    expect(await loadTable(file, freshNames(), clock)).toMatchObject({ kind: 'loaded', position });
   });
 
   it('is left as it was by a save that was broken off', async () => {
     const file = join(await temporaryFolder(), 'routes.table');
     await saveTable(file, current('acme.test'), new Date(0));
     await writeFile(`${file}.tmp`, 'half of a');
-    const loaded = await loadTable(file, new ManualClock());
+    const loaded = await loadTable(file, freshNames(), new ManualClock());
     expect(loaded.kind === 'loaded' && loaded.table.find('acme.test')?.kind).toBe('exact');
     await saveTable(file, current('acme.test', 'later.test'), new Date(0));
-    const later = await loadTable(file, new ManualClock());
+    const later = await loadTable(file, freshNames(), new ManualClock());
     expect(later.kind === 'loaded' && later.table.hostCount).toBe(2);
   });
 
@@ -69,7 +70,7 @@ describe('the table file', () => {
     for (let i = 0; i < 100; i++) tableFile.changed();
     await tableFile.stop();
     expect(saves).toBe(1);
-    expect((await loadTable(file, new ManualClock())).kind).toBe('loaded');
+    expect((await loadTable(file, freshNames(), new ManualClock())).kind).toBe('loaded');
   });
 
   it('says at its end how far entries in it may be that came while it was written', async () => {
@@ -80,7 +81,7 @@ describe('the table file', () => {
     table.apply({ kind: 'host', key: 'h1999.test', version: 2, removed: true });
     at = { epoch: '1.e', revision: 9, seen: { revision: 9, stamp: 'nine' } };
     expect(await saved).toBe(true);
-    const loaded = await loadTable(file, new ManualClock());
+    const loaded = await loadTable(file, freshNames(), new ManualClock());
     expect(loaded).toMatchObject({ kind: 'loaded', position: { epoch: '1.e', revision: 3, seen: { revision: 9, stamp: 'nine' } } });
   });
 
@@ -92,7 +93,7 @@ describe('the table file', () => {
     const saved = saveTable(file, () => served(), new Date(0));
     served = other;
     expect(await saved).toBe(false);
-    const loaded = await loadTable(file, new ManualClock());
+    const loaded = await loadTable(file, freshNames(), new ManualClock());
     expect(loaded.kind === 'loaded' && loaded.table.find('before.test')?.kind).toBe('exact');
     expect(await saveTable(file, other, new Date(0))).toBe(true);
   });

@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import type { BurgageError } from '@burgage/contracts';
 import type { Clock, Component, Logger } from '@burgage/runtime';
 import type { TablePosition } from '../domain/route-follower.ts';
-import type { RouteTable } from '../domain/route-table.ts';
+import type { RouteNames, RouteTable } from '../domain/route-table.ts';
 import { endLine, entryLine, headingLine, type LoadedTable, readTable } from '../domain/table-format.ts';
 
 /** Changes within this time go to disk together. */
@@ -24,7 +24,7 @@ export type Loaded =
  * Reads the table in `file`. One that is not whole, or of a later version, is set aside as `<file>.corrupt-<time>` and reported;
  * the gateway then starts without it.
  */
-export async function loadTable(file: string, clock: Clock): Promise<Loaded> {
+export async function loadTable(file: string, names: RouteNames, clock: Clock): Promise<Loaded> {
   let bytes: Buffer;
   try {
     bytes = await readFile(file);
@@ -32,7 +32,7 @@ export async function loadTable(file: string, clock: Clock): Promise<Loaded> {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { kind: 'none' };
     throw error;
   }
-  const read = readTable(bytes, crc32);
+  const read = readTable(bytes, crc32, names);
   if (read.ok) return { kind: 'loaded', ...read.value };
   const movedTo = `${file}.corrupt-${clock.now().toISOString().replaceAll(':', '')}`;
   await rename(file, movedTo);

@@ -4,10 +4,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Admission, isPermit, type Permit, standing } from './admission.ts';
 import { RequestSeries } from './request-series.ts';
-import { TenantMeters } from './tenant-meters.ts';
+import { type MeteredTenant, TenantMeters } from './tenant-meters.ts';
 
-function tenant(fields: Partial<TenantRoute> = {}): TenantRoute {
+function tenant(fields: Partial<TenantRoute> = {}): TenantRoute & MeteredTenant {
   return {
+    number: 1,
     kind: 'tenant',
     tenantId: 'ten_1',
     slug: 'acme',
@@ -36,7 +37,7 @@ describe('Admission', () => {
         (concurrency, steps) => {
           const meters = new TenantMeters(() => new RequestSeries([1]));
           const admission = new Admission({ tunnelsPerTenantMax: 3, bodyBytesMax: 0 }, meters);
-          const admit = (tenant: TenantRoute, nowMs: number) => admission.admit(tenant, meters.count(tenant.tenantId), nowMs);
+          const admit = (tenant: TenantRoute & MeteredTenant, nowMs: number) => admission.admit(tenant, meters.count(tenant), nowMs);
           const inflight: Permit[] = [];
           const tunnels: Permit[] = [];
           for (const step of steps) {
@@ -55,7 +56,7 @@ describe('Admission', () => {
               permit?.release();
               if (step === 'releaseTwice') permit?.release();
             }
-            expect(admission.inflight('ten_1')).toBe(inflight.length);
+            expect(admission.inflight(tenant())).toBe(inflight.length);
           }
           for (const permit of [...inflight, ...tunnels]) permit.release();
           for (let roll = 0; roll < 8; roll++) meters.roll();
@@ -69,7 +70,7 @@ describe('Admission', () => {
   it('uses nothing of the rate for a request that concurrency refuses', () => {
     const meters = new TenantMeters(() => new RequestSeries([1]));
     const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 }, meters);
-    const admit = (tenant: TenantRoute, nowMs: number) => admission.admit(tenant, meters.count(tenant.tenantId), nowMs);
+    const admit = (tenant: TenantRoute & MeteredTenant, nowMs: number) => admission.admit(tenant, meters.count(tenant), nowMs);
     const limited = tenant({ limits: limits(1, 2) });
     const first = admit(limited, 0);
     for (let i = 0; i < 5; i++) expect(admit(limited, 0)).toMatchObject({ code: 'concurrency_limited' });
@@ -80,7 +81,7 @@ describe('Admission', () => {
   it('previews what it would answer without counting it', () => {
     const meters = new TenantMeters(() => new RequestSeries([1]));
     const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 }, meters);
-    const admit = (tenant: TenantRoute, nowMs: number) => admission.admit(tenant, meters.count(tenant.tenantId), nowMs);
+    const admit = (tenant: TenantRoute & MeteredTenant, nowMs: number) => admission.admit(tenant, meters.count(tenant), nowMs);
     const limited = tenant({ limits: limits(0, 1) });
     for (let i = 0; i < 5; i++) expect(admission.preview(limited, 0)).toBeUndefined();
     admit(limited, 0);
@@ -91,7 +92,7 @@ describe('Admission', () => {
   it('keeps what a tenant has used of its rate until that means nothing any more', () => {
     const meters = new TenantMeters(() => new RequestSeries([1]));
     const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 }, meters);
-    const admit = (tenant: TenantRoute, nowMs: number) => admission.admit(tenant, meters.count(tenant.tenantId), nowMs);
+    const admit = (tenant: TenantRoute & MeteredTenant, nowMs: number) => admission.admit(tenant, meters.count(tenant), nowMs);
     const permit = admit(tenant({ limits: limits(0, 1) }), 0);
     if (isPermit(permit)) permit.release();
     meters.roll();
@@ -105,7 +106,7 @@ describe('Admission', () => {
 describe('a tenant that is being moved', () => {
   const meters = new TenantMeters(() => new RequestSeries([1]));
   const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 }, meters);
-  const admit = (tenant: TenantRoute, nowMs: number) => admission.admit(tenant, meters.count(tenant.tenantId), nowMs);
+  const admit = (tenant: TenantRoute & MeteredTenant, nowMs: number) => admission.admit(tenant, meters.count(tenant), nowMs);
 
   it('is let in, to wait, and previewed as what is answered at once', () => {
     expect(isPermit(admit(tenant({ moving: true }), 0))).toBe(true);

@@ -2,7 +2,7 @@
 import type { Hold, TenantRoute } from '@burgage/tenancy';
 import { takeRate } from './gcra.ts';
 import { type Refusal, refuse } from './refusal.ts';
-import type { TenantMeter, TenantMeters } from './tenant-meters.ts';
+import type { MeteredTenant, TenantMeter, TenantMeters } from './tenant-meters.ts';
 
 /** Least wait said to those whose tenant is still being made, in milliseconds. */
 const provisioningRetryMs = 2_000;
@@ -89,10 +89,10 @@ export class Admission {
   }
 
   /** What would be answered now, without counting a request, nor waiting for the end of a move. */
-  preview(tenant: TenantRoute, nowMs: number): Refusal | undefined {
+  preview(tenant: TenantRoute & MeteredTenant, nowMs: number): Refusal | undefined {
     const refusal = standing(tenant) ?? (tenant.moving ? beingMoved() : undefined);
     if (refusal !== undefined) return refusal;
-    const meter = this.#meters.get(tenant.tenantId);
+    const meter = this.#meters.get(tenant);
     if (meter === undefined) return undefined;
     const { requestsPerSecond = 0, concurrency = 0 } = tenant.limits ?? {};
     if (concurrency > 0 && meter.inflight >= concurrency) return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
@@ -100,8 +100,8 @@ export class Admission {
     return waitMs > 0 ? refuse('rate_limited', { retryAfterMs: waitMs }) : undefined;
   }
 
-  inflight(tenantId: string): number {
-    return this.#meters.get(tenantId)?.inflight ?? 0;
+  inflight(tenant: MeteredTenant): number {
+    return this.#meters.get(tenant)?.inflight ?? 0;
   }
 }
 

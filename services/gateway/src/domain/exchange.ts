@@ -1,8 +1,8 @@
 // One request from its head to its end, as it is decided, logged and counted.
-import type { TenantRoute } from '@burgage/tenancy';
 import type { Permit } from './admission.ts';
 import type { RefusalCode } from './refusal.ts';
 import type { Head, ReadHead } from './request-head.ts';
+import type { ServedTenant } from './route-table.ts';
 import type { TenantMeter } from './tenant-meters.ts';
 
 /** How a request ended. */
@@ -42,9 +42,9 @@ export class Exchange {
   readonly peer: Peer;
   readonly startedMs: number;
   read: ReadHead | undefined = undefined;
-  tenant: TenantRoute | undefined = undefined;
+  tenant: ServedTenant | undefined = undefined;
   /** Where its data were when it was let in: what its app was told. */
-  isolation: TenantRoute['isolation'] | undefined = undefined;
+  isolation: ServedTenant['isolation'] | undefined = undefined;
   /** The tenant's. */
   meter: TenantMeter | undefined = undefined;
   permit: Permit | undefined = undefined;

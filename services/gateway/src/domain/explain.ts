@@ -1,11 +1,11 @@
 // Explain: why a request for an address is answered as it is, from the live table.
 import { errorCatalogue } from '@burgage/contracts';
-import { normalizeHost, type TenantRoute } from '@burgage/tenancy';
+import { normalizeHost } from '@burgage/tenancy';
 import type { Admission } from './admission.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { isReserved } from './reserved-paths.ts';
 import type { Position } from './route-follower.ts';
-import type { RouteTable } from './route-table.ts';
+import type { RouteTable, ServedTenant } from './route-table.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /** Where the routes came from. `disk`: the registry has not been reached since the start. */
@@ -123,9 +123,8 @@ export function explain(url: string, facts: ExplainFacts): Explanation {
   };
 }
 
-function tenantOf(tenant: TenantRoute, admission: Admission): NonNullable<Explanation['tenant']> {
-  const { tenantId, slug, branding, plan, isolation, state, holds, features, entitlementVersion, platform, moving } = tenant;
-  const { requestsPerSecond = 0, concurrency = 0, bodyBytesMax = 0 } = tenant.limits ?? {};
+function tenantOf(tenant: ServedTenant, admission: Admission): NonNullable<Explanation['tenant']> {
+  const { tenantId, slug, branding, plan, isolation, state, holds, limits, features, entitlementVersion, platform, moving } = tenant;
   return {
     id: tenantId,
     slug,
@@ -134,16 +133,16 @@ function tenantOf(tenant: TenantRoute, admission: Admission): NonNullable<Explan
     isolation,
     state,
     holds,
-    limits: { requestsPerSecond, concurrency, bodyBytesMax },
+    limits,
     features,
     entitlementVersion,
     platform,
     moving,
-    inflight: admission.inflight(tenantId),
+    inflight: admission.inflight(tenant),
   };
 }
 
-function noEndpoint({ upstream }: TenantRoute, isUnknown: boolean): Refusal {
+function noEndpoint({ upstream }: ServedTenant, isUnknown: boolean): Refusal {
   return { code: 'no_endpoint', detail: isUnknown ? `the upstream ${upstream} is not known` : `the upstream ${upstream} has no endpoint` };
 }
 

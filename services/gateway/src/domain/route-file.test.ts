@@ -1,12 +1,13 @@
 // The route file of a gateway that runs alone.
 import { describe, expect, it } from 'vitest';
+import { freshNames } from '../testing/tables.ts';
 import { parseRouteFile } from './route-file.ts';
 
 const line = (fields: Record<string, unknown>) =>
   JSON.stringify({ host: 't1.example.com', tenant: 'ten_1', backends: ['127.0.0.1:9100'], ...fields });
 
 function problems(text: string): string[] {
-  const parsed = parseRouteFile(text, 'routes.ndjson');
+  const parsed = parseRouteFile(text, 'routes.ndjson', freshNames());
   if (parsed.ok) return [];
   expect(parsed.error.code).toBe('route_file_invalid');
   return parsed.error.fields.map(({ field, description }) => `${field}: ${description}`);
@@ -17,6 +18,7 @@ describe('parseRouteFile', () => {
     const parsed = parseRouteFile(
       '# routes\n\n{"host":"T1.example.com.","tenant":"ten_1","plan":"starter","state":"active","backends":["127.0.0.1:9100"],"limits":{"requestsPerSecond":1000,"concurrency":100}}\n',
       'routes.ndjson',
+      freshNames(),
     );
     if (!parsed.ok) throw parsed.error;
     const match = parsed.value.find('t1.example.com');
@@ -50,7 +52,7 @@ describe('parseRouteFile', () => {
       expect.stringMatching(/^routes\.ndjson:2: is not JSON/),
       'routes.ndjson:4: host: "t1.example.com" was given on line 1 before',
     ]);
-    const parsed = parseRouteFile('{\n'.repeat(30), 'routes.ndjson');
+    const parsed = parseRouteFile('{\n'.repeat(30), 'routes.ndjson', freshNames());
     expect(parsed.ok ? '' : parsed.error.message).toMatch(/routes\.ndjson:20: .*; and 10 more$/);
   });
 

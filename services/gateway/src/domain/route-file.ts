@@ -2,7 +2,7 @@
 import { BurgageError, type FieldViolation } from '@burgage/contracts';
 import { err, normalizeHost, normalizeHostPattern, ok, type Result, tenantStates } from '@burgage/tenancy';
 import { z } from 'zod';
-import { RouteTable } from './route-table.ts';
+import { type RouteNames, RouteTable } from './route-table.ts';
 
 /** More problems than this are not listed: the file is another one than was meant. */
 const problemsMax = 20;
@@ -35,8 +35,8 @@ type Line = z.output<typeof lineSchema>;
  * The table of a route file. A tenant may have several hosts; its lines must say the same of it. Empty lines and lines that
  * begin with `#` are skipped. Every bad line, up to twenty, is in one `route_file_invalid` as `file:line` with the reason.
  */
-export function parseRouteFile(text: string, file: string): Result<RouteTable> {
-  const table = new RouteTable();
+export function parseRouteFile(text: string, file: string, names: RouteNames): Result<RouteTable> {
+  const table = new RouteTable(names);
   const problems: FieldViolation[] = [];
   const hosts = new Map<string, number>();
   const tenants = new Map<string, { readonly terms: string; readonly number: number }>();

@@ -3,8 +3,9 @@ import type { RouteEntry } from '@burgage/tenancy';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { entries, newest } from '../testing/route-arbitraries.ts';
+import { emptyTable } from '../testing/tables.ts';
 import { RouteFollower, type Seen } from './route-follower.ts';
-import { RouteTable } from './route-table.ts';
+import type { RouteTable } from './route-table.ts';
 
 const host = (name: string, version = 1, removed = false): RouteEntry =>
   removed
@@ -106,7 +107,7 @@ describe('RouteFollower', () => {
     fc.assert(
       fc.property(steps, (list) => {
         const registry = new Registry();
-        const follower = new RouteFollower();
+        const follower = new RouteFollower(emptyTable());
         const sync = (cutAfter: number | null, size: number) => {
           let room = cutAfter ?? Number.POSITIVE_INFINITY;
           const say = (what: () => { kind: string }) => {
@@ -158,7 +159,7 @@ describe('RouteFollower', () => {
   });
 
   it('removes what a snapshot does not mention only when the snapshot is complete', () => {
-    const follower = new RouteFollower();
+    const follower = new RouteFollower(emptyTable());
     snapshot(follower, '1.a', 1, hosts(3));
     follower.snapshotBegin('1.a', 5);
     follower.batch(hosts(1), 0, '');
@@ -168,7 +169,7 @@ describe('RouteFollower', () => {
   });
 
   it('takes no snapshot that brought fewer entries than it says', () => {
-    const follower = new RouteFollower();
+    const follower = new RouteFollower(emptyTable());
     follower.snapshotBegin('1.a', 5);
     follower.batch(hosts(2), 0, '');
     expect(follower.snapshotEnd(5, 3, at(5))).toMatchObject({ kind: 'broken' });
@@ -179,7 +180,7 @@ describe('RouteFollower', () => {
   });
 
   it('lets versions start over in a new epoch', () => {
-    const follower = new RouteFollower();
+    const follower = new RouteFollower(emptyTable());
     snapshot(follower, '1.a', 9, [host('a.test', 9)]);
     snapshot(follower, '2.b', 1, [host('a.test', 1)]);
     expect(follower.batch([host('a.test', 2, true)], 2, 'stamp 2')).toEqual({ kind: 'advanced' });
@@ -189,7 +190,7 @@ describe('RouteFollower', () => {
   it('holds a snapshot that would remove more than a fifth of the hosts until it is accepted', () => {
     fc.assert(
       fc.property(fc.integer({ min: 10, max: 60 }), fc.nat({ max: 60 }), (before, after) => {
-        const follower = new RouteFollower();
+        const follower = new RouteFollower(emptyTable());
         snapshot(follower, '1.a', 1, served(before));
         const removed = Math.max(0, before - after);
         const effect = snapshot(follower, '2.b', 7, served(after));
@@ -217,7 +218,7 @@ describe('RouteFollower', () => {
     ['tenant is missing', [upstream()]],
     ['tenant is removed', [upstream(), { kind: 'tenant', key: 'ten_1', version: 2, removed: true }]],
   ])('holds a snapshot with every host in which their one %s', (_, list) => {
-    const follower = new RouteFollower();
+    const follower = new RouteFollower(emptyTable());
     snapshot(follower, '1.a', 1, served(20));
     expect(snapshot(follower, '2.b', 7, [...list, ...hosts(20)])).toEqual({ kind: 'held', epoch: '2.b', removed: 20, hosts: 20 });
     expect(follower.table.endpoints('shared')).toHaveLength(1);
@@ -263,7 +264,7 @@ describe('RouteFollower', () => {
       fc.property(world, fc.option(world, { nil: undefined }), fc.nat({ max: 29 }), (before, other, gone) => {
         // Often much the same, with few hosts gone.
         const after = other ?? { ...before, hosts: before.hosts.map((to, i) => (i < gone / 2 ? undefined : to)) };
-        const follower = new RouteFollower();
+        const follower = new RouteFollower(emptyTable());
         snapshot(follower, '1.a', 1, entriesOf(before));
         const { kind } = snapshot(follower, '1.a', 2, entriesOf(after));
         const [led, leads] = [leadOn(before), leadOn(after)];
@@ -278,7 +279,7 @@ describe('RouteFollower', () => {
   });
 
   it('serves a held snapshot no more once another one comes that is not suspicious', () => {
-    const follower = new RouteFollower();
+    const follower = new RouteFollower(emptyTable());
     snapshot(follower, '1.a', 1, served(20));
     expect(snapshot(follower, '1.a', 2, served(1)).kind).toBe('held');
     follower.disconnected();
@@ -293,7 +294,7 @@ describe('RouteFollower', () => {
       ['1.a', 2],
       ['2.b', 0],
     ] as const) {
-      const follower = new RouteFollower();
+      const follower = new RouteFollower(emptyTable());
       snapshot(follower, '1.a', 1, table(3));
       expect(snapshot(follower, epoch, revision, table(2))).toEqual({ kind: 'swapped' });
       expect([...follower.table.entries()]).toEqual(table(2));
@@ -301,7 +302,7 @@ describe('RouteFollower', () => {
   });
 
   it('takes no snapshot that may be older than what it holds, and no other epoch but a later one', () => {
-    const follower = new RouteFollower();
+    const follower = new RouteFollower(emptyTable());
     follower.snapshotBegin('3.c', 5);
     follower.batch(hosts(3), 0, '');
     follower.snapshotEnd(5, 3, at(8));
@@ -319,7 +320,7 @@ describe('RouteFollower', () => {
   });
 
   it('says what it has seen until it has applied that much', () => {
-    const follower = new RouteFollower();
+    const follower = new RouteFollower(emptyTable());
     follower.snapshotBegin('1.a', 5);
     follower.snapshotEnd(5, 0, at(8));
     follower.batch([], 7, 'stamp 7');
@@ -334,7 +335,7 @@ describe('RouteFollower', () => {
   });
 
   it('knows of no stamp where a registry says none', () => {
-    const follower = new RouteFollower();
+    const follower = new RouteFollower(emptyTable());
     follower.snapshotBegin('1.a', 5);
     follower.snapshotEnd(5, 0, { revision: 0, stamp: '' });
     expect(follower.hello()).toEqual({ epoch: '1.a', revision: 5, seen: { revision: 5, stamp: '' } });
@@ -342,7 +343,7 @@ describe('RouteFollower', () => {
 
   it('drops a held snapshot when a new conversation goes on from what is served', () => {
     for (const say of ['entries', 'head'] as const) {
-      const follower = new RouteFollower();
+      const follower = new RouteFollower(emptyTable());
       snapshot(follower, '1.a', 1, served(20));
       expect(snapshot(follower, '2.b', 0, served(1)).kind).toBe('held');
       follower.disconnected();
@@ -356,7 +357,7 @@ describe('RouteFollower', () => {
   });
 
   it('takes no entries of the epoch that it said hello with once a snapshot of another one was accepted', () => {
-    const follower = new RouteFollower();
+    const follower = new RouteFollower(emptyTable());
     snapshot(follower, '1.a', 1, served(20));
     snapshot(follower, '2.b', 0, served(1));
     follower.hello();
@@ -368,10 +369,10 @@ describe('RouteFollower', () => {
   });
 
   it('breaks off a conversation that breaks its rules', () => {
-    expect(new RouteFollower().batch([], 0, '')).toMatchObject({ kind: 'broken' });
-    expect(new RouteFollower().batch([], 3, '')).toMatchObject({ kind: 'broken' });
-    expect(new RouteFollower().snapshotEnd(1, 0, at(1))).toMatchObject({ kind: 'broken' });
-    const follower = new RouteFollower(new RouteTable());
+    expect(new RouteFollower(emptyTable()).batch([], 0, '')).toMatchObject({ kind: 'broken' });
+    expect(new RouteFollower(emptyTable()).batch([], 3, '')).toMatchObject({ kind: 'broken' });
+    expect(new RouteFollower(emptyTable()).snapshotEnd(1, 0, at(1))).toMatchObject({ kind: 'broken' });
+    const follower = new RouteFollower(emptyTable());
     follower.snapshotBegin('1.a', 1);
     expect(follower.batch([], 2, '')).toMatchObject({ kind: 'broken' });
   });

@@ -73,7 +73,7 @@ export class RouteFollower {
   #connected = false;
   #head: Position | undefined;
 
-  constructor(table: RouteTable = new RouteTable(), position: TablePosition = nowhere) {
+  constructor(table: RouteTable, position: TablePosition = nowhere) {
     this.#table = table;
     this.#position = position;
     this.#streamEpoch = position.epoch;
@@ -147,7 +147,7 @@ export class RouteFollower {
     const follows = epoch === served.epoch ? revision >= served.seen.revision : epochNumber(epoch) > epochNumber(served.epoch);
     if (served.epoch !== '' && !follows)
       return { kind: 'broken', reason: `a snapshot of ${epoch}/${revision} came, behind ${served.epoch}/${served.seen.revision}` };
-    this.#phase = { kind: 'staging', table: new RouteTable(), epoch, revision, received: 0 };
+    this.#phase = { kind: 'staging', table: new RouteTable(this.#table.names), epoch, revision, received: 0 };
     return none;
   }
 
@@ -192,7 +192,8 @@ export class RouteFollower {
     // A registry that knows of no stamps says nothing here.
     const position = { epoch, revision, seen: seen.revision < revision ? { revision, stamp: '' } : seen };
     this.#streamEpoch = epoch;
-    const removal = removalBetween(this.#table, table);
+    const { hosts, lost } = this.#table.lossTo(table);
+    const removal = { removed: lost, hosts };
     if (removal.hosts >= hostsToGuardMin && removal.removed > removal.hosts * removedShareMax) {
       this.#phase = { kind: 'holding', table, position, removal, followed: true };
       return { kind: 'held', epoch, ...removal };
@@ -231,13 +232,4 @@ export class RouteFollower {
 function advanced(position: TablePosition, revision: number, stamp: string): TablePosition {
   if (revision <= position.revision) return position;
   return { epoch: position.epoch, revision, seen: revision < position.seen.revision ? position.seen : { revision, stamp } };
-}
-
-function removalBetween(before: RouteTable, after: RouteTable): Removal {
-  let [hosts, removed] = [0, 0];
-  for (const host of before.hostsThatLeadOn()) {
-    hosts += 1;
-    if (!after.leadsOn(host)) removed += 1;
-  }
-  return { removed, hosts };
 }

@@ -1,4 +1,5 @@
-// The route table: what a host leads to, in memory, changed by one map write at a time.
+// The route table: what a host leads to, in memory, changed by one write at a time.
+import type { Random } from '@burgage/runtime';
 import {
   type Branding,
   type Endpoint,
@@ -12,6 +13,9 @@ import {
   type UpstreamRoute,
   wildcardCandidates,
 } from '@burgage/tenancy';
+import { drawHashKey } from './name-hash.ts';
+import { grown, Names } from './names.ts';
+import { Texts } from './texts.ts';
 
 /** What tenants on one plan have in common; one object for all of them, so that a tenant more costs little memory. */
 interface Terms {
@@ -22,12 +26,8 @@ interface Terms {
   readonly isolation: Isolation | '';
   readonly platform: boolean;
   readonly moving: boolean;
-  readonly color: string;
   readonly holds: readonly Hold[];
 }
-
-/** Terms that are remembered for sharing; beyond it the memory starts anew, and tenants keep what they have. */
-const sharedTermsMax = 4096;
 
 /** An upstream as it is kept; without endpoints it is removed, or only named by a tenant so far. */
 interface UpstreamRow {
@@ -36,91 +36,79 @@ interface UpstreamRow {
   endpoints: readonly Endpoint[] | undefined;
 }
 
-/** A tenant as it is kept: its own fields, and the shared rest behind getters. */
-class TenantRow implements TenantRoute {
-  readonly tenantId: string;
-  /** 0: only named by a host so far. */
-  version = 0;
-  slug = '';
-  entitlementVersion = 0;
-  name = '';
-  terms: Terms = noTerms;
-  upstreamRow: UpstreamRow = noUpstream;
+const noLimits: TenantLimits = { requestsPerSecond: 0, concurrency: 0, bodyBytesMax: 0 };
 
-  constructor(tenantId: string) {
-    this.tenantId = tenantId;
+/** A tenant as a table had it when it was looked up; what only pages and tokens say of it is read when it is asked for. */
+export class ServedTenant implements TenantRoute {
+  /** The tenant's, in all tables of the same names. */
+  readonly number: number;
+  readonly upstream: string;
+  readonly #table: RouteTable;
+  readonly #terms: Terms;
+  #tenantId: string | undefined;
+
+  constructor(table: RouteTable, number: number, terms: Terms, upstream: string) {
+    this.#table = table;
+    this.number = number;
+    this.#terms = terms;
+    this.upstream = upstream;
   }
 
   get kind(): 'tenant' {
     return 'tenant';
   }
-  /** Removed, or only named by a host so far. */
-  get removed(): boolean {
-    return this.terms === noTerms;
+  get tenantId(): string {
+    this.#tenantId ??= this.#table.names.tenants.nameOf(this.number);
+    return this.#tenantId;
   }
   get state(): TenantState {
-    return this.terms.state;
+    return this.#terms.state;
   }
   get plan(): string {
-    return this.terms.plan;
+    return this.#terms.plan;
   }
   get holds(): readonly Hold[] {
-    return this.terms.holds;
+    return this.#terms.holds;
   }
   get limits(): TenantLimits {
-    return this.terms.limits ?? noLimits;
+    return this.#terms.limits ?? noLimits;
   }
   get features(): readonly string[] {
-    return this.terms.features;
-  }
-  get upstream(): string {
-    return this.upstreamRow.name;
+    return this.#terms.features;
   }
   get isolation(): Isolation | '' {
-    return this.terms.isolation;
+    return this.#terms.isolation;
   }
   get platform(): boolean {
-    return this.terms.platform;
+    return this.#terms.platform;
   }
   get moving(): boolean {
-    return this.terms.moving;
+    return this.#terms.moving;
+  }
+  get slug(): string {
+    return this.#table.slugOf(this.number);
+  }
+  get entitlementVersion(): number {
+    return this.#table.entitlementVersionOf(this.number);
   }
   get branding(): Branding {
-    return { name: this.name, color: this.terms.color };
-  }
-
-  /** The entity as it came: without limits where none were given. */
-  entity(): TenantRoute {
-    const { tenantId, slug, entitlementVersion, name, upstream } = this;
-    const { state, plan, limits, features, isolation, platform, moving, color, holds } = this.terms;
-    return {
-      kind: 'tenant',
-      tenantId,
-      slug,
-      plan,
-      state,
-      holds,
-      ...(limits && { limits }),
-      features,
-      upstream,
-      isolation,
-      entitlementVersion,
-      branding: { name, color },
-      platform,
-      moving,
-    };
+    return this.#table.brandingOf(this.number);
   }
 }
 
-const noLimits: TenantLimits = { requestsPerSecond: 0, concurrency: 0, bodyBytesMax: 0 };
-const noTerms: Terms = { state: 'requested', plan: '', features: [], isolation: '', platform: false, moving: false, color: '', holds: [] };
-const noUpstream: UpstreamRow = { name: '', version: 0, endpoints: undefined };
+/** The names that tables have in common: a snapshot is taken into a table beside the served one without a second copy of them. */
+export class RouteNames {
+  readonly hosts: Names;
+  readonly tenants: Names;
 
-/** A host as it is kept; without a tenant it is the memory of a removal. */
-interface HostRow {
-  version: number;
-  tenant: TenantRow | undefined;
+  constructor(random: Random) {
+    const key = drawHashKey(random);
+    this.hosts = new Names(key);
+    this.tenants = new Names(key);
+  }
 }
+
+const rowsAtFirst = 64;
 
 /** What a host leads to. */
 export interface Match {
@@ -129,7 +117,7 @@ export interface Match {
   readonly pattern: string;
   readonly tenantId: string;
   /** Absent while the host is known before its tenant is. */
-  readonly tenant?: TenantRoute;
+  readonly tenant?: ServedTenant;
 }
 
 /** How a look-up went: each name that was tried, in order, and what it found. */
@@ -141,18 +129,35 @@ export interface Trail {
 /**
  * Hosts, tenants and upstreams by name. An entry applies only if its version is higher than the one held; a removal is
  * remembered with its version, so that an older entry that comes late cannot bring the entity back.
+ *
+ * Hosts and tenants are rows of numbers, by the number of their name; a version of 0 says that the table has not heard of one.
  */
 export class RouteTable {
-  readonly #hosts = new Map<string, HostRow>();
-  readonly #tenants = new Map<string, TenantRow>();
-  readonly #upstreams = new Map<string, UpstreamRow>();
-  readonly #terms = new Map<string, Terms>();
-  /** Those of the tenant before: in a snapshot mostly those of the next one too. */
-  #lastTerms: Terms = noTerms;
+  readonly names: RouteNames;
+  #hostVersions = new Float64Array(rowsAtFirst);
+  /** The tenant's number plus 1; 0: the memory of a removal. */
+  #hostTenants = new Int32Array(rowsAtFirst);
+  #tenantVersions = new Float64Array(rowsAtFirst);
+  /**
+   * Two for each tenant: its place in `#terms` plus 1 (0: removed, or only named by a host so far), and that in `#upstreams`.
+   * Side by side: with a million tenants each number that a request needs is a way to the memory.
+   */
+  #tenantRoutes = new Int32Array(2 * rowsAtFirst);
+  #entitlementVersions = new Float64Array(rowsAtFirst);
+  /** Three for each tenant: its slug, name and colour. */
+  #labels = new Uint32Array(3 * rowsAtFirst);
+  #texts = new Texts();
+  readonly #terms = new SharedTerms();
+  readonly #upstreams: UpstreamRow[] = [];
+  readonly #upstreamPlaces = new Map<string, number>();
   #hostCount = 0;
   #tenantCount = 0;
   #upstreamCount = 0;
   #wildcardCount = 0;
+
+  constructor(names: RouteNames) {
+    this.names = names;
+  }
 
   get hostCount(): number {
     return this.#hostCount;
@@ -178,7 +183,7 @@ export class RouteTable {
     }
   }
 
-  /** Hot path. What `host`, already normalised, leads to: exact, then `*.`, then the longest `**.`. */
+  /** What `host`, already normalised, leads to: exact, then `*.`, then the longest `**.`. */
   find(host: string): Match | undefined {
     const exact = this.#matchOf(host, 'exact');
     if (exact !== undefined || this.#wildcardCount === 0) return exact;
@@ -190,9 +195,9 @@ export class RouteTable {
   }
 
   /** Hot path. The tenant that `host`, already normalised, leads to. */
-  tenantAt(host: string): TenantRoute | undefined {
-    const row = this.#hosts.get(host)?.tenant;
-    if (row !== undefined) return row.removed ? undefined : row;
+  tenantAt(host: string): ServedTenant | undefined {
+    const tenant = this.#tenantOf(this.names.hosts.find(host));
+    if (tenant >= 0) return this.#served(tenant);
     return this.#wildcardCount === 0 ? undefined : this.find(host)?.tenant;
   }
 
@@ -207,73 +212,126 @@ export class RouteTable {
     return { tried };
   }
 
-  tenant(tenantId: string): TenantRoute | undefined {
-    const row = this.#tenants.get(tenantId);
-    return row === undefined || row.removed ? undefined : row;
+  tenant(tenantId: string): ServedTenant | undefined {
+    const number = this.names.tenants.find(tenantId);
+    return number < 0 ? undefined : this.#served(number);
   }
 
   /** The endpoints of an upstream; the same array as long as they do not change. */
   endpoints(upstream: string): readonly Endpoint[] | undefined {
-    return this.#upstreams.get(upstream)?.endpoints;
+    const place = this.#upstreamPlaces.get(upstream);
+    return place === undefined ? undefined : this.#upstreams[place]?.endpoints;
   }
 
-  /** True where exactly this name, not a wildcard above it, leads to a tenant with endpoints. */
-  leadsOn(host: string): boolean {
-    return hasEndpoints(this.#hosts.get(host));
-  }
-
-  /** Every host that leads to a tenant with endpoints. */
-  *hostsThatLeadOn(): Generator<string> {
-    for (const [host, row] of this.#hosts) if (hasEndpoints(row)) yield host;
+  /** Hosts that lead to a tenant with endpoints, and how many of them would not in `after`, a table of the same names. */
+  lossTo(after: RouteTable): { readonly hosts: number; readonly lost: number } {
+    let [hosts, lost] = [0, 0];
+    for (let host = 0; host < this.names.hosts.count; host++) {
+      if (!this.#leadsOn(host)) continue;
+      hosts += 1;
+      if (!after.#leadsOn(host)) lost += 1;
+    }
+    return { hosts, lost };
   }
 
   /** Every entry, removals included, upstreams and tenants before the hosts that need them. */
   *entries(): Generator<RouteEntry> {
-    for (const row of this.#upstreams.values()) if (row.version > 0) yield upstreamEntry(row);
-    for (const row of this.#tenants.values()) if (row.version > 0) yield tenantEntry(row);
-    for (const [host, row] of this.#hosts) yield hostEntry(host, row);
+    for (const row of this.#upstreams) if (row.version > 0) yield upstreamEntry(row);
+    for (let number = 0; number < this.names.tenants.count; number++) {
+      const version = this.#tenantVersions[number] ?? 0;
+      if (version > 0) yield this.#tenantEntry(number, version);
+    }
+    for (let number = 0; number < this.names.hosts.count; number++) {
+      const version = this.#hostVersions[number] ?? 0;
+      if (version > 0) yield this.#hostEntry(number, version);
+    }
+  }
+
+  slugOf(tenant: number): string {
+    return this.#texts.at(this.#labels[3 * tenant] ?? 0);
+  }
+
+  brandingOf(tenant: number): Branding {
+    return { name: this.#texts.at(this.#labels[3 * tenant + 1] ?? 0), color: this.#texts.at(this.#labels[3 * tenant + 2] ?? 0) };
+  }
+
+  entitlementVersionOf(tenant: number): number {
+    return this.#entitlementVersions[tenant] ?? 0;
+  }
+
+  /** The number of the tenant that a host leads to; -1 where the host is not known. */
+  #tenantOf(host: number): number {
+    return host < 0 || host >= this.#hostTenants.length ? -1 : (this.#hostTenants[host] as number) - 1;
+  }
+
+  #served(tenant: number): ServedTenant | undefined {
+    const terms = this.#termsOf(tenant);
+    if (terms === undefined) return undefined;
+    return new ServedTenant(this, tenant, terms, this.#upstreamOf(tenant)?.name ?? '');
+  }
+
+  #termsOf(tenant: number): Terms | undefined {
+    if (2 * tenant >= this.#tenantRoutes.length) return undefined;
+    const place = this.#tenantRoutes[2 * tenant] as number;
+    return place === 0 ? undefined : this.#terms.at(place - 1);
+  }
+
+  #upstreamOf(tenant: number): UpstreamRow | undefined {
+    return this.#upstreams[this.#tenantRoutes[2 * tenant + 1] as number];
+  }
+
+  #leadsOn(host: number): boolean {
+    const tenant = this.#tenantOf(host);
+    if (tenant < 0 || this.#termsOf(tenant) === undefined) return false;
+    return (this.#upstreamOf(tenant)?.endpoints?.length ?? 0) > 0;
   }
 
   #matchOf(name: string, kind: Match['kind']): Match | undefined {
-    const tenant = this.#hosts.get(name)?.tenant;
-    if (tenant === undefined) return undefined;
-    return { kind, pattern: name, tenantId: tenant.tenantId, ...(!tenant.removed && { tenant }) };
+    const number = this.#tenantOf(this.names.hosts.find(name));
+    if (number < 0) return undefined;
+    const tenant = this.#served(number);
+    return { kind, pattern: name, tenantId: this.names.tenants.nameOf(number), ...(tenant && { tenant }) };
   }
 
   #applyHost({ key, version, entity }: RouteEntry): boolean {
-    const row = this.#hosts.get(key);
-    if (row !== undefined && row.version >= version) return false;
+    const number = this.names.hosts.add(key);
+    if (number >= this.#hostVersions.length) {
+      const length = rowsFor(number);
+      this.#hostVersions = grown(this.#hostVersions, length);
+      this.#hostTenants = grown(this.#hostTenants, length);
+    }
+    if ((this.#hostVersions[number] as number) >= version) return false;
     const route = entity?.kind === 'host' ? (entity satisfies HostRoute) : undefined;
-    const tenant = route && this.#tenantRow(route.tenantId);
-    const change = (tenant === undefined ? 0 : 1) - (row?.tenant === undefined ? 0 : 1);
+    const change = (route === undefined ? 0 : 1) - (this.#hostTenants[number] === 0 ? 0 : 1);
     this.#hostCount += change;
     if (key.startsWith('*')) this.#wildcardCount += change;
-    if (row === undefined) {
-      this.#hosts.set(key, { version, tenant });
-    } else {
-      row.version = version;
-      row.tenant = tenant;
-    }
+    this.#hostVersions[number] = version;
+    this.#hostTenants[number] = route === undefined ? 0 : this.#tenantRow(route.tenantId) + 1;
     return true;
   }
 
   #applyTenant({ key, version, entity }: RouteEntry): boolean {
-    const row = this.#tenantRow(key);
-    if (row.version >= version) return false;
+    const number = this.#tenantRow(key);
+    if ((this.#tenantVersions[number] as number) >= version) return false;
     const route = entity?.kind === 'tenant' ? entity : undefined;
-    this.#tenantCount += (route === undefined ? 0 : 1) - (row.removed ? 0 : 1);
-    row.version = version;
-    row.slug = route?.slug ?? '';
-    row.entitlementVersion = route?.entitlementVersion ?? 0;
-    row.name = route?.branding.name ?? '';
-    row.terms = route === undefined ? noTerms : this.#termsOf(route);
-    row.upstreamRow = route === undefined ? noUpstream : this.#upstreamRow(route.upstream);
+    const before = this.#tenantRoutes[2 * number] as number;
+    this.#tenantCount += (route === undefined ? 0 : 1) - (before === 0 ? 0 : 1);
+    this.#tenantVersions[number] = version;
+    this.#tenantRoutes[2 * number] = route === undefined ? 0 : this.#terms.take(route) + 1;
+    if (before !== 0) this.#terms.release(before - 1);
+    if (route !== undefined) this.#tenantRoutes[2 * number + 1] = this.#upstreamPlace(route.upstream);
+    this.#entitlementVersions[number] = route?.entitlementVersion ?? 0;
+    const { name = '', color = '' } = route?.branding ?? {};
+    this.#label(3 * number, route?.slug ?? '');
+    this.#label(3 * number + 1, name);
+    this.#label(3 * number + 2, color);
+    if (this.#texts.isWasteful) this.#gatherTexts();
     return true;
   }
 
   #applyUpstream({ key, version, entity }: RouteEntry): boolean {
-    const row = this.#upstreamRow(key);
-    if (row.version >= version) return false;
+    const row = this.#upstreams[this.#upstreamPlace(key)];
+    if (row === undefined || row.version >= version) return false;
     const endpoints = entity?.kind === 'upstream' ? (entity satisfies UpstreamRoute).endpoints : undefined;
     this.#upstreamCount += (endpoints === undefined ? 0 : 1) - (row.endpoints === undefined ? 0 : 1);
     row.version = version;
@@ -281,51 +339,116 @@ export class RouteTable {
     return true;
   }
 
-  #tenantRow(tenantId: string): TenantRow {
-    let row = this.#tenants.get(tenantId);
-    if (row === undefined) {
-      row = new TenantRow(tenantId);
-      this.#tenants.set(tenantId, row);
+  #tenantRow(tenantId: string): number {
+    const number = this.names.tenants.add(tenantId);
+    if (number >= this.#tenantVersions.length) {
+      const length = rowsFor(number);
+      this.#tenantVersions = grown(this.#tenantVersions, length);
+      this.#tenantRoutes = grown(this.#tenantRoutes, 2 * length);
+      this.#entitlementVersions = grown(this.#entitlementVersions, length);
+      this.#labels = grown(this.#labels, 3 * length);
     }
-    return row;
+    return number;
   }
 
-  #upstreamRow(name: string): UpstreamRow {
-    let row = this.#upstreams.get(name);
-    if (row === undefined) {
-      row = { name, version: 0, endpoints: undefined };
-      this.#upstreams.set(name, row);
-    }
-    return row;
+  #upstreamPlace(name: string): number {
+    const known = this.#upstreamPlaces.get(name);
+    if (known !== undefined) return known;
+    const place = this.#upstreams.push({ name, version: 0, endpoints: undefined }) - 1;
+    this.#upstreamPlaces.set(name, place);
+    return place;
   }
 
-  #termsOf(route: TenantRoute): Terms {
-    if (!areTerms(this.#lastTerms, route)) this.#lastTerms = this.#sharedTerms(route);
-    return this.#lastTerms;
+  #label(at: number, text: string): void {
+    this.#labels[at] = this.#texts.replace(this.#labels[at] as number, text);
   }
 
-  #sharedTerms({ state, plan, limits, features, isolation, platform, moving, branding, holds }: TenantRoute): Terms {
-    const key = JSON.stringify([state, plan, limits, features, isolation, platform, moving, branding.color, holds]);
-    let terms = this.#terms.get(key);
-    if (terms === undefined) {
-      if (this.#terms.size >= sharedTermsMax) this.#terms.clear();
-      terms = { state, plan, ...(limits && { limits }), features, isolation, platform, moving, color: branding.color, holds };
-      this.#terms.set(key, terms);
-    }
-    return terms;
+  #gatherTexts(): void {
+    const texts = new Texts();
+    for (let at = 0; at < this.#labels.length; at++) this.#labels[at] = texts.add(this.#texts.at(this.#labels[at] as number));
+    this.#texts = texts;
+  }
+
+  #tenantEntry(number: number, version: number): RouteEntry {
+    const key = this.names.tenants.nameOf(number);
+    const terms = this.#termsOf(number);
+    if (terms === undefined) return { kind: 'tenant', key, version, removed: true };
+    const entity: TenantRoute = {
+      kind: 'tenant',
+      tenantId: key,
+      slug: this.slugOf(number),
+      ...terms,
+      upstream: this.#upstreamOf(number)?.name ?? '',
+      entitlementVersion: this.entitlementVersionOf(number),
+      branding: this.brandingOf(number),
+    };
+    return { kind: 'tenant', key, version, removed: false, entity };
+  }
+
+  #hostEntry(number: number, version: number): RouteEntry {
+    const key = this.names.hosts.nameOf(number);
+    const tenant = this.#tenantOf(number);
+    if (tenant < 0) return { kind: 'host', key, version, removed: true };
+    return { kind: 'host', key, version, removed: false, entity: { kind: 'host', host: key, tenantId: this.names.tenants.nameOf(tenant) } };
   }
 }
 
-function areTerms(terms: Terms, { state, plan, limits, features, isolation, platform, moving, branding, holds }: TenantRoute): boolean {
+/** The terms of all tenants, each once. */
+class SharedTerms {
+  readonly #rows: { readonly key: string; readonly terms: Terms; users: number }[] = [];
+  readonly #places = new Map<string, number>();
+  /** Places of terms that nobody has any more. */
+  readonly #free: number[] = [];
+  /** Those of the tenant before: in a snapshot mostly those of the next one too. */
+  #last = -1;
+
+  at(place: number): Terms | undefined {
+    return this.#rows[place]?.terms;
+  }
+
+  /** The place of the terms of `route`, until `release`. */
+  take(route: TenantRoute): number {
+    const last = this.#rows[this.#last];
+    if (last !== undefined && areTerms(last.terms, route)) {
+      last.users += 1;
+      return this.#last;
+    }
+    const { state, plan, limits, features, isolation, platform, moving, holds } = route;
+    const key = JSON.stringify([state, plan, limits, features, isolation, platform, moving, holds]);
+    let place = this.#places.get(key);
+    if (place === undefined) {
+      place = this.#free.pop() ?? this.#rows.length;
+      this.#rows[place] = {
+        key,
+        terms: { state, plan, ...(limits && { limits }), features, isolation, platform, moving, holds },
+        users: 0,
+      };
+      this.#places.set(key, place);
+    }
+    const row = this.#rows[place];
+    if (row !== undefined) row.users += 1;
+    this.#last = place;
+    return place;
+  }
+
+  release(place: number): void {
+    const row = this.#rows[place];
+    if (row === undefined) return;
+    row.users -= 1;
+    if (row.users > 0) return;
+    this.#places.delete(row.key);
+    this.#free.push(place);
+    if (this.#last === place) this.#last = -1;
+  }
+}
+
+function areTerms(terms: Terms, { state, plan, limits, features, isolation, platform, moving, holds }: TenantRoute): boolean {
   return (
-    // A removed tenant is told from one whose terms are empty.
-    terms !== noTerms &&
     terms.state === state &&
     terms.plan === plan &&
     terms.isolation === isolation &&
     terms.platform === platform &&
     terms.moving === moving &&
-    terms.color === branding.color &&
     terms.limits?.requestsPerSecond === limits?.requestsPerSecond &&
     terms.limits?.concurrency === limits?.concurrency &&
     terms.limits?.bodyBytesMax === limits?.bodyBytesMax &&
@@ -338,23 +461,12 @@ function areSame(some: readonly string[], others: readonly string[]): boolean {
   return some.length === others.length && some.every((item, index) => item === others[index]);
 }
 
-function hasEndpoints(row: HostRow | undefined): boolean {
-  return (row?.tenant?.upstreamRow.endpoints?.length ?? 0) > 0;
+/** Rows to have where the one of that number is needed: half as many again, so that a million are not copied often. */
+function rowsFor(number: number): number {
+  return Math.max(number + 1, Math.ceil(1.5 * number));
 }
 
 function upstreamEntry({ name, version, endpoints }: UpstreamRow): RouteEntry {
   if (endpoints === undefined) return { kind: 'upstream', key: name, version, removed: true };
   return { kind: 'upstream', key: name, version, removed: false, entity: { kind: 'upstream', name, endpoints } };
-}
-
-function tenantEntry(row: TenantRow): RouteEntry {
-  const { tenantId: key, version } = row;
-  return row.removed
-    ? { kind: 'tenant', key, version, removed: true }
-    : { kind: 'tenant', key, version, removed: false, entity: row.entity() };
-}
-
-function hostEntry(host: string, { version, tenant }: HostRow): RouteEntry {
-  if (tenant === undefined) return { kind: 'host', key: host, version, removed: true };
-  return { kind: 'host', key: host, version, removed: false, entity: { kind: 'host', host, tenantId: tenant.tenantId } };
 }

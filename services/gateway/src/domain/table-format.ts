@@ -2,7 +2,7 @@
 import { BurgageError } from '@burgage/contracts';
 import { err, isHold, isIsolation, isTenantState, ok, type Result, type RouteEntry } from '@burgage/tenancy';
 import type { Position, Seen, TablePosition } from './route-follower.ts';
-import { RouteTable } from './route-table.ts';
+import { type RouteNames, RouteTable } from './route-table.ts';
 
 export const formatName = 'burgage-routes';
 /** Since 2 the end says what is seen. */
@@ -71,9 +71,9 @@ export interface LoadedTable {
 
 /**
  * The table in `bytes`. Anything but a whole file of this format is `data_corrupt` with what is wrong; a file of a later
- * version is `document_too_new`.
+ * version is `document_too_new`. `names` take up those in it.
  */
-export function readTable(bytes: Uint8Array, checksum: Checksum): Result<LoadedTable> {
+export function readTable(bytes: Uint8Array, checksum: Checksum, names: RouteNames): Result<LoadedTable> {
   const lines = new Lines(bytes);
   const heading = parsed(lines.next());
   if (!isRecord(heading) || heading.format !== formatName || typeof heading.version !== 'number')
@@ -88,7 +88,7 @@ export function readTable(bytes: Uint8Array, checksum: Checksum): Result<LoadedT
   const { version, epoch, revision, savedAt } = heading;
   if (typeof epoch !== 'string' || typeof revision !== 'number' || !Number.isSafeInteger(revision) || typeof savedAt !== 'string')
     return corrupt('its heading is not complete');
-  const table = new RouteTable();
+  const table = new RouteTable(names);
   for (let entries = 0; ; entries++) {
     const start = lines.position;
     const line = parsed(lines.next());

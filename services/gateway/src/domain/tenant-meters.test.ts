@@ -12,8 +12,10 @@ function labelled(labelsMax: number) {
     series.set(label, known);
     return known;
   }, labelsMax);
+  const numbers: string[] = [];
   const labelOf = (tenantId: string) => {
-    const counted = meters.count(tenantId).series;
+    if (!numbers.includes(tenantId)) numbers.push(tenantId);
+    const counted = meters.count({ number: numbers.indexOf(tenantId), tenantId }).series;
     return [...series].find(([, one]) => one === counted)?.[0];
   };
   return { meters, labelOf };
@@ -50,7 +52,7 @@ describe('tenant meters', () => {
 
   it('forget who uses nothing and was not heard of for some rolls', () => {
     const { meters } = labelled(2);
-    const meter = meters.count('ten_1');
+    const meter = meters.count({ number: 7, tenantId: 'ten_1' });
     meter.inflight = 1;
     for (let roll = 0; roll < 3; roll++) meters.roll();
     meters.sweep(1);

@@ -9,9 +9,15 @@ const labelsMaxDefault = 50;
 /** A tenant that has a label keeps it unless another is clearly busier: series that come and go are worth nothing. */
 const incumbentShare = 1.5;
 
-/** What one tenant has used. */
-export interface TenantMeter {
+/** A tenant as it is known here. */
+export interface MeteredTenant {
+  /** Small: meters are kept in an array by it. */
+  readonly number: number;
   readonly tenantId: string;
+}
+
+/** What one tenant has used. */
+export interface TenantMeter extends MeteredTenant {
   readonly rate: RateState;
   inflight: number;
   tunnels: number;
@@ -24,7 +30,9 @@ export interface TenantMeter {
 export class TenantMeters {
   readonly #seriesOf: (label: string) => RequestSeries;
   readonly #labelsMax: number;
-  readonly #meters = new Map<string, TenantMeter>();
+  /** By the tenant's number. */
+  readonly #meters: (TenantMeter | undefined)[] = [];
+  readonly #all = new Set<TenantMeter>();
   #labelled = new Set<string>();
 
   constructor(seriesOf: (label: string) => RequestSeries, labelsMax: number = labelsMaxDefault) {
@@ -33,36 +41,34 @@ export class TenantMeters {
   }
 
   /** Hot path. Counts a request of the tenant. */
-  count(tenantId: string): TenantMeter {
-    let meter = this.#meters.get(tenantId);
-    if (meter === undefined) {
-      if (this.#labelled.size < this.#labelsMax) this.#labelled.add(tenantId);
-      meter = { tenantId, rate: freshRate(), inflight: 0, tunnels: 0, requests: 0, series: this.#series(tenantId) };
-      this.#meters.set(tenantId, meter);
-    }
+  count(tenant: MeteredTenant): TenantMeter {
+    const meter = this.#meters[tenant.number] ?? this.#begin(tenant);
     meter.requests += 1;
     return meter;
   }
 
-  get(tenantId: string): TenantMeter | undefined {
-    return this.#meters.get(tenantId);
+  get({ number }: MeteredTenant): TenantMeter | undefined {
+    return this.#meters[number];
   }
 
   get size(): number {
-    return this.#meters.size;
+    return this.#all.size;
   }
 
   /** Forgets tenants that use nothing and were not heard of lately; call it now and then. */
   sweep(nowMs: number): void {
-    for (const [tenantId, { inflight, tunnels, requests, rate }] of this.#meters) {
-      if (inflight === 0 && tunnels === 0 && requests === 0 && isRateIdle(rate, Math.floor(nowMs))) this.#meters.delete(tenantId);
+    for (const meter of this.#all) {
+      const { number, inflight, tunnels, requests, rate } = meter;
+      if (inflight > 0 || tunnels > 0 || requests > 0 || !isRateIdle(rate, Math.floor(nowMs))) continue;
+      this.#all.delete(meter);
+      this.#meters[number] = undefined;
     }
   }
 
   /** Gives the labels to those who are busiest now; says which labels ended. */
   roll(): string[] {
     const busiest: { readonly meter: TenantMeter; readonly weight: number }[] = [];
-    for (const meter of this.#meters.values()) {
+    for (const meter of this.#all) {
       const weight = meter.requests * (this.#labelled.has(meter.tenantId) ? incumbentShare : 1);
       meter.requests = Math.floor(meter.requests / 2);
       if (weight === 0 || (busiest.length === this.#labelsMax && weight <= (busiest.at(-1)?.weight ?? 0))) continue;
@@ -75,11 +81,19 @@ export class TenantMeters {
     // While nobody else needs them, labels stay with those who had them.
     for (const tenantId of before) if (this.#labelled.size < this.#labelsMax) this.#labelled.add(tenantId);
     const ended = [...before].filter((tenantId) => !this.#labelled.has(tenantId));
-    for (const tenantId of [...ended, ...this.#labelled]) {
-      const meter = this.#meters.get(tenantId);
-      if (meter !== undefined) meter.series = this.#series(tenantId);
-    }
+    const changed = new Set([...ended, ...this.#labelled]);
+    for (const meter of this.#all) if (changed.has(meter.tenantId)) meter.series = this.#series(meter.tenantId);
     return ended;
+  }
+
+  #begin({ number, tenantId }: MeteredTenant): TenantMeter {
+    if (this.#labelled.size < this.#labelsMax) this.#labelled.add(tenantId);
+    const meter = { number, tenantId, rate: freshRate(), inflight: 0, tunnels: 0, requests: 0, series: this.#series(tenantId) };
+    // Without holes the array stays one.
+    while (this.#meters.length < number) this.#meters.push(undefined);
+    this.#meters[number] = meter;
+    this.#all.add(meter);
+    return meter;
   }
 
   #series(tenantId: string): RequestSeries {

@@ -1,6 +1,6 @@
 // One request's life, shared by every engine: resolve, admit, choose, head, record. What moves bytes is the engine's.
 import { type Clock, childTraceparent, newTraceparent, parseTraceparent } from '@burgage/runtime';
-import type { Result, TenantRoute } from '@burgage/tenancy';
+import type { Result } from '@burgage/tenancy';
 import { accessLine, createTimeText } from '../domain/access-line.ts';
 import { type Admission, beingMoved, isPermit, standing } from '../domain/admission.ts';
 import { type Answer, answerRefusal } from '../domain/answers.ts';
@@ -12,7 +12,7 @@ import { type Refusal, refuse } from '../domain/refusal.ts';
 import { type Head, type HeadLimits, type ReadHead, type RequestHead, readHead } from '../domain/request-head.ts';
 import { isReserved } from '../domain/reserved-paths.ts';
 import { type FailedAttempt, isRetriable } from '../domain/retry.ts';
-import type { RouteTable } from '../domain/route-table.ts';
+import type { RouteTable, ServedTenant } from '../domain/route-table.ts';
 import { otherTenants, type TenantMeters } from '../domain/tenant-meters.ts';
 import type { Upstreams } from '../domain/upstreams.ts';
 import type { GatewayMetrics } from '../metrics.ts';
@@ -28,7 +28,7 @@ export interface TrafficOptions {
   readonly waitingRoom: WaitingRoom;
   readonly upstreams: Upstreams;
   /** The signed tenant context, where the tenant's app gets one. */
-  readonly contextFor: (tenant: TenantRoute) => string | Promise<string> | undefined;
+  readonly contextFor: (tenant: ServedTenant) => string | Promise<string> | undefined;
   readonly meters: TenantMeters;
   readonly metrics: GatewayMetrics;
   /** Takes lines of the access log, where there is one. */
@@ -42,7 +42,7 @@ export interface TrafficOptions {
 
 /** A request that may go to its tenant's app. */
 export interface Admitted {
-  readonly tenant: TenantRoute;
+  readonly tenant: ServedTenant;
   /** The endpoints as the request found them: a change meanwhile is for the next. */
   readonly set: EndpointSet;
   /** What its head says upstream besides what the client said; the same for every attempt. */
@@ -143,10 +143,10 @@ export class Traffic {
     });
   }
 
-  #enter(exchange: Exchange, read: ReadHead, tenant: TenantRoute, table: RouteTable): Admitted | Refusal | Promise<Admitted | Refusal> {
+  #enter(exchange: Exchange, read: ReadHead, tenant: ServedTenant, table: RouteTable): Admitted | Refusal | Promise<Admitted | Refusal> {
     const { admission, meters } = this.#options;
     exchange.tenant = tenant;
-    const meter = meters.count(tenant.tenantId);
+    const meter = meters.count(tenant);
     exchange.meter = meter;
     const permit = admission.admit(tenant, meter, this.nowMs());
     if (!isPermit(permit)) return permit;
@@ -158,17 +158,22 @@ export class Traffic {
     return this.#equip(exchange, read, tenant, table, bodyBytesMax);
   }
 
-  async #waitForMove(exchange: Exchange, read: ReadHead, { tenantId }: TenantRoute, bodyBytesMax: number): Promise<Admitted | Refusal> {
+  async #waitForMove(
+    exchange: Exchange,
+    read: ReadHead,
+    { number, tenantId }: ServedTenant,
+    bodyBytesMax: number,
+  ): Promise<Admitted | Refusal> {
     const refusal = await this.#options.waitingRoom.wait(tenantId, exchange);
     if (refusal !== undefined) return refusal;
     const table = this.#options.table();
     const tenant = table.tenantAt(read.host);
-    if (tenant?.tenantId !== tenantId) return beingMoved();
+    if (tenant?.number !== number) return beingMoved();
     exchange.tenant = tenant;
     return standing(tenant) ?? this.#equip(exchange, read, tenant, table, bodyBytesMax);
   }
 
-  #equip(exchange: Exchange, read: ReadHead, tenant: TenantRoute, table: RouteTable, bodyBytesMax: number): Admitted | Promise<Admitted> {
+  #equip(exchange: Exchange, read: ReadHead, tenant: ServedTenant, table: RouteTable, bodyBytesMax: number): Admitted | Promise<Admitted> {
     // Both of this moment: a token names the upstream that it is for.
     const set = this.#options.upstreams.set(tenant.upstream, table.endpoints(tenant.upstream) ?? []);
     exchange.isolation = tenant.isolation;

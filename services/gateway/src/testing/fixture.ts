@@ -17,6 +17,7 @@ import { createHttp1Engine } from '../engine/http1/engine.ts';
 import { createGateway, type Gateway, type GatewayParts } from '../gateway.ts';
 import { gatewayMetrics } from '../metrics.ts';
 import { createOracle } from './oracle/oracle.ts';
+import { freshNames } from './tables.ts';
 
 const engines = { http1: createHttp1Engine, oracle: createOracle } satisfies Record<string, CreateEngine>;
 export type EngineName = keyof typeof engines;
@@ -76,7 +77,7 @@ export async function startGateway(
   options: { timeouts?: Partial<Timeouts>; limits?: Partial<Limits> } & Partial<Omit<GatewayParts, 'timeouts' | 'limits'>> = {},
 ): Promise<StartedGateway> {
   const text = lines.map((line) => JSON.stringify({ tenant: `ten_${line.host.replaceAll('*', 'any')}`, backends: [], ...line })).join('\n');
-  const follower = new RouteFollower(unwrap(parseRouteFile(text, 'routes.ndjson')), {
+  const follower = new RouteFollower(unwrap(parseRouteFile(text, 'routes.ndjson', freshNames())), {
     epoch: 'file',
     revision: 1,
     seen: { revision: 1, stamp: '' },
