@@ -1,18 +1,20 @@
 // One connection of a client: its requests one at a time and in order, each read, handed to its relay, and never guessed at.
 import type { Socket } from 'node:net';
 import type { Logger } from '@burgage/runtime';
+import type { Answer } from '../../domain/answers.ts';
 import type { Exchange, Peer } from '../../domain/exchange.ts';
+import { responseTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import type { GatewayMetrics } from '../../metrics.ts';
-import { writeAnswer } from './answer-writer.ts';
+import { type AnswerFraming, writeAnswer } from './answer-writer.ts';
 import { ChunkedReader } from './chunked.ts';
-import { ClientLines } from './head-writer.ts';
+import { ClientLines, type ResponseLines, writeResponseHead } from './head-writer.ts';
 import type { LoopTurns } from './loop-turns.ts';
 import { type Client, Relay, type RelayParts } from './relay.ts';
 import { ParsedRequest, parseRequestHead } from './request-head.ts';
+import type { ParsedResponse } from './response-head.ts';
 import { Tunnel } from './tunnel.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
-import type { WriteBuffer } from './write-buffer.ts';
 
 export interface ClientParts extends RelayParts {
   readonly metrics: GatewayMetrics;
@@ -49,6 +51,7 @@ export class ClientConnection implements Client {
   #relay: Relay | undefined;
   #chunks: ChunkedReader | undefined;
   #left = 0;
+  #isAnswerChunked = false;
   #tunnel: Tunnel | undefined;
   #tunnelExchange: Exchange | undefined;
   #isAdvancing = false;
@@ -115,8 +118,31 @@ export class ClientConnection implements Client {
     });
   }
 
-  send(buffer: WriteBuffer): boolean {
-    return buffer.flush(this.#socket);
+  answer(answer: Answer, framing: AnswerFraming): void {
+    writeAnswer(this.#parts.toClient, answer, framing);
+  }
+
+  head(head: ParsedResponse, lines: ResponseLines): number {
+    this.#isAnswerChunked = lines.isChunked;
+    return writeResponseHead(this.#parts.toClient, head, lines);
+  }
+
+  piece(bytes: Buffer, start: number, end: number): void {
+    const { toClient } = this.#parts;
+    if (this.#isAnswerChunked) toClient.chunk(bytes, start, end);
+    else toClient.add(bytes, start, end);
+  }
+
+  end(rawTrailers: readonly string[]): void {
+    if (!this.#isAnswerChunked) return;
+    const { toClient } = this.#parts;
+    toClient.text('0\r\n');
+    for (const [name, value] of responseTrailers(rawTrailers)) toClient.text(`${name}: ${value}\r\n`);
+    toClient.text('\r\n');
+  }
+
+  flush(): boolean {
+    return this.#parts.toClient.flush(this.#socket);
   }
 
   bodyWanted(): void {
@@ -298,7 +324,7 @@ export class ClientConnection implements Client {
     exchange.bytesOut = Buffer.byteLength(answer.body);
     traffic.finish(exchange, 'refused');
     writeAnswer(toClient, answer, { keeps: false, httpVersion: '1.1', hasBody: true });
-    this.send(toClient);
+    this.flush();
     this.#head = undefined;
     this.#closeSoon();
   }
