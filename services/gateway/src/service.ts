@@ -25,6 +25,10 @@ export interface GatewayServiceOptions {
   readonly host?: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** For TLS, 0 takes a free one; absent: there is none. */
+  readonly httpsPort?: number | undefined;
+  /** The folder of its certificates: one for each name, with tls.crt and tls.key. */
+  readonly certificates?: string | undefined;
   /** Default 127.0.0.1. */
   readonly adminHost?: string;
   readonly adminPort: number;
@@ -160,6 +164,8 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
   const gateway = createGateway({
     host: options.host ?? '127.0.0.1',
     port: options.port,
+    httpsPort: options.httpsPort,
+    certificates: options.certificates,
     adminHost: options.adminHost ?? '127.0.0.1',
     adminPort: options.adminPort,
     internalToken: options.internalToken,

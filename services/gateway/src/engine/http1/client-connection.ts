@@ -61,11 +61,11 @@ export class ClientConnection implements Client {
   #unsent = 0;
   #dueMs: number;
 
-  constructor(parts: ClientParts, socket: Socket) {
+  constructor(parts: ClientParts, socket: Socket, peer: Peer) {
     this.#parts = parts;
     this.#socket = socket;
-    this.peer = { address: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''), scheme: 'http' };
-    this.lines = new ClientLines(this.peer);
+    this.peer = peer;
+    this.lines = new ClientLines(peer);
     this.#dueMs = parts.coarseMs() + parts.timeouts.headMs;
     socket.on('data', (bytes: Buffer) => {
       parts.turns.readBegins();
