@@ -1,4 +1,5 @@
 // The gateway put together: an engine over the shared life of a request, with its admin port, log and metrics.
+import type { BlockList } from 'node:net';
 import { invalidField } from '@burgage/contracts';
 import {
   type AdminRouteKey,
@@ -45,6 +46,8 @@ export interface GatewayParts {
   /** For TLS, with the folder of its certificates; absent: there is none. */
   readonly httpsPort?: number | undefined;
   readonly certificates?: string | undefined;
+  /** Peers whose connections begin with whom they are for (PROXY protocol); absent: there are none. */
+  readonly proxyProtocolFrom?: BlockList | undefined;
   readonly adminHost: string;
   readonly adminPort: number;
   /** Needed for explain, status and accept; without it the admin port offers only what is public. */
@@ -123,13 +126,13 @@ export function createGateway(parts: GatewayParts): Gateway {
     limits,
     baseDomain: parts.baseDomain,
   });
-  const { host, port, httpsPort, certificates } = parts;
+  const { host, port, httpsPort, certificates, proxyProtocolFrom } = parts;
   const https =
     httpsPort === undefined || certificates === undefined
       ? undefined
       : { port: httpsPort, certificates: createCertificateFolder(certificates, clock) };
   const shared = { traffic, timeouts, limits, metrics: gatewayMetrics, logger, clock, random: parts.random };
-  const engine = parts.createEngine({ host, port, https, ...shared });
+  const engine = parts.createEngine({ host, port, https, proxyProtocolFrom, ...shared });
   const admin = createAdmin();
   const housework = createHousework();
   const components = [...(accessLog ? [accessLog] : []), tokens, ...origin.before, engine, admin, housework, ...origin.after];

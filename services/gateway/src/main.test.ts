@@ -161,6 +161,12 @@ describe('the gateway alone', () => {
       ['--https-port', '18080', '--admin-port', '18080', '--certificates', '/'],
       /--admin-port: 18080 is the port of --https-port too; expected another one\./,
     ],
+    [
+      'networks that are none',
+      '',
+      ['--proxy-protocol-from', '10.0.0.0/8,10.0.0.0/33'],
+      /--proxy-protocol-from.*got "10\.0\.0\.0\/33", expected an address or a network such as 10\.0\.0\.0\/8/,
+    ],
     ['an unknown flag', '', ['--prot', '1'], /--prot: is not known; did you mean --port\?.*\[config_invalid\]/s],
   ])('does not start with %s', async (_, text, argv, message) => {
     const folder = await temporaryFolder();

@@ -4,6 +4,8 @@ import type { Termination } from './domain/exchange.ts';
 import { RequestSeries, statusClasses } from './domain/request-series.ts';
 import type { HandshakeFailure } from './engine/front/handshake-failures.ts';
 
+export type ProxyHeaderFailure = 'malformed' | 'client_gone' | 'timeout';
+
 export type GatewayMetrics = ReturnType<typeof gatewayMetrics>;
 
 /** Seconds; the first bounds are where an answer through the gateway usually is. */
@@ -40,6 +42,12 @@ export function gatewayMetrics(metrics: Metrics) {
       metrics,
       'burgage_gateway_tls_handshake_failures_total',
       'TLS handshakes that failed, by reason: no_certificate, protocol, refused (by the client), client_gone, timeout, other.',
+      'reason',
+    ),
+    proxyHeaderFailures: tallies<ProxyHeaderFailure>(
+      metrics,
+      'burgage_gateway_proxy_header_failures_total',
+      'Connections of trusted proxies without a PROXY protocol header, by reason: malformed, client_gone, timeout.',
       'reason',
     ),
     retries: metrics.counter('burgage_gateway_retries_total', 'Requests sent to a second endpoint.'),

@@ -1,5 +1,6 @@
 // The gateway's settings, for both ways it runs.
 import { readFile, stat } from 'node:fs/promises';
+import { BlockList, isIP } from 'node:net';
 import { BurgageError } from '@burgage/contracts';
 import { tlsSettings } from '@burgage/rpc';
 import { defineSettings, usageOf } from '@burgage/runtime';
@@ -25,6 +26,12 @@ const listening = defineSettings({
     env: 'BURGAGE_GATEWAY_CERTIFICATES',
     schema: optionalText,
     description: 'Folder of certificates: NAME/tls.crt and tls.key for each host, *.DOMAIN, default',
+  },
+  proxyProtocolFrom: {
+    flag: 'proxy-protocol-from',
+    env: 'BURGAGE_GATEWAY_PROXY_PROTOCOL_FROM',
+    schema: networks().optional(),
+    description: 'Networks whose connections begin with a PROXY header: 10.0.0.0/8,fd00::/8',
   },
   adminHost: {
     flag: 'admin-host',
@@ -113,6 +120,24 @@ function domain() {
     if (host.ok) return host.value;
     context.addIssue({ code: 'custom', message: host.error.message });
     return z.NEVER;
+  });
+}
+
+/** Addresses and networks with commas between. */
+function networks() {
+  return text.transform((value, context) => {
+    const list = new BlockList();
+    for (const word of value.split(',').map((one) => one.trim())) {
+      const [address = '', prefix, ...more] = word.split('/');
+      const bits = isIP(address) === 6 ? 128 : 32;
+      const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits);
+      if (isIP(address) === 0 || address.includes('%') || !isPrefix || more.length > 0) {
+        context.addIssue({ code: 'custom', message: `got ${JSON.stringify(word)}, expected an address or a network such as 10.0.0.0/8` });
+        return z.NEVER;
+      }
+      list.addSubnet(address, prefix === undefined ? bits : Number(prefix), isIP(address) === 6 ? 'ipv6' : 'ipv4');
+    }
+    return list;
   });
 }
 

@@ -1,4 +1,5 @@
 // The seam between the gateway and its engines: an engine is a whole listener over the shared life of a request.
+import type { BlockList } from 'node:net';
 import type { Clock, Component, Logger, Random } from '@burgage/runtime';
 import type { Limits, Timeouts } from '../defaults.ts';
 import type { Exchange } from '../domain/exchange.ts';
@@ -12,6 +13,8 @@ export interface EngineOptions {
   readonly port: number;
   /** A second port, for TLS; absent: there is none. */
   readonly https?: { readonly port: number; readonly certificates: CertificateStore } | undefined;
+  /** Peers whose connections begin with whom they are for (PROXY protocol); absent: there are none. */
+  readonly proxyProtocolFrom?: BlockList | undefined;
   readonly clock: Clock;
   /** For secrets. */
   readonly random: Random;

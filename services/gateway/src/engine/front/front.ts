@@ -1,11 +1,13 @@
 // The doors of an engine: listens, learns who is at the other end of each connection, and hands it over.
-import { createServer, isIP, type Server, type Socket } from 'node:net';
+import { createServer, isIP, isIPv6, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { BurgageError } from '@burgage/contracts';
 import { normalizeHost } from '@burgage/tenancy';
 import type { Peer } from '../../domain/exchange.ts';
+import type { ProxyHeaderFailure } from '../../metrics.ts';
 import type { EngineOptions } from '../engine.ts';
 import { formatAddress, listen, type PortField } from '../listen.ts';
+import { readProxyHeader } from './proxy-header.ts';
 import { TlsFront } from './tls-front.ts';
 
 export interface FrontOptions extends EngineOptions {
@@ -18,8 +20,13 @@ export interface FrontOptions extends EngineOptions {
 /** A connection that has not been handed over yet. */
 interface Greeting {
   readonly socket: Socket;
+  /** Of the client, as far as it is known. */
   readonly address: string;
+  /** When it has to be over; a handshake looks after itself. */
+  readonly dueMs: number;
 }
+
+type Take = (socket: Socket, address: string) => void;
 
 export class Front {
   readonly #options: FrontOptions;
@@ -40,11 +47,11 @@ export class Front {
   async start(): Promise<void> {
     const { host, port, https } = this.#options;
     try {
-      await this.#listen(host, port, 'port', true, (socket) => this.#handOver(socket, addressOf(socket)));
+      await this.#listen(host, port, 'port', true, (socket, address) => this.#handOver(socket, address));
       if (https === undefined) return;
       await this.#tls?.start();
       // In a handshake the end of one direction is the end.
-      await this.#listen(host, https.port, 'httpsPort', false, (socket) => this.#secure(socket, addressOf(socket)));
+      await this.#listen(host, https.port, 'httpsPort', false, (socket, address) => this.#secure(socket, address));
     } catch (error) {
       await this.close();
       throw error;
@@ -81,17 +88,24 @@ export class Front {
   }
 
   /** Called now and then. */
-  check(): void {
+  check(nowMs: number): void {
     this.#tls?.check();
+    for (const { socket, dueMs } of this.#greetings.values()) {
+      if (nowMs < dueMs) continue;
+      this.#options.metrics.proxyHeaderFailures.of('timeout').inc();
+      socket.destroy();
+    }
   }
 
-  async #listen(host: string, port: number, field: PortField, allowHalfOpen: boolean, take: (socket: Socket) => void): Promise<void> {
-    const { logger, metrics } = this.#options;
+  async #listen(host: string, port: number, field: PortField, allowHalfOpen: boolean, take: Take): Promise<void> {
+    const { logger, metrics, proxyProtocolFrom } = this.#options;
     const server = createServer({ allowHalfOpen, noDelay: true }, (socket) => {
       try {
         metrics.connections.inc();
         socket.once('close', () => metrics.connections.dec());
-        take(socket);
+        const address = addressOf(socket);
+        if (proxyProtocolFrom?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) this.#readProxyHeader(socket, address, take);
+        else take(socket, address);
       } catch (error) {
         logger.error({ err: error }, 'connection dropped: it could not be taken');
         socket.destroy();
@@ -112,10 +126,54 @@ export class Front {
   }
 
   #secure(socket: Socket, address: string): void {
-    const key = keyOf(socket);
-    this.#greetings.set(key, { socket, address });
-    socket.once('close', () => this.#greeted(key));
+    this.#greet({ socket, address, dueMs: Number.POSITIVE_INFINITY });
     this.#tls?.take(socket);
+  }
+
+  /** The peer says first whom it speaks for; what follows is that client's. */
+  #readProxyHeader(socket: Socket, ownAddress: string, take: Take): void {
+    const { clock, metrics, timeouts, logger } = this.#options;
+    const key = this.#greet({ socket, address: ownAddress, dueMs: clock.monotonicMs() + timeouts.headMs });
+    let bytes: Buffer = Buffer.alloc(0);
+    const fail = (reason: ProxyHeaderFailure) => {
+      metrics.proxyHeaderFailures.of(reason).inc();
+      socket.destroy();
+    };
+    const onGone = () => fail('client_gone');
+    const onData = (piece: Buffer) => {
+      bytes = bytes.length === 0 ? piece : Buffer.concat([bytes, piece]);
+      const header = readProxyHeader(bytes);
+      if (header.kind === 'incomplete') return;
+      if (header.kind === 'refused') {
+        fail('malformed');
+        return;
+      }
+      socket.off('data', onData).off('end', onGone).off('error', onGone).pause();
+      if (header.end < bytes.length) socket.unshift(bytes.subarray(header.end));
+      try {
+        this.#greetings.delete(key);
+        take(socket, header.address ?? ownAddress);
+        // TLS goes on greeting, and reads what is below it as it likes.
+        if (this.#greetings.has(key)) return;
+        socket.resume();
+        this.#onGreeted?.();
+      } catch (error) {
+        logger.error({ err: error }, 'connection dropped: it could not be taken');
+        socket.destroy();
+      }
+    };
+    socket
+      .on('error', () => {})
+      .on('error', onGone)
+      .on('end', onGone)
+      .on('data', onData);
+  }
+
+  #greet(greeting: Greeting): string {
+    const key = keyOf(greeting.socket);
+    this.#greetings.set(key, greeting);
+    greeting.socket.once('close', () => this.#greeted(key));
+    return key;
   }
 
   #secured(socket: TLSSocket): void {

@@ -131,7 +131,7 @@ class Http1Engine implements Engine {
   #sweep(): void {
     const nowMs = this.#options.traffic.nowMs();
     this.#coarseMs = nowMs;
-    this.#front.check();
+    this.#front.check(nowMs);
     for (const client of this.#clients) client.check(nowMs);
     this.#pools.sweep(nowMs);
   }
