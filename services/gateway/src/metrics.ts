@@ -44,6 +44,7 @@ export function gatewayMetrics(metrics: Metrics) {
       'TLS handshakes that failed, by reason: no_certificate, protocol, refused (by the client), client_gone, timeout, other.',
       'reason',
     ),
+    calmed: tally('counter', 'burgage_gateway_http2_calmed_total', 'HTTP/2 connections closed for resets, pings or settings without end.'),
     proxyHeaderFailures: tallies<ProxyHeaderFailure>(
       metrics,
       'burgage_gateway_proxy_header_failures_total',

@@ -1,8 +1,9 @@
-// What a proxy in front says of whom it speaks for, versions 1 and 2: https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt
+// PROXY protocol headers, versions 1 and 2: what a proxy in front says of whom it speaks for.
 import { isIPv4, isIPv6 } from 'node:net';
 import { crc32c } from './crc32c.ts';
 
 /**
+ * See https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt.
  * `incomplete`: ask again with more · `refused`: it is none, or in doubt · `complete`: what follows it begins at `end`;
  * `address` is the client's, absent where the proxy speaks for itself or does not know.
  */

@@ -6,6 +6,7 @@ import type { Exchange, Peer } from '../../domain/exchange.ts';
 import { responseTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import type { GatewayMetrics } from '../../metrics.ts';
+import type { Connection } from '../connection.ts';
 import { type AnswerFraming, writeAnswer } from './answer-writer.ts';
 import { ChunkedReader } from './chunked.ts';
 import { ClientLines, type ResponseLines, writeResponseHead } from './head-writer.ts';
@@ -23,8 +24,8 @@ export interface ClientParts extends RelayParts {
   /** Heads that no request needs at the moment. */
   readonly heads: ParsedRequest[];
   /** Requests and tunnels have come to their ends. */
-  readonly onIdle: (client: ClientConnection) => void;
-  readonly onClosed: (client: ClientConnection) => void;
+  readonly onIdle: () => void;
+  readonly onClosed: (connection: Connection) => void;
 }
 
 /** What a client may send ahead of its turn before it is no longer read from. */
@@ -38,7 +39,7 @@ const continueLine = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
  */
 type Mode = 'head' | 'body' | 'closing' | 'tunnel' | 'closed';
 
-export class ClientConnection implements Client {
+export class ClientConnection implements Client, Connection {
   readonly peer: Peer;
   readonly lines: ClientLines;
   readonly #parts: ClientParts;
@@ -182,7 +183,7 @@ export class ClientConnection implements Client {
         this.#tunnel = undefined;
         this.#tunnelExchange = undefined;
         traffic.finish(exchange, reason);
-        this.#parts.onIdle(this);
+        this.#parts.onIdle();
       },
     });
     this.#tunnel = tunnel;
@@ -312,7 +313,7 @@ export class ClientConnection implements Client {
     this.#head = undefined;
     const { coarseMs, timeouts } = this.#parts;
     this.#dueMs = coarseMs() + (this.#unread === undefined ? timeouts.keepAliveMs : timeouts.headMs);
-    this.#parts.onIdle(this);
+    this.#parts.onIdle();
   }
 
   /** A head that is not served, nor anything behind it. */

@@ -1,7 +1,10 @@
 // The engine: HTTP/1.1 on node:net, strict about what comes from either side (RFC 9110, RFC 9112).
+import { TLSSocket } from 'node:tls';
 import type { Exchange } from '../../domain/exchange.ts';
+import type { Connection } from '../connection.ts';
 import type { CreateEngine, Engine, EngineOptions } from '../engine.ts';
 import { Front } from '../front/front.ts';
+import { Http2Connection } from '../http2/http2-connection.ts';
 import { ClientConnection, type ClientParts } from './client-connection.ts';
 import { LoopTurns } from './loop-turns.ts';
 import { UpstreamPools } from './upstream-pools.ts';
@@ -33,7 +36,7 @@ class Http1Engine implements Engine {
   readonly name = 'engine';
   readonly #options: EngineOptions;
   readonly #pools: UpstreamPools;
-  readonly #clients = new Set<ClientConnection>();
+  readonly #clients = new Set<Connection>();
   readonly #parts: ClientParts;
   readonly #front: Front;
   #sweeping: NodeJS.Timeout | undefined;
@@ -65,8 +68,11 @@ class Http1Engine implements Engine {
     };
     this.#front = new Front({
       ...options,
-      protocols: ['http/1.1'],
-      take: (socket, peer) => this.#clients.add(new ClientConnection(this.#parts, socket, peer)),
+      protocols: ['h2', 'http/1.1'],
+      take: (socket, peer) => {
+        const isHttp2 = socket instanceof TLSSocket && socket.alpnProtocol === 'h2';
+        this.#clients.add(isHttp2 ? new Http2Connection(this.#parts, socket, peer) : new ClientConnection(this.#parts, socket, peer));
+      },
     });
   }
 

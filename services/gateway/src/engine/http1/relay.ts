@@ -43,7 +43,7 @@ export interface Client {
   end(rawTrailers: readonly string[]): void;
   /** Sends what was gathered. False where the client reads too slowly: `clientRoom` says when it has caught up. */
   flush(): boolean;
-  /** The body may come, or go on: it is handed over piece by piece until `takesBody` is false. */
+  /** The body may come, or go on: it is handed over piece by piece until `takesBody` is false. Flushes what there is before it. */
   bodyWanted(): void;
   /** The request has ended. `keeps`: another may follow it on the connection. */
   relayEnded(keeps: boolean): void;
