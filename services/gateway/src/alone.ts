@@ -18,9 +18,9 @@ import { RouteFollower } from './domain/route-follower.ts';
 import { routeStatus } from './domain/route-status.ts';
 import { RouteNames } from './domain/route-table.ts';
 import { createHttp1Engine } from './engine/http1/engine.ts';
-import { createGateway, type RouteOrigin } from './gateway.ts';
+import { addressesOf, createGateway, type RouteOrigin } from './gateway.ts';
 import { gatewayMetrics } from './metrics.ts';
-import { aloneSettings, checkPorts, readSettingFile, readToken } from './settings.ts';
+import { aloneSettings, checkListening, readSettingFile, readToken } from './settings.ts';
 
 /**
  * Runs a gateway on a route file until a signal stops it; prints `ready` and both addresses once it listens.
@@ -28,7 +28,7 @@ import { aloneSettings, checkPorts, readSettingFile, readToken } from './setting
  */
 export async function runGatewayAlone(argv: readonly string[]): Promise<RunningProcess> {
   const settings = readSettings(aloneSettings, { argv });
-  checkPorts(settings);
+  await checkListening(settings);
   const table = unwrap(parseRouteFile(await readSettingFile('routes', settings.routes), settings.routes, new RouteNames(systemRandom)));
   const internalToken = await readToken(settings.internalTokenFile);
   const logger = createLogger({
@@ -65,6 +65,6 @@ export async function runGatewayAlone(argv: readonly string[]): Promise<RunningP
   await inNameOf(aloneSettings, () => gateway.start());
   const started: Component = { ...gateway, start: async () => {} };
   const running = await runProcess({ name: 'gateway', logger, components: [started], drainTimeoutMs: processDrainMs });
-  process.stdout.write(`ready gateway http://${gateway.address()} admin http://${gateway.adminAddress()} hosts ${table.hostCount}\n`);
+  process.stdout.write(`ready ${addressesOf(gateway)} hosts ${table.hostCount}\n`);
   return running;
 }

@@ -22,6 +22,8 @@ export interface Timeouts {
   readonly lingerMs: number;
   /** A request for an unknown host while the routes are not in sync. */
   readonly resolveMs: number;
+  /** A key of session tickets: whoever gets hold of one can read what was sent with its tickets, and each change costs every client a handshake. */
+  readonly ticketKeyMs: number;
 }
 
 export const defaultTimeouts: Timeouts = {
@@ -35,6 +37,7 @@ export const defaultTimeouts: Timeouts = {
   drainMs: 30_000,
   lingerMs: 2_000,
   resolveMs: 1_000,
+  ticketKeyMs: 12 * 60 * 60 * 1_000,
 };
 
 /** How large things may be. */
@@ -51,6 +54,8 @@ export interface Limits {
   readonly upstreamWaitingMax: number;
   /** Of a refused body that is read to its end. */
   readonly lingerBytesMax: number;
+  /** Names whose certificates are kept ready. */
+  readonly certificatesMax: number;
 }
 
 export const defaultLimits: Limits = {
@@ -62,6 +67,7 @@ export const defaultLimits: Limits = {
   upstreamConnectionsMax: 1_024,
   upstreamWaitingMax: 1_024,
   lingerBytesMax: 1024 * 1024,
+  certificatesMax: 2_000,
 };
 
 /** What a process gives its drain: as long as the engine waits for what is in flight, and a little for the rest. */

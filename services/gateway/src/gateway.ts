@@ -1,4 +1,5 @@
 // The gateway put together: an engine over the shared life of a request, with its admin port, log and metrics.
+import type { BlockList } from 'node:net';
 import { invalidField } from '@burgage/contracts';
 import {
   type AdminRouteKey,
@@ -11,6 +12,7 @@ import {
   type Readiness,
 } from '@burgage/runtime';
 import { type AccessLog, createAccessLog } from './adapters/access-log.ts';
+import { createCertificateFolder } from './adapters/certificate-folder.ts';
 import { createContextTokens } from './adapters/context-tokens.ts';
 import type { Limits, Timeouts } from './defaults.ts';
 import { Admission, standing } from './domain/admission.ts';
@@ -41,6 +43,11 @@ export interface RouteOrigin {
 export interface GatewayParts {
   readonly host: string;
   readonly port: number;
+  /** For TLS, with the folder of its certificates; absent: there is none. */
+  readonly httpsPort?: number | undefined;
+  readonly certificates?: string | undefined;
+  /** Peers whose connections begin with whom they are for (PROXY protocol); absent: there are none. */
+  readonly proxyProtocolFrom?: BlockList | undefined;
   readonly adminHost: string;
   readonly adminPort: number;
   /** Needed for explain, status and accept; without it the admin port offers only what is public. */
@@ -66,12 +73,20 @@ export interface Gateway extends Component {
   drain(): Promise<void>;
   /** host:port of the listener. */
   address(): string;
+  /** host:port of the listener for TLS, where there is one. */
+  httpsAddress(): string | undefined;
   /** host:port of the admin port. */
   adminAddress(): string;
   /** The table is another than a moment ago: whoever waits for it is looked after at once. */
   routesApplied(): void;
   /** What the origin says of its routes is another than a moment ago: shown at once, and not at the next turn. */
   routesChanged(): void;
+}
+
+/** Where it can be reached, for the line that says that it is ready. */
+export function addressesOf(gateway: Gateway): string {
+  const https = gateway.httpsAddress();
+  return `gateway http://${gateway.address()}${https === undefined ? '' : ` https://${https}`} admin http://${gateway.adminAddress()}`;
 }
 
 /** How often forgotten tenants and upstreams are cleared away, tunnels that lost their tenant cut, and what is shown brought up to date. */
@@ -111,7 +126,13 @@ export function createGateway(parts: GatewayParts): Gateway {
     limits,
     baseDomain: parts.baseDomain,
   });
-  const engine = parts.createEngine({ host: parts.host, port: parts.port, traffic, timeouts, limits, metrics: gatewayMetrics, logger });
+  const { host, port, httpsPort, certificates, proxyProtocolFrom } = parts;
+  const https =
+    httpsPort === undefined || certificates === undefined
+      ? undefined
+      : { port: httpsPort, certificates: createCertificateFolder(certificates, clock) };
+  const shared = { traffic, timeouts, limits, metrics: gatewayMetrics, logger, clock, random: parts.random };
+  const engine = parts.createEngine({ host, port, https, proxyProtocolFrom, ...shared });
   const admin = createAdmin();
   const housework = createHousework();
   const components = [...(accessLog ? [accessLog] : []), tokens, ...origin.before, engine, admin, housework, ...origin.after];
@@ -213,6 +234,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       for (const component of started.splice(0).reverse()) await component.stop();
     },
     address: () => engine.address(),
+    httpsAddress: () => engine.httpsAddress(),
     adminAddress: () => admin.address(),
     routesApplied: () => waitingRoom.look(),
     routesChanged: showRoutes,

@@ -5,6 +5,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { acme, makeCertificates } from './testing/certificates.ts';
 import { eventually, onTestEnd, RawClient, sendRaw, startApp, temporaryFolder } from './testing/fixture.ts';
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -136,6 +137,36 @@ describe('the gateway alone', () => {
       ['--internal-token-file', '/nowhere/token'],
       /--internal-token-file: "\/nowhere\/token" does not exist\./,
     ],
+    [
+      'a port for TLS without certificates',
+      '',
+      ['--https-port', '0'],
+      /--https-port: came without --certificates; expected both or neither\./,
+    ],
+    [
+      'certificates without a port for TLS',
+      '',
+      ['--certificates', '/'],
+      /--certificates: came without --https-port; expected both or neither\./,
+    ],
+    [
+      'certificates that are not there',
+      '',
+      ['--https-port', '0', '--certificates', '/nowhere'],
+      /--certificates: "\/nowhere" does not exist\..*\[config_invalid\]/s,
+    ],
+    [
+      'one port for two listeners',
+      '',
+      ['--https-port', '18080', '--admin-port', '18080', '--certificates', '/'],
+      /--admin-port: 18080 is the port of --https-port too; expected another one\./,
+    ],
+    [
+      'networks that are none',
+      '',
+      ['--proxy-protocol-from', '10.0.0.0/8,10.0.0.0/33'],
+      /--proxy-protocol-from.*got "10\.0\.0\.0\/33", expected an address or a network such as 10\.0\.0\.0\/8/,
+    ],
     ['an unknown flag', '', ['--prot', '1'], /--prot: is not known; did you mean --port\?.*\[config_invalid\]/s],
   ])('does not start with %s', async (_, text, argv, message) => {
     const folder = await temporaryFolder();
@@ -158,6 +189,19 @@ describe('the gateway alone', () => {
       await once(ran.child, 'close');
       expect(ran.err).toContain(`--routes: ${JSON.stringify(file)} ${reason}`);
     }
+  });
+
+  it('serves TLS on a port of its own, with the certificates of its folder', async () => {
+    const certificates = await makeCertificates();
+    await certificates.put(acme);
+    const app = await startApp((_, response) => response.end('app'));
+    const routes = join(await temporaryFolder(), 'routes.ndjson');
+    await writeFile(routes, JSON.stringify({ host: acme, tenant: 'ten_1', backends: [app.address] }));
+    const ran = runMain('--routes', routes, '--port', '0', '--https-port', '0', '--certificates', certificates.folder);
+    await eventually(() => /^ready gateway/m.test(ran.out));
+    const [, port] = /^ready gateway http:\/\/\S+ https:\/\/127\.0\.0\.1:(\d+) admin http:/m.exec(ran.out) ?? [];
+    const client = await RawClient.secure(Number(port), { servername: acme, ca: certificates.ca });
+    expect(await client.send(get.replace('t1.example.com', acme)).all()).toMatch(/^HTTP\/1\.1 200 [\s\S]*app/);
   });
 
   it('does not start with one port for both listeners', async () => {

@@ -2,8 +2,9 @@
 import { targetFrom, tlsFrom } from '@burgage/rpc';
 import { createLogger, describeSettings, inNameOf, readSettings, runMain, runProcess, usageOf } from '@burgage/runtime';
 import { processDrainMs } from './defaults.ts';
+import { addressesOf } from './gateway.ts';
 import { createGatewayService, runGatewayAlone } from './service.ts';
-import { aloneUsage, checkPorts, readToken, serviceSettings } from './settings.ts';
+import { aloneUsage, checkListening, readToken, serviceSettings } from './settings.ts';
 
 async function run(argv: readonly string[]): Promise<void> {
   if (argv.some((argument) => argument === '--routes' || argument.startsWith('--routes='))) {
@@ -11,7 +12,7 @@ async function run(argv: readonly string[]): Promise<void> {
     return;
   }
   const settings = readSettings(serviceSettings, { argv });
-  checkPorts(settings);
+  await checkListening(settings);
   const internalToken = await readToken(settings.internalTokenFile);
   const logger = createLogger({
     service: 'gateway',
@@ -24,7 +25,7 @@ async function run(argv: readonly string[]): Promise<void> {
   const gateway = createGatewayService({ ...settings, registry, tls, internalToken, logger });
   const component = { ...gateway, start: () => inNameOf(serviceSettings, () => gateway.start()) };
   await runProcess({ name: 'gateway', logger, components: [component], drainTimeoutMs: processDrainMs });
-  process.stdout.write(`ready gateway http://${gateway.address()} admin http://${gateway.adminAddress()}\n`);
+  process.stdout.write(`ready ${addressesOf(gateway)}\n`);
 }
 
 const usage = `${usageOf(serviceSettings)}\n\nAlone, on routes from a file:\n${aloneUsage}`;

@@ -2,6 +2,9 @@
 import { type CollectedValue, type Metrics, Tally } from '@burgage/runtime';
 import type { Termination } from './domain/exchange.ts';
 import { RequestSeries, statusClasses } from './domain/request-series.ts';
+import type { HandshakeFailure } from './engine/front/handshake-failures.ts';
+
+export type ProxyHeaderFailure = 'malformed' | 'client_gone' | 'timeout';
 
 export type GatewayMetrics = ReturnType<typeof gatewayMetrics>;
 
@@ -34,6 +37,20 @@ export function gatewayMetrics(metrics: Metrics) {
     inflight: tally('gauge', 'burgage_gateway_requests_in_flight', 'Requests in flight.'),
     tunnels: tally('gauge', 'burgage_gateway_tunnels', 'Open tunnels.'),
     connections: tally('gauge', 'burgage_gateway_client_connections', 'Open connections of clients.'),
+    handshakes: tallies<'full' | 'resumed'>(metrics, 'burgage_gateway_tls_handshakes_total', 'TLS handshakes, full or resumed.', 'kind'),
+    handshakeFailures: tallies<HandshakeFailure>(
+      metrics,
+      'burgage_gateway_tls_handshake_failures_total',
+      'TLS handshakes that failed, by reason: no_certificate, protocol, refused (by the client), client_gone, timeout, other.',
+      'reason',
+    ),
+    calmed: tally('counter', 'burgage_gateway_http2_calmed_total', 'HTTP/2 connections closed for resets, pings or settings without end.'),
+    proxyHeaderFailures: tallies<ProxyHeaderFailure>(
+      metrics,
+      'burgage_gateway_proxy_header_failures_total',
+      'Connections of trusted proxies without a PROXY protocol header, by reason: malformed, client_gone, timeout.',
+      'reason',
+    ),
     retries: metrics.counter('burgage_gateway_retries_total', 'Requests sent to a second endpoint.'),
     ejections: metrics.counter('burgage_gateway_ejections_total', 'Endpoints taken out after failures in a row.'),
     cookiesDropped: metrics.counter('burgage_gateway_cookies_dropped_total', 'Cookies of tenants for the domain that all share.'),

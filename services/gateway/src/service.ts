@@ -1,5 +1,6 @@
 // The gateway as a service: it follows a registry, keeps the last good table on disk, and serves what it knows.
 import { randomUUID } from 'node:crypto';
+import type { BlockList } from 'node:net';
 import { RegistryService } from '@burgage/contracts';
 import { createRpcClient, type TlsIdentity } from '@burgage/rpc';
 import { type Clock, createMetrics, type Logger, type Metrics, type Random, Readiness, systemClock, systemRandom } from '@burgage/runtime';
@@ -26,6 +27,12 @@ export interface GatewayServiceOptions {
   readonly host?: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** For TLS, 0 takes a free one; absent: there is none. */
+  readonly httpsPort?: number | undefined;
+  /** The folder of its certificates: one for each name, with tls.crt and tls.key. */
+  readonly certificates?: string | undefined;
+  /** Peers whose connections begin with whom they are for (PROXY protocol); absent: there are none. */
+  readonly proxyProtocolFrom?: BlockList | undefined;
   /** Default 127.0.0.1. */
   readonly adminHost?: string;
   readonly adminPort: number;
@@ -162,6 +169,9 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
   const gateway = createGateway({
     host: options.host ?? '127.0.0.1',
     port: options.port,
+    httpsPort: options.httpsPort,
+    certificates: options.certificates,
+    proxyProtocolFrom: options.proxyProtocolFrom,
     adminHost: options.adminHost ?? '127.0.0.1',
     adminPort: options.adminPort,
     internalToken: options.internalToken,

@@ -1,5 +1,6 @@
 // The gateway's settings, for both ways it runs.
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { BlockList, isIP } from 'node:net';
 import { BurgageError } from '@burgage/contracts';
 import { tlsSettings } from '@burgage/rpc';
 import { defineSettings, usageOf } from '@burgage/runtime';
@@ -14,6 +15,24 @@ const level = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silen
 const listening = defineSettings({
   host: { flag: 'host', env: 'BURGAGE_GATEWAY_HOST', schema: text, default: '127.0.0.1', description: 'Address to listen on' },
   port: { flag: 'port', env: 'BURGAGE_GATEWAY_PORT', schema: port, default: '8080', description: 'Port to listen on; 0 takes a free one' },
+  httpsPort: {
+    flag: 'https-port',
+    env: 'BURGAGE_GATEWAY_HTTPS_PORT',
+    schema: port.optional(),
+    description: 'Port for TLS; without it there is none',
+  },
+  certificates: {
+    flag: 'certificates',
+    env: 'BURGAGE_GATEWAY_CERTIFICATES',
+    schema: optionalText,
+    description: 'Folder of certificates: NAME/tls.crt and tls.key for each host, *.DOMAIN, default',
+  },
+  proxyProtocolFrom: {
+    flag: 'proxy-protocol-from',
+    env: 'BURGAGE_GATEWAY_PROXY_PROTOCOL_FROM',
+    schema: networks().optional(),
+    description: 'Networks whose connections begin with a PROXY header: 10.0.0.0/8,fd00::/8',
+  },
   adminHost: {
     flag: 'admin-host',
     env: 'BURGAGE_GATEWAY_ADMIN_HOST',
@@ -104,6 +123,24 @@ function domain() {
   });
 }
 
+/** Addresses and networks with commas between. */
+function networks() {
+  return text.transform((value, context) => {
+    const list = new BlockList();
+    for (const word of value.split(',').map((one) => one.trim())) {
+      const [address = '', prefix, ...more] = word.split('/');
+      const bits = isIP(address) === 6 ? 128 : 32;
+      const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits);
+      if (isIP(address) === 0 || address.includes('%') || !isPrefix || more.length > 0) {
+        context.addIssue({ code: 'custom', message: `got ${JSON.stringify(word)}, expected an address or a network such as 10.0.0.0/8` });
+        return z.NEVER;
+      }
+      list.addSubnet(address, prefix === undefined ? bits : Number(prefix), isIP(address) === 6 ? 'ipv6' : 'ipv4');
+    }
+    return list;
+  });
+}
+
 /** The token in the file; undefined where no file is named. @throws BurgageError `config_invalid` where it cannot be read or is empty. */
 export async function readToken(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined;
@@ -131,21 +168,45 @@ const readFailures: Readonly<Record<string, string>> = {
   EACCES: 'may not be read by this user',
 };
 
-/** @throws BurgageError `config_invalid` where the two listeners would be in each other's way. */
-export function checkPorts({
-  port,
-  adminPort,
-  host,
-  adminHost,
-}: {
-  port: number;
-  adminPort: number;
-  host: string;
-  adminHost: string;
-}): void {
-  const sameAddress = host === adminHost || [host, adminHost].some((address) => address === '0.0.0.0' || address === '::');
-  if (port === 0 || port !== adminPort || !sameAddress) return;
-  throw new BurgageError('config_invalid', { message: `--admin-port: ${adminPort} is the port of --port too; expected another one.` });
+interface Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly httpsPort?: number | undefined;
+  readonly certificates?: string | undefined;
+  readonly adminHost: string;
+  readonly adminPort: number;
+}
+
+/** @throws BurgageError `config_invalid` where listeners would be in each other's way, or TLS has not all that it needs. */
+export async function checkListening({ host, port, httpsPort, certificates, adminHost, adminPort }: Listening): Promise<void> {
+  const listeners = [
+    { flag: 'port', host, port },
+    ...(httpsPort === undefined ? [] : [{ flag: 'https-port', host, port: httpsPort }]),
+    { flag: 'admin-port', host: adminHost, port: adminPort },
+  ];
+  for (const [index, later] of listeners.entries()) {
+    const other = listeners.slice(0, index).find((earlier) => earlier.port === later.port && isSameAddress(earlier.host, later.host));
+    if (other !== undefined && later.port !== 0) {
+      throw invalid(`--${later.flag}: ${later.port} is the port of --${other.flag} too; expected another one.`);
+    }
+  }
+  if (httpsPort === undefined && certificates === undefined) return;
+  if (httpsPort === undefined) throw invalid('--certificates: came without --https-port; expected both or neither.');
+  if (certificates === undefined) throw invalid('--https-port: came without --certificates; expected both or neither.');
+  const found = await stat(certificates).catch((error: NodeJS.ErrnoException) => error);
+  if (found instanceof Error) {
+    const reason = readFailures[found.code ?? ''] ?? `cannot be read (${found.code})`;
+    throw invalid(`--certificates: ${JSON.stringify(certificates)} ${reason}.`);
+  }
+  if (!found.isDirectory()) throw invalid(`--certificates: ${JSON.stringify(certificates)} is a file, expected a folder.`);
+}
+
+function isSameAddress(one: string, other: string): boolean {
+  return one === other || [one, other].some((address) => address === '0.0.0.0' || address === '::');
+}
+
+function invalid(message: string): BurgageError {
+  return new BurgageError('config_invalid', { message });
 }
 
 /** The flags of the gateway alone, for people. */

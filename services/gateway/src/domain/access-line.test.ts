@@ -32,6 +32,7 @@ it('says what there is of the exchange, whatever characters are in it', () => {
         time,
         requestId: 'f'.repeat(32),
         client: '127.0.0.1',
+        scheme: 'http',
         method: 'GET',
         host: isServed ? 'acme.test' : '',
         path: isServed ? (path.split('?', 1)[0] ?? '') : '',

@@ -6,6 +6,7 @@ export interface AccessRecord {
   readonly time: string;
   readonly requestId: string;
   readonly client: string;
+  readonly scheme: 'http' | 'https';
   readonly method: string;
   readonly host: string;
   readonly path: string;
@@ -29,7 +30,7 @@ const unsafePattern = /[^\x20\x21\x23-\x5b\x5d-\x7e]/;
 /** Hot path. An `AccessRecord` as JSON, with a line end. `time` is ISO 8601; `nowMs` monotonic, as the exchange's times are. */
 export function accessLine(exchange: Exchange, termination: Termination, time: string, nowMs: number): string {
   const { requestId, head, peer, read, tenant, endpoint, code, detail, firstByteMs, traceparent } = exchange;
-  let line = `{"time":"${time}","requestId":"${requestId}","client":"${peer.address}","method":${quoted(head.method)},"host":"${read?.host ?? ''}","path":${quoted(withoutQuery(read?.path ?? ''))}`;
+  let line = `{"time":"${time}","requestId":"${requestId}","client":"${peer.address}","scheme":"${peer.scheme}","method":${quoted(head.method)},"host":"${read?.host ?? ''}","path":${quoted(withoutQuery(read?.path ?? ''))}`;
   if (tenant !== undefined) line += `,"tenant":${quoted(tenant.tenantId)},"upstream":${quoted(tenant.upstream)}`;
   if (endpoint !== undefined) line += `,"endpoint":${quoted(endpoint)},"attempts":${exchange.attempts}`;
   line += `,"status":${exchange.status}`;

@@ -30,6 +30,8 @@ export type Termination =
 export interface Peer {
   readonly address: string;
   readonly scheme: 'http' | 'https';
+  /** The server that the client named when it began TLS, normalised; absent: it named none. */
+  readonly serverName?: string | undefined;
 }
 
 /**

@@ -11,6 +11,7 @@ export type RefusalCode = Extract<
   | 'request_timeout'
   | 'body_too_large'
   | 'host_unknown'
+  | 'misdirected'
   | 'not_found'
   | 'routes_unavailable'
   | 'tenant_provisioning'

@@ -1,14 +1,23 @@
 // The seam between the gateway and its engines: an engine is a whole listener over the shared life of a request.
-import type { Component, Logger } from '@burgage/runtime';
+import type { BlockList } from 'node:net';
+import type { Clock, Component, Logger, Random } from '@burgage/runtime';
 import type { Limits, Timeouts } from '../defaults.ts';
 import type { Exchange } from '../domain/exchange.ts';
 import type { GatewayMetrics } from '../metrics.ts';
+import type { CertificateStore } from './certificate-store.ts';
 import type { Traffic } from './traffic.ts';
 
 export interface EngineOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** A second port, for TLS; absent: there is none. */
+  readonly https?: { readonly port: number; readonly certificates: CertificateStore } | undefined;
+  /** Peers whose connections begin with whom they are for (PROXY protocol); absent: there are none. */
+  readonly proxyProtocolFrom?: BlockList | undefined;
+  readonly clock: Clock;
+  /** For secrets. */
+  readonly random: Random;
   readonly traffic: Traffic;
   readonly timeouts: Timeouts;
   readonly limits: Limits;
@@ -20,6 +29,8 @@ export interface EngineOptions {
 export interface Engine extends Component {
   /** host:port, once started. */
   address(): string;
+  /** The same of the port for TLS, where there is one. */
+  httpsAddress(): string | undefined;
   /** Stops accepting and resolves when the last request in flight has ended, or at the drain timeout. */
   drain(): Promise<void>;
   /** An endpoint that is gone has nothing in flight: its idle connections are closed. */

@@ -2,14 +2,17 @@
 import type { AddressInfo, Server } from 'node:net';
 import { type BurgageError, fieldError } from '@burgage/contracts';
 
-/** @throws BurgageError `port_taken` (port), or `config_invalid` (host or port) where the address is not to be had. */
-export function listen(server: Server, host: string, port: number): Promise<void> {
+/** What the port is called by whoever chose it. */
+export type PortField = 'port' | 'httpsPort';
+
+/** @throws BurgageError `port_taken` (the port's field), or `config_invalid` (host or the port's) where the address is not to be had. */
+export function listen(server: Server, host: string, port: number, field: PortField = 'port'): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException) => {
       reject(
         error.code === 'EADDRINUSE'
-          ? fieldError('port_taken', 'port', `${host}:${port} is in use by another program`, error)
-          : failure(host, port, error),
+          ? fieldError('port_taken', field, `${host}:${port} is in use by another program`, error)
+          : failure(host, port, field, error),
       );
     };
     server.once('error', onError);
@@ -20,7 +23,7 @@ export function listen(server: Server, host: string, port: number): Promise<void
   });
 }
 
-function failure(host: string, port: number, error: NodeJS.ErrnoException): BurgageError {
+function failure(host: string, port: number, field: PortField, error: NodeJS.ErrnoException): BurgageError {
   const code = error.code ?? error.message;
   switch (code) {
     case 'EADDRNOTAVAIL':
@@ -28,7 +31,7 @@ function failure(host: string, port: number, error: NodeJS.ErrnoException): Burg
     case 'EAI_AGAIN':
       return fieldError('config_invalid', 'host', `${JSON.stringify(host)} is no address of this machine (${code})`, error);
     case 'EACCES':
-      return fieldError('config_invalid', 'port', `${port} may not be used by this user (${code})`, error);
+      return fieldError('config_invalid', field, `${port} may not be used by this user (${code})`, error);
     default:
       return fieldError('config_invalid', 'host', `the gateway cannot listen on ${host}:${port} (${code})`, error);
   }

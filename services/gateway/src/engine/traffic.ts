@@ -128,6 +128,9 @@ export class Traffic {
     const { table, onMiss } = this.#options;
     exchange.read = read;
     if (this.#draining && read.upgrade !== undefined) return refuse('draining', { retryAfterMs: 1_000 });
+    // Certificates are by name, and clients send what is for one server on a connection to another (RFC 9110 section 15.5.20).
+    const { serverName } = exchange.peer;
+    if (serverName !== undefined && serverName !== read.host) return refuse('misdirected');
     if (isReserved(read.path)) return refuse('not_found');
     const known = table();
     const tenant = known.tenantAt(read.host);

@@ -5,6 +5,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { createLogger, createMetrics, type Metrics, Readiness, seededRandom, systemClock } from '@burgage/runtime';
 import { unwrap } from '@burgage/tenancy';
 import { afterEach, beforeEach, describe } from 'vitest';
@@ -65,6 +66,8 @@ export interface StartedGateway {
   readonly gateway: Gateway;
   readonly address: string;
   readonly port: number;
+  /** Of the listener for TLS; NaN where there is none. */
+  readonly httpsPort: number;
   readonly admin: string;
   readonly metrics: Metrics;
   readonly follower: RouteFollower;
@@ -113,7 +116,8 @@ export async function startGateway(
   await gateway.start();
   onTestEnd(() => gateway.stop());
   const port = Number(gateway.address().split(':').at(-1));
-  return { gateway, address: gateway.address(), port, admin: `http://${gateway.adminAddress()}`, metrics, follower, readiness };
+  const httpsPort = Number(gateway.httpsAddress()?.split(':').at(-1));
+  return { gateway, address: gateway.address(), port, httpsPort, admin: `http://${gateway.adminAddress()}`, metrics, follower, readiness };
 }
 
 /** An app behind the gateway. */
@@ -190,6 +194,14 @@ export class RawClient {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     await once(socket, 'connect');
     onTestEnd(async () => socket.destroy());
+    return new RawClient(socket);
+  }
+
+  /** The same over TLS. */
+  static async secure(port: number, options: ConnectionOptions): Promise<RawClient> {
+    const socket = connectTls({ port, host: '127.0.0.1', ...options });
+    onTestEnd(async () => socket.destroy());
+    await once(socket, 'secureConnect');
     return new RawClient(socket);
   }
 

@@ -1,18 +1,21 @@
 // One connection of a client: its requests one at a time and in order, each read, handed to its relay, and never guessed at.
 import type { Socket } from 'node:net';
 import type { Logger } from '@burgage/runtime';
+import type { Answer } from '../../domain/answers.ts';
 import type { Exchange, Peer } from '../../domain/exchange.ts';
+import { responseTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import type { GatewayMetrics } from '../../metrics.ts';
-import { writeAnswer } from './answer-writer.ts';
+import type { Connection } from '../connection.ts';
+import { type AnswerFraming, writeAnswer } from './answer-writer.ts';
 import { ChunkedReader } from './chunked.ts';
-import { ClientLines } from './head-writer.ts';
+import { ClientLines, type ResponseLines, writeResponseHead } from './head-writer.ts';
 import type { LoopTurns } from './loop-turns.ts';
 import { type Client, Relay, type RelayParts } from './relay.ts';
 import { ParsedRequest, parseRequestHead } from './request-head.ts';
+import type { ParsedResponse } from './response-head.ts';
 import { Tunnel } from './tunnel.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
-import type { WriteBuffer } from './write-buffer.ts';
 
 export interface ClientParts extends RelayParts {
   readonly metrics: GatewayMetrics;
@@ -21,8 +24,8 @@ export interface ClientParts extends RelayParts {
   /** Heads that no request needs at the moment. */
   readonly heads: ParsedRequest[];
   /** Requests and tunnels have come to their ends. */
-  readonly onIdle: (client: ClientConnection) => void;
-  readonly onClosed: (client: ClientConnection) => void;
+  readonly onIdle: () => void;
+  readonly onClosed: (connection: Connection) => void;
 }
 
 /** What a client may send ahead of its turn before it is no longer read from. */
@@ -36,7 +39,7 @@ const continueLine = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
  */
 type Mode = 'head' | 'body' | 'closing' | 'tunnel' | 'closed';
 
-export class ClientConnection implements Client {
+export class ClientConnection implements Client, Connection {
   readonly peer: Peer;
   readonly lines: ClientLines;
   readonly #parts: ClientParts;
@@ -49,6 +52,7 @@ export class ClientConnection implements Client {
   #relay: Relay | undefined;
   #chunks: ChunkedReader | undefined;
   #left = 0;
+  #isAnswerChunked = false;
   #tunnel: Tunnel | undefined;
   #tunnelExchange: Exchange | undefined;
   #isAdvancing = false;
@@ -58,11 +62,11 @@ export class ClientConnection implements Client {
   #unsent = 0;
   #dueMs: number;
 
-  constructor(parts: ClientParts, socket: Socket) {
+  constructor(parts: ClientParts, socket: Socket, peer: Peer) {
     this.#parts = parts;
     this.#socket = socket;
-    this.peer = { address: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''), scheme: 'http' };
-    this.lines = new ClientLines(this.peer);
+    this.peer = peer;
+    this.lines = new ClientLines(peer);
     this.#dueMs = parts.coarseMs() + parts.timeouts.headMs;
     socket.on('data', (bytes: Buffer) => {
       parts.turns.readBegins();
@@ -115,8 +119,31 @@ export class ClientConnection implements Client {
     });
   }
 
-  send(buffer: WriteBuffer): boolean {
-    return buffer.flush(this.#socket);
+  answer(answer: Answer, framing: AnswerFraming): void {
+    writeAnswer(this.#parts.toClient, answer, framing);
+  }
+
+  head(head: ParsedResponse, lines: ResponseLines): number {
+    this.#isAnswerChunked = lines.isChunked;
+    return writeResponseHead(this.#parts.toClient, head, lines);
+  }
+
+  piece(bytes: Buffer, start: number, end: number): void {
+    const { toClient } = this.#parts;
+    if (this.#isAnswerChunked) toClient.chunk(bytes, start, end);
+    else toClient.add(bytes, start, end);
+  }
+
+  end(rawTrailers: readonly string[]): void {
+    if (!this.#isAnswerChunked) return;
+    const { toClient } = this.#parts;
+    toClient.text('0\r\n');
+    for (const [name, value] of responseTrailers(rawTrailers)) toClient.text(`${name}: ${value}\r\n`);
+    toClient.text('\r\n');
+  }
+
+  flush(): boolean {
+    return this.#parts.toClient.flush(this.#socket);
   }
 
   bodyWanted(): void {
@@ -156,7 +183,7 @@ export class ClientConnection implements Client {
         this.#tunnel = undefined;
         this.#tunnelExchange = undefined;
         traffic.finish(exchange, reason);
-        this.#parts.onIdle(this);
+        this.#parts.onIdle();
       },
     });
     this.#tunnel = tunnel;
@@ -286,7 +313,7 @@ export class ClientConnection implements Client {
     this.#head = undefined;
     const { coarseMs, timeouts } = this.#parts;
     this.#dueMs = coarseMs() + (this.#unread === undefined ? timeouts.keepAliveMs : timeouts.headMs);
-    this.#parts.onIdle(this);
+    this.#parts.onIdle();
   }
 
   /** A head that is not served, nor anything behind it. */
@@ -298,7 +325,7 @@ export class ClientConnection implements Client {
     exchange.bytesOut = Buffer.byteLength(answer.body);
     traffic.finish(exchange, 'refused');
     writeAnswer(toClient, answer, { keeps: false, httpVersion: '1.1', hasBody: true });
-    this.send(toClient);
+    this.flush();
     this.#head = undefined;
     this.#closeSoon();
   }

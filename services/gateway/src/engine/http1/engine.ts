@@ -1,9 +1,10 @@
 // The engine: HTTP/1.1 on node:net, strict about what comes from either side (RFC 9110, RFC 9112).
-import { createServer, type Server } from 'node:net';
-import { BurgageError } from '@burgage/contracts';
+import { TLSSocket } from 'node:tls';
 import type { Exchange } from '../../domain/exchange.ts';
+import type { Connection } from '../connection.ts';
 import type { CreateEngine, Engine, EngineOptions } from '../engine.ts';
-import { formatAddress, listen } from '../listen.ts';
+import { Front } from '../front/front.ts';
+import { Http2Connection } from '../http2/http2-connection.ts';
 import { ClientConnection, type ClientParts } from './client-connection.ts';
 import { LoopTurns } from './loop-turns.ts';
 import { UpstreamPools } from './upstream-pools.ts';
@@ -35,9 +36,9 @@ class Http1Engine implements Engine {
   readonly name = 'engine';
   readonly #options: EngineOptions;
   readonly #pools: UpstreamPools;
-  readonly #clients = new Set<ClientConnection>();
+  readonly #clients = new Set<Connection>();
   readonly #parts: ClientParts;
-  #server: Server | undefined;
+  readonly #front: Front;
   #sweeping: NodeJS.Timeout | undefined;
   /** Of the last look at what is due. */
   #coarseMs = 0;
@@ -63,66 +64,62 @@ class Http1Engine implements Engine {
       coarseMs: () => this.#coarseMs,
       date: createDateText(() => traffic.now()),
       onIdle: () => this.#onIdle?.(),
-      onClosed: (client) => {
-        this.#clients.delete(client);
-        metrics.connections.dec();
-      },
+      onClosed: (client) => this.#clients.delete(client),
     };
+    this.#front = new Front({
+      ...options,
+      protocols: ['h2', 'http/1.1'],
+      take: (socket, peer) => {
+        const isHttp2 = socket instanceof TLSSocket && socket.alpnProtocol === 'h2';
+        this.#clients.add(isHttp2 ? new Http2Connection(this.#parts, socket, peer) : new ClientConnection(this.#parts, socket, peer));
+      },
+    });
   }
 
   async start(): Promise<void> {
-    const { traffic, timeouts, host, port, metrics, logger } = this.#options;
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      try {
-        metrics.connections.inc();
-        this.#clients.add(new ClientConnection(this.#parts, socket));
-      } catch (error) {
-        logger.error({ err: error }, 'connection dropped: it could not be taken');
-        socket.destroy();
-      }
-    });
-    await listen(server, host, port);
-    server.on('error', (error) => logger.error({ err: error }, 'connection not accepted'));
-    this.#server = server;
+    const { traffic, timeouts } = this.#options;
     this.#coarseMs = traffic.nowMs();
+    await this.#front.start();
     const shortestMs = Math.min(...Object.values(timeouts));
     this.#sweeping = setInterval(() => this.#sweep(), Math.max(sweepMsMin, Math.min(sweepMsMax, shortestMs / sweepShare)));
   }
 
   address(): string {
-    const bound = this.#server?.address();
-    if (bound === null || bound === undefined || typeof bound === 'string') {
-      throw new BurgageError('internal', { message: 'The engine is not started.' });
-    }
-    return formatAddress(bound);
+    return this.#front.address();
+  }
+
+  httpsAddress(): string | undefined {
+    return this.#front.httpsAddress();
   }
 
   async drain(): Promise<void> {
-    const server = this.#server;
-    if (server === undefined) return;
+    if (this.#sweeping === undefined) return;
     this.#options.traffic.startDraining();
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    const closed = this.#front.close();
     for (const client of this.#clients) client.closeIfIdle();
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, this.#options.timeouts.drainMs);
       this.#onIdle = () => {
+        if (this.#front.greeting > 0) return;
         for (const client of this.#clients) if (!client.idle) return;
         clearTimeout(timer);
         resolve();
       };
+      this.#front.onGreeted(this.#onIdle);
       this.#onIdle();
     });
+    this.#front.cut();
     for (const client of this.#clients) client.leave();
     await closed;
   }
 
   async stop(): Promise<void> {
-    const server = this.#server;
-    if (server === undefined) return;
-    this.#server = undefined;
+    const closed = this.#front.close();
     clearInterval(this.#sweeping);
+    this.#sweeping = undefined;
+    this.#front.cut();
     for (const client of this.#clients) client.cut();
-    if (server.listening) await new Promise<void>((resolve) => server.close(() => resolve()));
+    await closed;
     this.#pools.close();
   }
 
@@ -140,6 +137,7 @@ class Http1Engine implements Engine {
   #sweep(): void {
     const nowMs = this.#options.traffic.nowMs();
     this.#coarseMs = nowMs;
+    this.#front.check(nowMs);
     for (const client of this.#clients) client.check(nowMs);
     this.#pools.sweep(nowMs);
   }

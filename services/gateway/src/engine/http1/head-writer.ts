@@ -101,6 +101,8 @@ const answerChunkedLine = ascii('Transfer-Encoding: chunked\r\n');
 const answerRequestIdName = ascii('X-Request-Id: ');
 const dateName = ascii('Date: ');
 const domainWord = 'domain';
+/** Of a connection too, but in HTTP/1.1 it does no harm. */
+const http2SettingsName = 'http2-settings';
 
 function ascii(text: string): Buffer {
   return Buffer.from(text, 'latin1');
@@ -198,6 +200,30 @@ export function writeResponseHead(out: HeadBuffer, head: ParsedResponse, lines: 
   at = put(to, at, answerRequestIdName);
   at = putText(to, at, lines.requestId);
   out.length = put(to, at, headEnd);
+  return cookiesDropped;
+}
+
+/**
+ * The head of an answer for a client of a version that writes heads otherwise: names in lower case and values in turn, behind
+ * what is in `into`. Answers as `writeResponseHead` does.
+ */
+export function responseFields(head: ParsedResponse, { baseDomain, date, requestId }: ResponseLines, into: string[]): number {
+  const { fields, status, connection } = head;
+  const fateOf = status >= 200 && status !== 204 ? response : responseWithoutLength;
+  let cookiesDropped = 0;
+  for (let i = 0; i < fields.count; i++) {
+    const fate = fateOf[fields.id(i)];
+    if (fate === dropped) continue;
+    const name = fields.nameAt(i).toLowerCase();
+    if (connection.names?.has(name) || name === http2SettingsName) continue;
+    if (fate === droppedIfShared && baseDomain !== '' && namesDomain(fields, i) && isShared(fields.valueAt(i), baseDomain)) {
+      cookiesDropped += 1;
+      continue;
+    }
+    into.push(name, fields.valueAt(i));
+  }
+  if (status >= 200 && !fields.has(fieldIds.date)) into.push('date', date);
+  into.push('x-request-id', requestId);
   return cookiesDropped;
 }
 

@@ -1,13 +1,13 @@
 // One request through the engine: from its head to an endpoint and back, whatever fails on the way.
 import type { Logger } from '@burgage/runtime';
 import type { Limits, Timeouts } from '../../defaults.ts';
+import type { Answer } from '../../domain/answers.ts';
 import type { EndpointState } from '../../domain/endpoint-set.ts';
 import type { Exchange, Peer, Termination } from '../../domain/exchange.ts';
-import { responseTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import { type Admitted, type Attempt, bodyTooLarge, isRefusal, type Traffic } from '../traffic.ts';
-import { writeAnswer } from './answer-writer.ts';
-import { type ClientLines, writeRequestHead, writeResponseHead } from './head-writer.ts';
+import type { AnswerFraming } from './answer-writer.ts';
+import { type ClientLines, type ResponseLines, writeRequestHead } from './head-writer.ts';
 import type { ParsedRequest } from './request-head.ts';
 import type { ParsedResponse } from './response-head.ts';
 import type { Receiver, UpstreamConnection, UpstreamFault } from './upstream-connection.ts';
@@ -29,13 +29,21 @@ export interface RelayParts {
   readonly date: () => string;
 }
 
-/** The connection that the request came on. */
+/** Who asks, in the version of HTTP that it speaks: what its answer is made of is gathered, and goes out with `flush`. */
 export interface Client {
   readonly peer: Peer;
   readonly lines: ClientLines;
-  /** Sends `buffer`. False where the client reads too slowly: `clientRoom` says when it has caught up. */
-  send(buffer: WriteBuffer): boolean;
-  /** The body may come, or go on: it is handed over piece by piece until `takesBody` is false. */
+  /** The gateway's own answer, all of it. */
+  answer(answer: Answer, framing: AnswerFraming): void;
+  /** The head of the app's answer, or one before it. Answers with the number of cookies that were taken off. */
+  head(head: ParsedResponse, lines: ResponseLines): number;
+  /** Of the body. The bytes are another's afterwards. */
+  piece(bytes: Buffer, start: number, end: number): void;
+  /** The body is whole. */
+  end(rawTrailers: readonly string[]): void;
+  /** Sends what was gathered. False where the client reads too slowly: `clientRoom` says when it has caught up. */
+  flush(): boolean;
+  /** The body may come, or go on: it is handed over piece by piece until `takesBody` is false. Flushes what there is before it. */
   bodyWanted(): void;
   /** The request has ended. `keeps`: another may follow it on the connection. */
   relayEnded(keeps: boolean): void;
@@ -188,14 +196,15 @@ export class Relay implements Receiver, Taker {
       this.abort('upstream_failed');
       return;
     }
-    const { traffic, toClient, toUpstream } = this.#parts;
+    const { traffic, toUpstream } = this.#parts;
     toUpstream.clear();
     const answer = traffic.answer(this.exchange, refusal);
     const keeps = this.#keeps && !answer.close && this.#isRequestWhole && !traffic.draining;
-    writeAnswer(toClient, answer, { keeps, httpVersion: this.request.httpVersion, hasBody: this.request.method !== 'HEAD' });
-    if (this.request.method !== 'HEAD') this.exchange.bytesOut += Buffer.byteLength(answer.body);
+    const hasBody = this.request.method !== 'HEAD';
+    this.#client.answer(answer, { keeps, httpVersion: this.request.httpVersion, hasBody });
+    if (hasBody) this.exchange.bytesOut += Buffer.byteLength(answer.body);
     this.#end('refused');
-    this.#client.send(toClient);
+    this.#client.flush();
     this.#client.relayEnded(keeps);
   }
 
@@ -250,18 +259,11 @@ export class Relay implements Receiver, Taker {
 
   piece(bytes: Buffer, start: number, end: number): void {
     this.exchange.bytesOut += end - start;
-    const { toClient } = this.#parts;
-    if (this.#isAnswerChunked) toClient.chunk(bytes, start, end);
-    else toClient.add(bytes, start, end);
+    this.#client.piece(bytes, start, end);
   }
 
   ended(rawTrailers: readonly string[]): boolean {
-    if (this.#isAnswerChunked) {
-      const { toClient } = this.#parts;
-      toClient.text('0\r\n');
-      for (const [name, value] of responseTrailers(rawTrailers)) toClient.text(`${name}: ${value}\r\n`);
-      toClient.text('\r\n');
-    }
+    this.#client.end(rawTrailers);
     this.#endAttempt('success');
     this.#upstream = undefined;
     this.#phase = 'flushing';
@@ -269,7 +271,7 @@ export class Relay implements Receiver, Taker {
   }
 
   switched(head: ParsedResponse, rest: Buffer): void {
-    const { traffic, toClient } = this.#parts;
+    const { traffic } = this.#parts;
     const upstream = this.#upstream;
     if (upstream === undefined) return;
     this.#endAttempt('success');
@@ -281,7 +283,7 @@ export class Relay implements Receiver, Taker {
     this.#phase = 'ended';
     this.#upstream = undefined;
     this.#writeHead(head, true);
-    this.#client.send(toClient);
+    this.#client.flush();
     this.#client.becomeTunnel(upstream, this.exchange, rest);
   }
 
@@ -292,7 +294,7 @@ export class Relay implements Receiver, Taker {
 
   flush(): boolean {
     if (this.#phase === 'ended') return true;
-    const hasRoom = this.#client.send(this.#parts.toClient);
+    const hasRoom = this.#client.flush();
     this.#clientHasRoom = hasRoom;
     this.#wait(this.#parts.timeouts.streamIdleMs);
     if (this.#phase !== 'flushing') return hasRoom;
@@ -337,7 +339,7 @@ export class Relay implements Receiver, Taker {
     this.#endAttempt('failure');
     if (this.#phase === 'answering') {
       // The head is out: only a broken connection tells the client that the body is not whole.
-      this.#client.send(this.#parts.toClient);
+      this.#client.flush();
       this.abort('upstream_failed');
       return;
     }
@@ -379,9 +381,9 @@ export class Relay implements Receiver, Taker {
   }
 
   #writeHead(head: ParsedResponse, keepAlive: boolean): void {
-    const { traffic, toClient, date } = this.#parts;
+    const { traffic, date } = this.#parts;
     const { requestId, baseDomain } = traffic.responseFacts(this.exchange, head.status);
-    const cookiesDropped = writeResponseHead(toClient, head, {
+    const cookiesDropped = this.#client.head(head, {
       requestId,
       baseDomain,
       clientVersion: this.request.httpVersion,

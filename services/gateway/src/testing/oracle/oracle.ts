@@ -85,6 +85,8 @@ class Oracle implements Engine {
     return formatAddress(bound);
   }
 
+  httpsAddress(): undefined {}
+
   async drain(): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;

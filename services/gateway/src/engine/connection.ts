@@ -1,0 +1,17 @@
+// What an engine does with any connection of a client, whatever is spoken on it.
+import type { Exchange } from '../domain/exchange.ts';
+
+export interface Connection {
+  /** Nothing is under way. */
+  readonly idle: boolean;
+  /** The exchange of an open tunnel. */
+  readonly tunnelled: Exchange | undefined;
+  /** Says goodbye where nothing has been begun, or where what has been begun can go on all the same. */
+  closeIfIdle(): void;
+  /** Ends whatever is under way, but for an answer that is on its way out. */
+  leave(): void;
+  /** Ends whatever is under way, at once. */
+  cut(): void;
+  /** Called now and then. */
+  check(nowMs: number): void;
+}

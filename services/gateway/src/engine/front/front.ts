@@ -1,0 +1,215 @@
+// The doors of an engine: listens, learns who is at the other end of each connection, and hands it over.
+import { createServer, isIP, isIPv6, type Server, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { BurgageError } from '@burgage/contracts';
+import { normalizeHost } from '@burgage/tenancy';
+import type { Peer } from '../../domain/exchange.ts';
+import type { ProxyHeaderFailure } from '../../metrics.ts';
+import type { EngineOptions } from '../engine.ts';
+import { formatAddress, listen, type PortField } from '../listen.ts';
+import { readProxyHeader } from './proxy-header.ts';
+import { TlsFront } from './tls-front.ts';
+
+export interface FrontOptions extends EngineOptions {
+  /** What is spoken over TLS, in order of preference. */
+  readonly protocols: readonly string[];
+  /** Takes a connection on which nothing has been read. */
+  readonly take: (socket: Socket, peer: Peer) => void;
+}
+
+/** A connection that has not been handed over yet. */
+interface Greeting {
+  readonly socket: Socket;
+  /** Of the client, as far as it is known. */
+  readonly address: string;
+  /** When it has to be over; a handshake looks after itself. */
+  readonly dueMs: number;
+}
+
+type Take = (socket: Socket, address: string) => void;
+
+export class Front {
+  readonly #options: FrontOptions;
+  readonly #tls: TlsFront | undefined;
+  readonly #servers: Server[] = [];
+  /** By the four addresses that tell connections apart: node:tls does not say which one a secure socket stands on. */
+  readonly #greetings = new Map<string, Greeting>();
+  #onGreeted: (() => void) | undefined;
+
+  constructor(options: FrontOptions) {
+    this.#options = options;
+    if (options.https !== undefined) {
+      this.#tls = new TlsFront({ ...options, certificates: options.https.certificates, onSecure: (socket) => this.#secured(socket) });
+    }
+  }
+
+  /** @throws BurgageError as `listen`. */
+  async start(): Promise<void> {
+    const { host, port, https } = this.#options;
+    try {
+      await this.#listen(host, port, 'port', true, (socket, address) => this.#handOver(socket, address));
+      if (https === undefined) return;
+      await this.#tls?.start();
+      // In a handshake the end of one direction is the end.
+      await this.#listen(host, https.port, 'httpsPort', false, (socket, address) => this.#secure(socket, address));
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  address(): string {
+    return this.#addressOf(0) ?? notStarted();
+  }
+
+  httpsAddress(): string | undefined {
+    return this.#addressOf(1);
+  }
+
+  /** How many have connected and not been handed over. */
+  get greeting(): number {
+    return this.#greetings.size;
+  }
+
+  /** Stops accepting; resolves when the last connection has ended. */
+  async close(): Promise<void> {
+    const closing = this.#servers.filter(({ listening }) => listening);
+    await Promise.all(closing.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
+  }
+
+  /** Calls back whenever a greeting has come to its end. */
+  onGreeted(callback: () => void): void {
+    this.#onGreeted = callback;
+  }
+
+  /** Ends all that have not been handed over. */
+  cut(): void {
+    for (const { socket } of this.#greetings.values()) socket.destroy();
+  }
+
+  /** Called now and then. */
+  check(nowMs: number): void {
+    this.#tls?.check();
+    for (const { socket, dueMs } of this.#greetings.values()) {
+      if (nowMs < dueMs) continue;
+      this.#options.metrics.proxyHeaderFailures.of('timeout').inc();
+      socket.destroy();
+    }
+  }
+
+  async #listen(host: string, port: number, field: PortField, allowHalfOpen: boolean, take: Take): Promise<void> {
+    const { logger, metrics, proxyProtocolFrom } = this.#options;
+    const server = createServer({ allowHalfOpen, noDelay: true }, (socket) => {
+      try {
+        metrics.connections.inc();
+        socket.once('close', () => metrics.connections.dec());
+        const address = addressOf(socket);
+        if (proxyProtocolFrom?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) this.#readProxyHeader(socket, address, take);
+        else take(socket, address);
+      } catch (error) {
+        logger.error({ err: error }, 'connection dropped: it could not be taken');
+        socket.destroy();
+      }
+    });
+    await listen(server, host, port, field);
+    server.on('error', (error) => logger.error({ err: error }, 'connection not accepted'));
+    this.#servers.push(server);
+  }
+
+  #addressOf(index: number): string | undefined {
+    const bound = this.#servers[index]?.address();
+    return bound === null || bound === undefined || typeof bound === 'string' ? undefined : formatAddress(bound);
+  }
+
+  #handOver(socket: Socket, address: string): void {
+    this.#options.take(socket, { address, scheme: 'http', serverName: undefined });
+  }
+
+  #secure(socket: Socket, address: string): void {
+    this.#greet({ socket, address, dueMs: Number.POSITIVE_INFINITY });
+    this.#tls?.take(socket);
+  }
+
+  /** The peer says first whom it speaks for; what follows is that client's. */
+  #readProxyHeader(socket: Socket, ownAddress: string, take: Take): void {
+    const { clock, metrics, timeouts, logger } = this.#options;
+    const key = this.#greet({ socket, address: ownAddress, dueMs: clock.monotonicMs() + timeouts.headMs });
+    let bytes: Buffer = Buffer.alloc(0);
+    const fail = (reason: ProxyHeaderFailure) => {
+      metrics.proxyHeaderFailures.of(reason).inc();
+      socket.destroy();
+    };
+    const onGone = () => fail('client_gone');
+    const onData = (piece: Buffer) => {
+      bytes = bytes.length === 0 ? piece : Buffer.concat([bytes, piece]);
+      const header = readProxyHeader(bytes);
+      if (header.kind === 'incomplete') return;
+      if (header.kind === 'refused') {
+        fail('malformed');
+        return;
+      }
+      socket.off('data', onData).off('end', onGone).off('error', onGone).pause();
+      if (header.end < bytes.length) socket.unshift(bytes.subarray(header.end));
+      try {
+        this.#greetings.delete(key);
+        take(socket, header.address ?? ownAddress);
+        // TLS goes on greeting, and reads what is below it as it likes.
+        if (this.#greetings.has(key)) return;
+        socket.resume();
+        this.#onGreeted?.();
+      } catch (error) {
+        logger.error({ err: error }, 'connection dropped: it could not be taken');
+        socket.destroy();
+      }
+    };
+    socket
+      .on('error', () => {})
+      .on('error', onGone)
+      .on('end', onGone)
+      .on('data', onData);
+  }
+
+  #greet(greeting: Greeting): string {
+    const key = keyOf(greeting.socket);
+    this.#greetings.set(key, greeting);
+    greeting.socket.once('close', () => this.#greeted(key));
+    return key;
+  }
+
+  #secured(socket: TLSSocket): void {
+    const key = keyOf(socket);
+    const greeting = this.#greetings.get(key);
+    if (greeting === undefined) {
+      socket.destroy();
+      return;
+    }
+    socket.allowHalfOpen = true;
+    this.#options.take(socket, { address: greeting.address, scheme: 'https', serverName: serverNameOf(socket) });
+    this.#greeted(key);
+  }
+
+  #greeted(key: string): void {
+    if (this.#greetings.delete(key)) this.#onGreeted?.();
+  }
+}
+
+function notStarted(): never {
+  throw new BurgageError('internal', { message: 'The engine is not started.' });
+}
+
+/** An IPv4 client of a socket that listens on both is written as IPv4. */
+function addressOf(socket: Socket): string {
+  return (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+}
+
+function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}
+
+/** The server that the client asked for; where it resumes a session of TLS 1.2, node:tls does not know. */
+function serverNameOf({ servername }: TLSSocket): string | undefined {
+  if (typeof servername !== 'string' || servername === '') return undefined;
+  const host = normalizeHost(servername);
+  // Clients that name an address name nobody (RFC 6066 section 3).
+  return host.ok && isIP(host.value) === 0 ? host.value : undefined;
+}
