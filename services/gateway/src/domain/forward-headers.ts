@@ -61,6 +61,8 @@ function connectionNames(rawHeaders: readonly string[]): ReadonlySet<string> | u
     names ??= new Set();
     for (const name of rawHeaders[i + 1]?.split(',') ?? []) names.add(name.trim().toLowerCase());
   }
+  // It tells where the body ends, and everybody has to know that (RFC 9110 section 7.6.1).
+  names?.delete('content-length');
   return names;
 }
 
