@@ -74,7 +74,7 @@ export class ClientConnection implements Client {
       parts.turns.readEnds();
     });
     socket.on('end', () => this.#guard(() => this.#onEnd()));
-    socket.on('drain', () => this.#guard(() => this.#relay?.clientRoom()));
+    socket.on('drain', () => this.#guard(() => (this.#tunnel === undefined ? this.#relay?.clientRoom() : this.#tunnel.clientRoom())));
     socket.on('error', () => {});
     socket.once('close', () => this.#guard(() => this.#onClose()));
   }
@@ -160,10 +160,7 @@ export class ClientConnection implements Client {
       },
     });
     this.#tunnel = tunnel;
-    upstream.becomeTunnel(
-      (bytes) => tunnel.fromUpstream(bytes),
-      () => tunnel.upstreamEnded(),
-    );
+    upstream.becomeTunnel(tunnel);
     if (rest.length > 0 && !tunnel.fromUpstream(rest)) upstream.socket.pause();
     const early = this.#takeUnread();
     if (early !== undefined) tunnel.fromClient(early);
@@ -347,8 +344,9 @@ export class ClientConnection implements Client {
 
   #onClose(): void {
     this.#mode = this.#mode === 'tunnel' ? 'tunnel' : 'closed';
-    this.#relay?.clientGone();
     this.#parts.onClosed(this);
+    this.#relay?.clientGone();
+    this.#tunnel?.clientClosed();
   }
 
   /** What fails within an event costs the connection that it came on, never the process. */
