@@ -45,6 +45,8 @@ export interface ConnectionOptions {
   readonly onConnected: () => void;
   /** It carries nothing and may carry more. */
   readonly onFree: () => void;
+  /** It carries a tunnel, and never a request again. */
+  readonly onTunnel: () => void;
   /** Something failed within the gateway that is of no request. */
   readonly onFault: (error: unknown) => void;
   readonly onClosed: (error: Error | undefined, wasConnected: boolean) => void;
@@ -146,6 +148,7 @@ export class UpstreamConnection {
     this.#receiver = undefined;
     this.#mode = 'tunnel';
     this.#tunnel = tunnel;
+    this.#options.onTunnel();
   }
 
   destroy(): void {
