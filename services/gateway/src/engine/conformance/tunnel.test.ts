@@ -1,6 +1,7 @@
 // Upgrades: WebSocket and any other protocol, as raw tunnels.
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { ManualClock } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
@@ -213,6 +214,31 @@ describeEngines((engine) => {
         for (let i = 0; i < 4; i++) await (await RawClient.connect(port)).send(`${upgrade}\r\n`).untilText('101');
         expect(await sendRaw(port, 'GET / HTTP/1.1\r\nHost: acme.test\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
       });
+
+    it.each(['client', 'app'] as const)('whose %s has left does not wait for ever for the other to read the rest', async (who) => {
+      const sockets: Socket[] = [];
+      const rest = Buffer.alloc(20_000_000);
+      const app = await startTcp((socket) => {
+        sockets.push(socket);
+        socket.once('data', () => {
+          socket.write(switching);
+          if (who === 'client') socket.pause();
+          else socket.end(rest);
+        });
+      });
+      const { port, metrics } = await startGateway([{ host: 'acme.test', backends: [app.address] }], { timeouts: { streamIdleMs: 200 } });
+      const client = await RawClient.connect(port);
+      await client.send(`${upgrade}\r\n`).untilText('101');
+      if (who === 'client') {
+        client.socket.write(rest);
+        await eventually(() => client.socket.writableLength < rest.length / 2);
+        client.socket.resetAndDestroy();
+      } else client.socket.pause();
+      await eventually(async () => (await metricValue(metrics, 'burgage_gateway_tunnels')) === 0);
+      await eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 0);
+      for (const socket of sockets) socket.resume();
+      await eventually(() => sockets.every((socket) => socket.destroyed || socket.readableEnded));
+    });
 
     it('that carries nothing for too long is closed', async () => {
       const app = await startTcp((socket) => socket.once('data', () => socket.write(switching)));

@@ -52,6 +52,7 @@ export class ClientConnection implements Client {
   #tunnel: Tunnel | undefined;
   #tunnelExchange: Exchange | undefined;
   #isAdvancing = false;
+  #isClosed = false;
   /** Bytes that came when nothing was wanted any more. */
   #dropped = 0;
   /** Bytes that had not gone out at the last look at a connection that is closing. */
@@ -155,6 +156,7 @@ export class ClientConnection implements Client {
         exchange.bytesOut += bytesOut;
         this.#tunnel = undefined;
         this.#tunnelExchange = undefined;
+        this.#leaveIfOver();
         traffic.finish(exchange, reason);
         this.#parts.onIdle(this);
       },
@@ -344,9 +346,15 @@ export class ClientConnection implements Client {
 
   #onClose(): void {
     this.#mode = this.#mode === 'tunnel' ? 'tunnel' : 'closed';
-    this.#parts.onClosed(this);
+    this.#isClosed = true;
+    this.#leaveIfOver();
     this.#relay?.clientGone();
     this.#tunnel?.clientClosed();
+  }
+
+  /** A tunnel outlives its client's connection until the rest is written: as long as that, somebody looks at what is due. */
+  #leaveIfOver(): void {
+    if (this.#isClosed && this.#tunnel === undefined) this.#parts.onClosed(this);
   }
 
   /** What fails within an event costs the connection that it came on, never the process. */
