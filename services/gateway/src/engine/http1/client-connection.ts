@@ -27,6 +27,7 @@ export interface ClientParts extends RelayParts {
 
 /** What a client may send ahead of its turn before it is no longer read from. */
 const unreadBytesMax = 64 * 1024;
+const noTrailers: readonly string[] = [];
 const continueLine = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 
 /**
@@ -254,7 +255,7 @@ export class ClientConnection implements Client {
       this.#left -= end - this.#at;
       relay.bodyPiece(bytes, this.#at, end);
       this.#at = end;
-      if (this.#left === 0) this.#bodyEnded(relay);
+      if (this.#left === 0) this.#bodyEnded(relay, noTrailers);
       return this.#relay === relay;
     }
     const chunks = this.#chunks;
@@ -262,14 +263,14 @@ export class ClientConnection implements Client {
     const step = chunks.next(bytes, this.#at, bytes.length);
     this.#at = chunks.at;
     if (step === 'data') relay.bodyPiece(bytes, chunks.dataStart, chunks.dataEnd);
-    else if (step === 'complete') this.#bodyEnded(relay);
+    else if (step === 'complete') this.#bodyEnded(relay, chunks.rawTrailers());
     else if (step === 'refused') relay.badBody(chunks.fault);
     return this.#relay === relay;
   }
 
-  #bodyEnded(relay: Relay): void {
+  #bodyEnded(relay: Relay, rawTrailers: readonly string[]): void {
     if (this.#relay !== relay) return;
-    relay.bodyEnd();
+    relay.bodyEnd(rawTrailers);
     relay.flushBody();
     // What follows is the next request's.
     this.#mode = 'head';

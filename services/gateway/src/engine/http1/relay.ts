@@ -3,7 +3,7 @@ import type { Logger } from '@burgage/runtime';
 import type { Limits, Timeouts } from '../../defaults.ts';
 import type { EndpointState } from '../../domain/endpoint-set.ts';
 import type { Exchange, Peer, Termination } from '../../domain/exchange.ts';
-import { responseTrailers } from '../../domain/forward-headers.ts';
+import { forwardedTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import { type Admitted, type Attempt, bodyTooLarge, isRefusal, type Traffic } from '../traffic.ts';
 import { writeAnswer } from './answer-writer.ts';
@@ -103,10 +103,10 @@ export class Relay implements Receiver, Taker {
     this.#wait(timeouts.bodyIdleMs);
   }
 
-  bodyEnd(): void {
+  bodyEnd(rawTrailers: readonly string[]): void {
     if (this.#phase !== 'waiting' && this.#phase !== 'answering') return;
     this.#isRequestWhole = true;
-    if (this.request.bodyKind === 'chunked') this.#parts.toUpstream.text('0\r\n\r\n');
+    if (this.request.bodyKind === 'chunked') this.#parts.toUpstream.lastChunk(forwardedTrailers(rawTrailers));
     this.#wait(this.#phase === 'waiting' ? this.#parts.timeouts.firstByteMs : this.#parts.timeouts.streamIdleMs);
   }
 
@@ -256,12 +256,7 @@ export class Relay implements Receiver, Taker {
   }
 
   ended(rawTrailers: readonly string[]): boolean {
-    if (this.#isAnswerChunked) {
-      const { toClient } = this.#parts;
-      toClient.text('0\r\n');
-      for (const [name, value] of responseTrailers(rawTrailers)) toClient.text(`${name}: ${value}\r\n`);
-      toClient.text('\r\n');
-    }
+    if (this.#isAnswerChunked) this.#parts.toClient.lastChunk(forwardedTrailers(rawTrailers));
     this.#endAttempt('success');
     this.#upstream = undefined;
     this.#phase = 'flushing';
