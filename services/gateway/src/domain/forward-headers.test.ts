@@ -1,7 +1,7 @@
 // Whatever head a client or an app invents, what is forwarded keeps the rules.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { requestHeaders, responseHeaders, responseTrailers } from './forward-headers.ts';
+import { forwardedTrailers, requestHeaders, responseHeaders } from './forward-headers.ts';
 
 const names = fc.oneof(
   fc.stringMatching(/^[A-Za-z0-9_-]{1,12}$/),
@@ -74,7 +74,7 @@ describe('requestHeaders', () => {
   });
 });
 
-describe('responseTrailers', () => {
+describe('forwardedTrailers', () => {
   it('are what tells of the body, and nothing that steers', () => {
     const kept = ['ETag', '"1"', 'Server-Timing', 'db;dur=5', 'Content-Digest', 'x', 'grpc-status', '0', 'X-Sum', '42'];
     const dropped = [
@@ -88,7 +88,7 @@ describe('responseTrailers', () => {
         .split(', ')
         .flatMap((name) => [name, '1']),
     ];
-    expect(responseTrailers(raw).flat()).toEqual(kept);
+    expect(forwardedTrailers(raw).flat()).toEqual(kept);
   });
 });
 

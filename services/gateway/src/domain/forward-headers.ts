@@ -33,7 +33,7 @@ const ownNames: ReadonlySet<string> = new Set([
 
 /** Fields that tell of the body that they follow; most others would change what was already decided (RFC 9110 section 6.5.1). */
 const trailerNames: ReadonlySet<string> = new Set(['etag', 'server-timing', 'digest', 'content-digest', 'repr-digest', 'content-md5']);
-/** An app's own fields. Those with these beginnings steer proxies and browsers. */
+/** Fields of a client's or an app's own. Those with these beginnings steer proxies and browsers. */
 const ownTrailerPattern =
   /^(?:grpc-|x-(?!request-id$|real-ip$|forwarded|accel-|sendfile|original-|rewrite-|content-|frame-|xss-|http-))[a-z0-9-]+$/;
 
@@ -61,6 +61,8 @@ function connectionNames(rawHeaders: readonly string[]): ReadonlySet<string> | u
     names ??= new Set();
     for (const name of rawHeaders[i + 1]?.split(',') ?? []) names.add(name.trim().toLowerCase());
   }
+  // It tells where the body ends, and everybody has to know that (RFC 9110 section 7.6.1).
+  names?.delete('content-length');
   return names;
 }
 
@@ -136,8 +138,8 @@ export function upgradeHeaders(
   return { headers: ['Connection', 'Upgrade', 'Upgrade', protocol, ...headers], cookiesDropped };
 }
 
-/** Trailers that may follow an answer's body, names and values in turn. */
-export function responseTrailers(rawTrailers: readonly string[]): [string, string][] {
+/** Of the trailers of a body those that may go on, in either direction: names and values. A proxy may drop any (RFC 9110 section 6.5). */
+export function forwardedTrailers(rawTrailers: readonly string[]): [string, string][] {
   const trailers: [string, string][] = [];
   for (let i = 0; i < rawTrailers.length; i += 2) {
     const name = rawTrailers[i] ?? '';

@@ -1,4 +1,5 @@
 // What one client on one connection, or one app, cannot do to the others.
+import type { Socket } from 'node:net';
 import { createMetrics } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
 import { gatewayMetrics } from '../../metrics.ts';
@@ -39,7 +40,7 @@ describeEngines((engine) => {
 
   async function allGone({ metrics }: StartedGateway): Promise<void> {
     await eventually(async () => (await metricValue(metrics, 'burgage_gateway_requests_in_flight')) === 0);
-    await eventually(async () => (await metricValue(metrics, 'burgage_gateway_connections')) === 0);
+    await eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 0);
   }
 
   describe('the requests of one connection', () => {
@@ -235,6 +236,36 @@ describeEngines((engine) => {
   });
 
   describe('a fault within the gateway', () => {
+    if (engine === 'http1')
+      it.each(['client', 'app'])('at the end of a tunnel costs that tunnel, and nothing else: the %s leaves', async (who) => {
+        const sockets: Socket[] = [];
+        const app = await startTcp((socket) => {
+          sockets.push(socket);
+          socket.once('end', () => socket.end());
+          socket.once('data', () => {
+            socket.write(switching);
+            socket.on('data', (bytes) => socket.write(bytes));
+          });
+        });
+        const metrics = createMetrics();
+        const broken = gatewayMetrics(metrics);
+        const { port } = await startGateway([{ host: 'acme.test', backends: [app.address] }], { metrics, gatewayMetrics: broken });
+        const [one, other] = [await RawClient.connect(port), await RawClient.connect(port)];
+        for (const client of [one, other]) await client.send(get('/', upgrade)).untilText('101');
+        const { dec } = broken.tunnels;
+        broken.tunnels.dec = () => {
+          throw new Error('broken');
+        };
+        if (who === 'client') one.socket.destroy();
+        else sockets[0]?.resetAndDestroy();
+        await eventually(() => sockets[0]?.destroyed === true);
+        if (who === 'app') await one.all();
+        broken.tunnels.dec = dec;
+        await other.send('still here').untilText('still here');
+        other.socket.destroy();
+        await eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 0);
+      });
+
     it.each(['inflight', 'cookiesDropped'] as const)('costs the connection that it came on, and nothing else: in %s', async (part) => {
       const app = await startApp((_, response) => response.setHeader('Set-Cookie', 'a=1; Domain=test').end('app'));
       const metrics = createMetrics();
@@ -249,7 +280,7 @@ describeEngines((engine) => {
       broken[part].inc = inc;
       other.send(get('/', last));
       expect(await other.all()).toMatch(/^HTTP\/1\.1 200 /);
-      await eventually(async () => (await metricValue(metrics, 'burgage_gateway_connections')) === 0);
+      await eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 0);
     });
   });
 });

@@ -114,6 +114,11 @@ describeEngines(() => {
       expect(answer.endsWith('\r\n\r\nok')).toBe(true);
     });
 
+    it('has the length of the body also where Connection names it: the client would wait for more, or take the next answer for the rest', async () => {
+      const { answer } = await answerOf('HTTP/1.1 200 OK\r\nConnection: content-length, close\r\nContent-Length: 2\r\n\r\nok');
+      expect(answer).toMatch(/\r\nContent-Length: 2\r\n[\s\S]*\r\n\r\nok$/);
+    });
+
     const cookies = [
       'Set-Cookie: mine=1; Path=/',
       'Set-Cookie: host=1; Domain=acme.test',

@@ -160,6 +160,23 @@ describe('a request of HTTP/2', () => {
     expect(answer.trailers).not.toHaveProperty('set-cookie');
   });
 
+  it('has the trailers of its request passed on, those alone that may be said', async () => {
+    let asked = '';
+    const { address } = await startTcp((socket) =>
+      socket.on('data', (bytes) => {
+        asked += bytes;
+        if (asked.includes('\r\n0\r\n') && asked.endsWith('\r\n\r\n')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+      }),
+    );
+    const { open } = await startHttp2(address);
+    const stream = (await open()).request({ ':method': 'POST', ':path': '/', ':authority': acme }, { waitForTrailers: true });
+    const answer = finish(stream);
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'x-sum': '6', 'set-cookie': 'a=b' }));
+    stream.end('abc');
+    expect(await answer).toMatchObject({ status: 200 });
+    expect(asked).toContain('3\r\nabc\r\n0\r\nx-sum: 6\r\n\r\n');
+  });
+
   it('gets each piece of an answer when it comes, and its trailers behind the last', async () => {
     let app: { write(text: string): void } | undefined;
     const { address } = await startTcp((socket) =>

@@ -116,6 +116,24 @@ describeEngines((engine) => {
       expect(await sendRaw(port, `POST / HTTP/1.1\r\n${close}Content-Length: 10\r\n\r\nhelloworld`)).toMatch(/^HTTP\/1\.1 200 /);
     });
 
+    // undici sends none.
+    if (engine === 'http1')
+      it('have their trailers with them that tell of the body, and none that would steer or that the gateway says itself', async () => {
+        let received = '';
+        const app = await startTcp((socket) =>
+          socket.setEncoding('latin1').on('data', (text: string) => {
+            received += text;
+            if (received.endsWith('\r\n\r\n') && received.includes('0\r\n')) socket.end('HTTP/1.1 204 No Content\r\n\r\n');
+          }),
+        );
+        const { port } = await startGateway([{ host: 'acme.test', backends: [app.address] }]);
+        const trailers =
+          'X-Sum: 42\r\nX-Forwarded-For: 6.6.6.6\r\nAuthorization: evil\r\nBurgage-Context: evil\r\nX_Sum: 1\r\nContent-Digest:  a \r\n';
+        const answer = await sendRaw(port, `POST / HTTP/1.1\r\n${close}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n${trailers}\r\n`);
+        expect(answer).toMatch(/^HTTP\/1\.1 204 /);
+        expect(received.slice(received.indexOf('\r\n\r\n'))).toBe('\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 42\r\nContent-Digest: a\r\n\r\n');
+      });
+
     it('that the app does not want to read to their end leave no connection in doubt', async () => {
       const app = await startTcp((socket) => socket.once('data', () => socket.write('HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno')));
       const { port } = await startGateway([{ host: 'acme.test', backends: [app.address] }], { timeouts: { lingerMs: 50 } });

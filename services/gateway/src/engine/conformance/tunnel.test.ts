@@ -1,7 +1,9 @@
 // Upgrades: WebSocket and any other protocol, as raw tunnels.
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { ManualClock } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import {
@@ -18,7 +20,7 @@ import {
   temporaryFolder,
 } from '../../testing/fixture.ts';
 
-describeEngines(() => {
+describeEngines((engine) => {
   async function startEcho(
     fields: Record<string, unknown> = {},
     options: Parameters<typeof startGateway>[1] = {},
@@ -175,6 +177,67 @@ describeEngines(() => {
         ['GET', '/', 101],
       ]);
       await gateway.stop();
+    });
+
+    it('goes on when its endpoint is taken out of the routes: that drains, and what is new goes elsewhere', async () => {
+      const appOf = (name: string) =>
+        startTcp((socket) => {
+          socket.once('data', () => {
+            socket.write(`${switching}${name}`);
+            socket.on('data', (bytes) => socket.write(bytes));
+          });
+        });
+      const [before, after] = [await appOf('before'), await appOf('after')];
+      const clock = new ManualClock();
+      const { port, follower, gateway } = await startGateway([{ host: 'acme.test', backends: [before.address] }], { clock });
+      const tunnel = await RawClient.connect(port);
+      await tunnel.send(`${upgrade}\r\n`).untilText('before');
+      const entry = [...follower.table.entries()].find(({ kind }) => kind === 'upstream');
+      if (entry?.entity?.kind !== 'upstream') throw new Error('no upstream');
+      const endpoints = [{ address: after.address, weight: 1, zone: '' }];
+      follower.table.apply({ ...entry, version: entry.version + 1, entity: { ...entry.entity, endpoints } });
+      gateway.routesApplied();
+      const next = await RawClient.connect(port);
+      await next.send(`${upgrade}\r\n`).untilText('after');
+      await clock.advance(1_500);
+      await tunnel.send('still here').untilText('still here');
+    });
+
+    if (engine === 'http1')
+      it('leaves the connections that requests may have to requests', async () => {
+        const app = await startTcp((socket) =>
+          socket.once('data', (head) => {
+            socket.write(head.toString().includes('upgrade: echo') ? switching : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+          }),
+        );
+        const { port } = await startGateway([{ host: 'acme.test', backends: [app.address] }], { limits: { upstreamConnectionsMax: 2 } });
+        for (let i = 0; i < 4; i++) await (await RawClient.connect(port)).send(`${upgrade}\r\n`).untilText('101');
+        expect(await sendRaw(port, 'GET / HTTP/1.1\r\nHost: acme.test\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
+      });
+
+    it.each(['client', 'app'] as const)('whose %s has left does not wait for ever for the other to read the rest', async (who) => {
+      const sockets: Socket[] = [];
+      const rest = Buffer.alloc(20_000_000);
+      const app = await startTcp((socket) => {
+        sockets.push(socket);
+        socket.once('data', () => {
+          socket.write(switching);
+          if (who === 'client') socket.pause();
+          else socket.end(rest);
+        });
+      });
+      const { port, metrics } = await startGateway([{ host: 'acme.test', backends: [app.address] }], { timeouts: { streamIdleMs: 200 } });
+      const client = await RawClient.connect(port);
+      await client.send(`${upgrade}\r\n`).untilText('101');
+      if (who === 'client') {
+        client.socket.write(rest);
+        await eventually(() => client.socket.writableLength < rest.length / 2);
+        client.socket.resetAndDestroy();
+      } else client.socket.pause();
+      await eventually(async () => (await metricValue(metrics, 'burgage_gateway_tunnels')) === 0);
+      await eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 0);
+      for (const socket of sockets) socket.resume();
+      await eventually(() => sockets.every((socket) => socket.destroyed || socket.readableEnded));
     });
 
     it('that carries nothing for too long is closed', async () => {

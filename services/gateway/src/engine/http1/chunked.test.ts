@@ -77,6 +77,9 @@ const refused: Readonly<Record<string, readonly [body: string, fault: string]>> 
   'a bare LF instead of trailers': ['0\r\n\n', 'a line ends with LF without CR'],
   'a bare CR instead of trailers': ['0\r\n\rX', 'a CR came without LF'],
   'a request instead of trailers': ['0\r\nGET / HTTP/1.1\r\n\r\n', 'a blank came within a header name or behind it'],
+  'a length as a trailer': ['0\r\ncontent-length: 5\r\n\r\n', 'a trailer would frame the message'],
+  'a coding as a trailer': ['0\r\nX: 1\r\nTransfer-Encoding: chunked\r\n\r\n', 'a trailer would frame the message'],
+  'a Host as a trailer': ['0\r\nHost: acme.test\r\n\r\n', 'a trailer would frame the message'],
   'many trailers': [`0\r\n${'X: 1\r\n'.repeat(6)}\r\n`, 'more than 5 header lines came'],
   'long trailers': [`0\r\nX: ${'a'.repeat(200)}\r\n\r\n`, 'more than 200 bytes of trailers came'],
 };

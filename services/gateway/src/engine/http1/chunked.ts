@@ -1,6 +1,6 @@
 // The chunked coding from bytes: where its data are, its trailers, and exactly where it ends (RFC 9112 section 7.1).
 import { backslash, blankBytes, cr, equals, hexValues, lf, quote, semicolon, space, tab, tokenBytes, valueBytes } from './bytes.ts';
-import { Fields, fieldsOpen, fieldsRefused } from './fields.ts';
+import { type FieldId, Fields, fieldIds, fieldsOpen, fieldsRefused } from './fields.ts';
 
 export interface ChunkLimits {
   /** Behind the size of one chunk. */
@@ -41,6 +41,9 @@ type Phase =
   | 'trailers'
   | 'complete'
   | 'refused';
+
+/** What says where a message ends or whose it is comes before it, or somebody means to be read in two ways (RFC 9110 section 6.5.1). */
+const framing: readonly FieldId[] = [fieldIds.contentLength, fieldIds.transferEncoding, fieldIds.host];
 
 /** More than any chunk has, and exact as a number. */
 const sizeDigitsMax = 12;
@@ -222,6 +225,7 @@ export class ChunkedReader {
     const sectionEnd = this.#trailers.read(section, this.#trailerLength, trailerLinesMax);
     if (sectionEnd === fieldsRefused) return this.#refuse(start, this.#trailers.fault);
     if (sectionEnd !== fieldsOpen) {
+      if (framing.some((id) => this.#trailers?.has(id))) return this.#refuse(start, 'a trailer would frame the message');
       this.at = start + sectionEnd - before;
       this.#phase = 'complete';
       return 'complete';

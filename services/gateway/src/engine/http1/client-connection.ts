@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Logger } from '@burgage/runtime';
 import type { Answer } from '../../domain/answers.ts';
 import type { Exchange, Peer } from '../../domain/exchange.ts';
-import { responseTrailers } from '../../domain/forward-headers.ts';
+import { forwardedTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import type { GatewayMetrics } from '../../metrics.ts';
 import type { Connection } from '../connection.ts';
@@ -30,6 +30,7 @@ export interface ClientParts extends RelayParts {
 
 /** What a client may send ahead of its turn before it is no longer read from. */
 const unreadBytesMax = 64 * 1024;
+const noTrailers: readonly string[] = [];
 const continueLine = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 
 /**
@@ -56,6 +57,7 @@ export class ClientConnection implements Client, Connection {
   #tunnel: Tunnel | undefined;
   #tunnelExchange: Exchange | undefined;
   #isAdvancing = false;
+  #isClosed = false;
   /** Bytes that came when nothing was wanted any more. */
   #dropped = 0;
   /** Bytes that had not gone out at the last look at a connection that is closing. */
@@ -78,7 +80,7 @@ export class ClientConnection implements Client, Connection {
       parts.turns.readEnds();
     });
     socket.on('end', () => this.#guard(() => this.#onEnd()));
-    socket.on('drain', () => this.#guard(() => this.#relay?.clientRoom()));
+    socket.on('drain', () => this.#guard(() => (this.#tunnel === undefined ? this.#relay?.clientRoom() : this.#tunnel.clientRoom())));
     socket.on('error', () => {});
     socket.once('close', () => this.#guard(() => this.#onClose()));
   }
@@ -135,11 +137,7 @@ export class ClientConnection implements Client, Connection {
   }
 
   end(rawTrailers: readonly string[]): void {
-    if (!this.#isAnswerChunked) return;
-    const { toClient } = this.#parts;
-    toClient.text('0\r\n');
-    for (const [name, value] of responseTrailers(rawTrailers)) toClient.text(`${name}: ${value}\r\n`);
-    toClient.text('\r\n');
+    if (this.#isAnswerChunked) this.#parts.toClient.lastChunk(forwardedTrailers(rawTrailers));
   }
 
   flush(): boolean {
@@ -182,15 +180,13 @@ export class ClientConnection implements Client, Connection {
         exchange.bytesOut += bytesOut;
         this.#tunnel = undefined;
         this.#tunnelExchange = undefined;
+        this.#leaveIfOver();
         traffic.finish(exchange, reason);
         this.#parts.onIdle();
       },
     });
     this.#tunnel = tunnel;
-    upstream.becomeTunnel(
-      (bytes) => tunnel.fromUpstream(bytes),
-      () => tunnel.upstreamEnded(),
-    );
+    upstream.becomeTunnel(tunnel);
     if (rest.length > 0 && !tunnel.fromUpstream(rest)) upstream.socket.pause();
     const early = this.#takeUnread();
     if (early !== undefined) tunnel.fromClient(early);
@@ -282,7 +278,7 @@ export class ClientConnection implements Client, Connection {
       this.#left -= end - this.#at;
       relay.bodyPiece(bytes, this.#at, end);
       this.#at = end;
-      if (this.#left === 0) this.#bodyEnded(relay);
+      if (this.#left === 0) this.#bodyEnded(relay, noTrailers);
       return this.#relay === relay;
     }
     const chunks = this.#chunks;
@@ -290,14 +286,14 @@ export class ClientConnection implements Client, Connection {
     const step = chunks.next(bytes, this.#at, bytes.length);
     this.#at = chunks.at;
     if (step === 'data') relay.bodyPiece(bytes, chunks.dataStart, chunks.dataEnd);
-    else if (step === 'complete') this.#bodyEnded(relay);
+    else if (step === 'complete') this.#bodyEnded(relay, chunks.rawTrailers());
     else if (step === 'refused') relay.badBody(chunks.fault);
     return this.#relay === relay;
   }
 
-  #bodyEnded(relay: Relay): void {
+  #bodyEnded(relay: Relay, rawTrailers: readonly string[]): void {
     if (this.#relay !== relay) return;
-    relay.bodyEnd();
+    relay.bodyEnd(rawTrailers);
     relay.flushBody();
     // What follows is the next request's.
     this.#mode = 'head';
@@ -374,8 +370,15 @@ export class ClientConnection implements Client, Connection {
 
   #onClose(): void {
     this.#mode = this.#mode === 'tunnel' ? 'tunnel' : 'closed';
+    this.#isClosed = true;
+    this.#leaveIfOver();
     this.#relay?.clientGone();
-    this.#parts.onClosed(this);
+    this.#tunnel?.clientClosed();
+  }
+
+  /** A tunnel outlives its client's connection until the rest is written: as long as that, somebody looks at what is due. */
+  #leaveIfOver(): void {
+    if (this.#isClosed && this.#tunnel === undefined) this.#parts.onClosed(this);
   }
 
   /** What fails within an event costs the connection that it came on, never the process. */

@@ -48,6 +48,8 @@ export class ConnectionOptions {
   }
 
   #take(name: string): void {
+    // It tells where the body ends, and everybody has to know that (RFC 9110 section 7.6.1).
+    if (name === 'content-length') return;
     this.names ??= new Set();
     this.names.add(name);
   }

@@ -4,6 +4,7 @@ import type { Limits, Timeouts } from '../../defaults.ts';
 import type { Answer } from '../../domain/answers.ts';
 import type { EndpointState } from '../../domain/endpoint-set.ts';
 import type { Exchange, Peer, Termination } from '../../domain/exchange.ts';
+import { forwardedTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import { type Admitted, type Attempt, bodyTooLarge, isRefusal, type Traffic } from '../traffic.ts';
 import type { AnswerFraming } from './answer-writer.ts';
@@ -111,10 +112,10 @@ export class Relay implements Receiver, Taker {
     this.#wait(timeouts.bodyIdleMs);
   }
 
-  bodyEnd(): void {
+  bodyEnd(rawTrailers: readonly string[]): void {
     if (this.#phase !== 'waiting' && this.#phase !== 'answering') return;
     this.#isRequestWhole = true;
-    if (this.request.bodyKind === 'chunked') this.#parts.toUpstream.text('0\r\n\r\n');
+    if (this.request.bodyKind === 'chunked') this.#parts.toUpstream.lastChunk(forwardedTrailers(rawTrailers));
     this.#wait(this.#phase === 'waiting' ? this.#parts.timeouts.firstByteMs : this.#parts.timeouts.streamIdleMs);
   }
 

@@ -31,10 +31,6 @@ export class Tunnel {
     this.#nowMs = options.nowMs;
     this.#onEnd = options.onEnd;
     this.#lastMs = options.nowMs();
-    client.on('drain', () => upstream.resume());
-    upstream.on('drain', () => client.resume());
-    client.once('close', () => this.#closed(upstream));
-    upstream.once('close', () => this.#closed(client));
   }
 
   /** Bytes of the client, which are not used again by whoever hands them over. */
@@ -51,12 +47,30 @@ export class Tunnel {
     return this.#client.write(bytes);
   }
 
+  /** The client takes more. */
+  clientRoom(): void {
+    this.#upstream.resume();
+  }
+
+  upstreamRoom(): void {
+    this.#client.resume();
+  }
+
+  /** The client says nothing more. */
   clientEnded(): void {
     this.#upstream.end();
   }
 
   upstreamEnded(): void {
     this.#client.end();
+  }
+
+  clientClosed(): void {
+    this.#closed(this.#upstream);
+  }
+
+  upstreamClosed(): void {
+    this.#closed(this.#client);
   }
 
   cut(): void {

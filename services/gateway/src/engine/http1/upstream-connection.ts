@@ -5,6 +5,7 @@ import { ChunkedReader } from './chunked.ts';
 import type { LoopTurns } from './loop-turns.ts';
 import type { AnsweredRequest } from './response-head.ts';
 import { ParsedResponse, parseResponseHead } from './response-head.ts';
+import type { Tunnel } from './tunnel.ts';
 
 /** Who takes what an endpoint answers. Called while the bytes are being read: they are another's afterwards. */
 export interface Receiver {
@@ -44,6 +45,8 @@ export interface ConnectionOptions {
   readonly onConnected: () => void;
   /** It carries nothing and may carry more. */
   readonly onFree: () => void;
+  /** It carries a tunnel, and never a request again. */
+  readonly onTunnel: () => void;
   /** Something failed within the gateway that is of no request. */
   readonly onFault: (error: unknown) => void;
   readonly onClosed: (error: Error | undefined, wasConnected: boolean) => void;
@@ -83,8 +86,7 @@ export class UpstreamConnection {
   #isConnected = false;
   #keepAliveMs: number;
   #error: Error | undefined;
-  #tunnelData: ((bytes: Buffer) => boolean) | undefined;
-  #tunnelEnd: (() => void) | undefined;
+  #tunnel: Tunnel | undefined;
 
   constructor(address: string, options: ConnectionOptions) {
     this.address = address;
@@ -107,7 +109,7 @@ export class UpstreamConnection {
     this.socket.on('error', (error) => {
       this.#error = error;
     });
-    this.socket.on('drain', () => this.#guard(() => this.#receiver?.room()));
+    this.socket.on('drain', () => this.#guard(() => (this.#tunnel === undefined ? this.#receiver?.room() : this.#tunnel.upstreamRoom())));
     this.socket.once('close', () => this.#guard(() => this.#onClose()));
   }
 
@@ -141,12 +143,12 @@ export class UpstreamConnection {
     this.socket.resume();
   }
 
-  /** From now on it is a tunnel's: what comes is handed to `onData`, which answers whether it wants more. */
-  becomeTunnel(onData: (bytes: Buffer) => boolean, onEnd: () => void): void {
+  /** From now on all that happens to it is handed to the tunnel. */
+  becomeTunnel(tunnel: Tunnel): void {
     this.#receiver = undefined;
     this.#mode = 'tunnel';
-    this.#tunnelData = onData;
-    this.#tunnelEnd = onEnd;
+    this.#tunnel = tunnel;
+    this.#options.onTunnel();
   }
 
   destroy(): void {
@@ -194,7 +196,7 @@ export class UpstreamConnection {
 
   /** False stops the reading until `resume`. */
   #read(count: number): boolean {
-    if (this.#mode === 'tunnel') return this.#tunnelData?.(Buffer.from(readBuffer.subarray(0, count))) ?? true;
+    if (this.#mode === 'tunnel') return this.#tunnel?.fromUpstream(Buffer.from(readBuffer.subarray(0, count))) ?? true;
     const receiver = this.#receiver;
     if (receiver === undefined) {
       // Whatever it is, nobody has asked for it.
@@ -310,7 +312,7 @@ export class UpstreamConnection {
   /** The endpoint says nothing more. */
   #ended(): void {
     if (this.#mode === 'tunnel') {
-      this.#tunnelEnd?.();
+      this.#tunnel?.upstreamEnded();
       return;
     }
     const receiver = this.#receiver;
@@ -334,5 +336,6 @@ export class UpstreamConnection {
     this.closed = true;
     if (this.#receiver !== undefined) this.#break(this.#error ?? new Error('the endpoint closed the connection'));
     this.#options.onClosed(this.#error, this.#isConnected);
+    this.#tunnel?.upstreamClosed();
   }
 }

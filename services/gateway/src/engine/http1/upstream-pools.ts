@@ -15,7 +15,7 @@ interface Pool {
   readonly address: string;
   /** The one that was used last is used first: what is too many grows old. */
   readonly idle: UpstreamConnection[];
-  /** All that are open or being opened. */
+  /** All that are open or being opened, but for tunnels: these have bounds and an end of their own. */
   readonly all: Set<UpstreamConnection>;
   /** Oldest first. */
   readonly waiting: Set<Taker>;
@@ -96,6 +96,10 @@ export class UpstreamPools {
         this.#offer(pool, connection);
       },
       onFree: () => this.#offer(pool, connection),
+      onTunnel: () => {
+        pool.all.delete(connection);
+        this.#afterLoss(pool);
+      },
       onClosed: (error, wasConnected) => {
         pool.all.delete(connection);
         if (!wasConnected) pool.connecting -= 1;
@@ -107,11 +111,16 @@ export class UpstreamPools {
           pool.waiting.delete(first);
           first.unreachable(error ?? new Error('the connection was closed'));
         }
-        if (pool.all.size === 0 && pool.waiting.size === 0 && this.#pools.get(pool.address) === pool) this.#pools.delete(pool.address);
-        else this.#open(pool);
+        this.#afterLoss(pool);
       },
     });
     pool.all.add(connection);
+  }
+
+  /** It has one connection less. */
+  #afterLoss(pool: Pool): void {
+    if (pool.all.size === 0 && pool.waiting.size === 0 && this.#pools.get(pool.address) === pool) this.#pools.delete(pool.address);
+    else this.#open(pool);
   }
 
   #give(taker: Taker, connection: UpstreamConnection): void {

@@ -45,6 +45,13 @@ export class WriteBuffer extends HeadBuffer {
     return bytes.subarray(0, length);
   }
 
+  /** The end of a chunked body. */
+  lastChunk(trailers: readonly (readonly [name: string, value: string])[]): void {
+    this.text('0\r\n');
+    for (const [name, value] of trailers) this.text(`${name}: ${value}\r\n`);
+    this.text('\r\n');
+  }
+
   /** Hands everything over to the socket. False where it has more than it should: wait for its `drain`. */
   flush(socket: Socket): boolean {
     const { bytes, length } = this;

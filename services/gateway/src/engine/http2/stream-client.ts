@@ -2,7 +2,7 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Answer } from '../../domain/answers.ts';
 import type { Exchange } from '../../domain/exchange.ts';
-import { responseTrailers } from '../../domain/forward-headers.ts';
+import { forwardedTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import type { AnswerFraming } from '../http1/answer-writer.ts';
 import type { ClientParts } from '../http1/client-connection.ts';
@@ -29,6 +29,8 @@ export class StreamClient implements Client {
   #isRequestWhole = false;
   /** Bytes of a body with a length that are still to come. */
   #left = Number.POSITIVE_INFINITY;
+  /** Names and values in turn. */
+  #requestTrailers: readonly string[] = [];
   /** The head of the answer, until it goes out. */
   #fields: string[] | undefined;
   #mayHaveTrailers = false;
@@ -74,7 +76,12 @@ export class StreamClient implements Client {
     }
     if (head.bodyKind === 'length') this.#left = head.bodyBytes;
     else if (head.bodyKind === 'none') this.#left = 0;
-    if (!isWhole) this.#stream.on('end', () => this.#guard(() => this.#onEnd()));
+    if (!isWhole) {
+      this.#stream.on('trailers', (_fields, _flags, rawTrailers: readonly string[]) => {
+        this.#requestTrailers = rawTrailers;
+      });
+      this.#stream.on('end', () => this.#guard(() => this.#onEnd()));
+    }
     // Nothing is to come, and that has to be read too.
     if (head.bodyKind === 'none') this.#read();
     const relay = new Relay(this.#parts, this, head);
@@ -122,7 +129,7 @@ export class StreamClient implements Client {
 
   end(rawTrailers: readonly string[]): void {
     this.#isEnding = true;
-    this.#trailers = responseTrailers(rawTrailers);
+    this.#trailers = forwardedTrailers(rawTrailers);
   }
 
   flush(): boolean {
@@ -214,7 +221,7 @@ export class StreamClient implements Client {
       relay.badBody('less came than the Content-Length says');
       return;
     }
-    relay.bodyEnd();
+    relay.bodyEnd(this.#requestTrailers);
     relay.flushBody();
   }
 

@@ -7,7 +7,7 @@ import { errors } from 'undici';
 import type { Limits, Timeouts } from '../../defaults.ts';
 import type { EndpointState } from '../../domain/endpoint-set.ts';
 import type { Exchange, Termination } from '../../domain/exchange.ts';
-import { requestHeaders, responseTrailers } from '../../domain/forward-headers.ts';
+import { forwardedTrailers, requestHeaders } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import type { ReadHead } from '../../domain/request-head.ts';
 import { type Admitted, isRefusal, type Traffic } from '../../engine/traffic.ts';
@@ -210,7 +210,7 @@ export class Relay implements Receiver {
   finish(rawTrailers: string[]): void {
     const { request, response } = this;
     // Left out by node:http where the answer is not chunked.
-    response.addTrailers(responseTrailers(rawTrailers));
+    response.addTrailers(forwardedTrailers(rawTrailers));
     if (request.complete) {
       response.end();
       return;
