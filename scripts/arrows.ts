@@ -19,6 +19,7 @@ const allowedLayers: Readonly<Record<string, readonly string[]>> = {
   cli: ['packages', 'services'],
   lab: ['packages'],
   local: ['packages', 'services', 'examples', 'lab'],
+  loadtest: ['packages', 'services', 'lab', 'local'],
 };
 /** The layer that tests and benches of every workspace may import. */
 const developmentLayer = 'lab';
