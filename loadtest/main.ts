@@ -18,6 +18,14 @@ Starts the gateway and an app itself, on free ports of loopback. Leaves with 0 w
 is missed, with 2 for a command line that is not understood. docs/benchmarks.md says how to read it.
 `;
 
+/** Beyond it all wait for a core, and whoever comes between two others waits longest. */
+const busyShareMax = 0.85;
+
+/** Of all cores together, since the machine's start. */
+function idleMs(): number {
+  return cpus().reduce((sum, { times }) => sum + times.idle, 0);
+}
+
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
@@ -28,12 +36,19 @@ async function main(argv: readonly string[]): Promise<void> {
   say(`${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.versions.node}`);
   await using world = await World.start(plan);
   say(`${plan.tenants} tenants, ${plan.users} users, ${plan.sockets} WebSockets, ${plan.rampS + plan.holdS} s …`);
+  const idleBefore = idleMs();
+  const beganMs = performance.now();
   const { metrics, complaints } = await runLoad(plan, world, say);
+  const busyShare = 1 - (idleMs() - idleBefore) / ((performance.now() - beganMs) * cpus().length);
   const figures = figuresOf(metrics, plan, !isShort);
   const crossed = crossedThresholds(metrics);
   say(`\n${table(figures)}\n`);
+  say(
+    `the cores were busy ${Math.round(100 * busyShare)} % of the time${busyShare > busyShareMax ? ': times say more of the machine than of the gateway' : ''}`,
+  );
   for (const threshold of crossed) say(`crossed  ${threshold}`);
   for (const complaint of complaints) say(`k6 said  ${complaint}`);
+  for (const failure of await world.failures()) say(`logged   ${failure}`);
   const missed = figures.filter((figure) => judge(figure) === 'missed');
   if (missed.length > 0) say(`missed: ${missed.map(({ what }) => what).join('; ')}`);
   if (missed.length > 0 || crossed.length > 0) process.exitCode = 1;

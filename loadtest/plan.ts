@@ -3,7 +3,7 @@
 export interface Plan {
   /** With a host each; the first is the noisy one. */
   readonly tenants: number;
-  /** Who look at pages and write notes, with a pause of a second on average. */
+  /** Who look at pages and write notes, with a pause of two seconds on average. */
   readonly users: number;
   /** Open WebSockets, each with a message a second. */
   readonly sockets: number;

@@ -1,13 +1,19 @@
 // What a load test asks: our gateway as a process of its own, with every policy, log and metric on, and the app behind it.
+import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type RunningServer, runServer, type ServerProduct } from '@burgage/lab';
 import type { Held } from './gateway-probe.ts';
 import type { Plan } from './plan.ts';
 
 const command = resolve(import.meta.dirname, '../cli/bin/burgage.js');
+const accessLog = 'access.log';
+const failuresShown = 5;
 const probeWithinMs = 30_000;
 const pollMs = 20;
 
@@ -47,7 +53,7 @@ const gateway: ServerProduct<{ readonly routes: string }> = {
       args: [
         ...['--expose-gc', '--import', join(import.meta.dirname, 'gateway-probe.ts')],
         ...[command, 'gateway', '--routes', routes, '--host', host, '--port', String(port), '--base-domain', 'load.test'],
-        ...['--access-log', join(folder, 'access.log'), '--log-level', 'warn'],
+        ...['--access-log', join(folder, accessLog), '--log-level', 'warn'],
       ],
       env: { LOADTEST_PROBE: probeFile(folder) },
       // It does not know the host, and says so.
@@ -95,11 +101,13 @@ export class World implements AsyncDisposable {
     return new World({ app: startedApp, gateway: startedGateway }, admin, opened.move());
   }
 
-  /** A metric of the gateway, all its series together; 0 where there is none yet. */
-  async metric(name: string): Promise<number> {
-    const text = await (await fetch(`${this.#admin}/metrics`)).text();
-    const series = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))];
-    return series.reduce((sum, [, value]) => sum + Number(value), 0);
+  /** These metrics of the gateway, each with all its series together; 0 where there is none yet. */
+  async metrics(...names: readonly string[]): Promise<readonly number[]> {
+    const text = await getOnce(`${this.#admin}/metrics`);
+    return names.map((name) => {
+      const series = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))];
+      return series.reduce((sum, [, value]) => sum + Number(value), 0);
+    });
   }
 
   /** What the gateway holds when its garbage is collected, which it is now. */
@@ -114,6 +122,22 @@ export class World implements AsyncDisposable {
     throw new Error(`the gateway did not say within ${probeWithinMs} ms what it holds`);
   }
 
+  /** What the gateway has of the machine's memory. */
+  async rssBytes(): Promise<number> {
+    const status = await readFile(`/proc/${this.gateway.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
+  }
+
+  /** What the gateway's own log says of answers of 500 and above: the first few lines, as they are. */
+  async failures(): Promise<readonly string[]> {
+    const failures: string[] = [];
+    for await (const line of createInterface({ input: createReadStream(join(this.gateway.folder, accessLog)) })) {
+      if (failures.length === failuresShown) break;
+      if ((JSON.parse(line) as { readonly status: number }).status >= 500) failures.push(line);
+    }
+    return failures;
+  }
+
   async #heldLines(): Promise<readonly string[]> {
     const text = await readFile(probeFile(this.gateway.folder), 'utf8').catch(() => '');
     // The last one may not be whole yet.
@@ -123,4 +147,13 @@ export class World implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#opened.disposeAsync();
   }
+}
+
+/** On a connection that is closed then, so that nobody takes it for one that was left over. */
+async function getOnce(url: string): Promise<string> {
+  const outgoing = get(url, { agent: false });
+  const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
+  const text = Buffer.concat(await incoming.toArray()).toString();
+  incoming.destroy();
+  return text;
 }

@@ -14,7 +14,7 @@ const { tenants, users, sockets, uploaders, leavers, requestsPerSecond, rampS, h
 const noisyFromS = rampS + holdS / 2;
 const endS = rampS + holdS;
 const noisyTenant = 0;
-const longestPauseS = 2;
+const longestPauseS = 4;
 /** Of what users ask for; the same again straight at the app, before or after. */
 const askedTwice = 0.2;
 const uploadBytes = 1024 * 1024;
