@@ -45,7 +45,7 @@ export async function runLoad(plan: Plan, { app, gateway }: Targets, say: (line:
   const environment = { ...plan, summary, app: `${app.host}:${app.port}`, gateway: `${gateway.host}:${gateway.port}` };
   const child = spawn(
     await tool('k6'),
-    ['run', '--no-color', '--no-usage-report', '--address', '', '--log-format', 'raw', join(import.meta.dirname, 'k6', 'tenants.js')],
+    ['run', '--no-color', '--no-usage-report', '--address', '', '--log-format', 'json', join(import.meta.dirname, 'k6', 'tenants.js')],
     {
       cwd: app.folder,
       env: { PATH: process.env.PATH ?? '', HOME: app.folder, LOADTEST: JSON.stringify(environment) },
@@ -65,14 +65,24 @@ export async function runLoad(plan: Plan, { app, gateway }: Targets, say: (line:
   }
 }
 
+/** What the script complains of, and failures of k6 itself; not its warnings, such as of clients that leave as they are meant to. */
 async function complaintsOf(stream: NodeJS.ReadableStream): Promise<readonly string[]> {
   const complaints: string[] = [];
   for await (const line of createInterface({ input: stream })) {
-    // Said by k6 of every client that leaves, as it is meant to; what else fails, the script says itself.
-    if (line === '' || line === 'Request Failed') continue;
-    if (complaints.length < complaintsMax) complaints.push(line);
+    const { level, msg } = logged(line);
+    // Which thresholds those are, the metrics say.
+    if (level === 'error' && !msg.startsWith('thresholds on metrics') && complaints.length < complaintsMax) complaints.push(msg);
   }
   return complaints;
+}
+
+/** A line that is none of its log is of its end, such as a panic. */
+function logged(line: string): { readonly level: string; readonly msg: string } {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return { level: 'error', msg: line };
+  }
 }
 
 async function showProgress(stream: NodeJS.ReadableStream, say: (line: string) => void): Promise<void> {

@@ -33,7 +33,7 @@ describeWithLab('npm run loadtest', ['k6'], () => {
     expect(stdout).toMatch(/^noisy tenant: told to slow down +[1-9]/m);
     expect(stdout).toMatch(/^WebSocket messages that came back +[1-9]/m);
     expect(stdout).toMatch(/^answers that were wrong, sockets that broke +0/m);
-  }, 60_000);
+  }, 180_000);
 
   test("tells an answer that is another tenant's, and a WebSocket that is refused", async () => {
     const server = createServer((_, response) => response.end('{"tenant":"t9999"}')).listen(0, '127.0.0.1');

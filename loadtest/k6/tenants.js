@@ -19,6 +19,7 @@ const longestPauseS = 4;
 const askedTwice = 0.2;
 const uploadBytes = 1024 * 1024;
 const messagePauseMs = 1_000;
+const lastMessageMs = 10_000;
 
 const throughMs = new Trend('through_ms');
 const straightMs = new Trend('straight_ms');
@@ -52,7 +53,7 @@ export const options = {
       gracefulRampDown: '5s',
       gracefulStop: '5s',
     },
-    sockets: { executor: 'per-vu-iterations', exec: 'socket', vus: sockets, iterations: 1, startTime: '0s', maxDuration: `${endS + 10}s` },
+    sockets: { executor: 'per-vu-iterations', exec: 'socket', vus: sockets, iterations: 1, startTime: '0s', maxDuration: `${endS + 20}s` },
     uploaders: { executor: 'constant-vus', exec: 'upload', vus: uploaders, ...held },
     leavers: { executor: 'constant-vus', exec: 'leave', vus: leavers, ...held },
     noisy: {
@@ -199,13 +200,15 @@ export function socket() {
       isEnding = true;
       clearInterval(timer);
       // What was said last may be on its way.
-      setTimeout(() => opened.close(), messagePauseMs);
+      if (received === sent) opened.close();
+      else setTimeout(() => opened.close(), lastMessageMs);
     }, leftMs);
   };
   opened.onmessage = ({ data }) => {
     received += 1;
     messages.add(1);
     if (data !== `${host} message ${received}`) failed(`got ${data}, expected message ${received} of ${host}`);
+    if (isEnding && received === sent) opened.close();
   };
   opened.onclose = () => {
     clearInterval(timer);
