@@ -9,6 +9,7 @@ export default defineConfig({
       'cli/**/*.test.ts',
       'lab/**/*.test.ts',
       'local/**/*.test.ts',
+      'loadtest/**/*.test.ts',
       'examples/**/*.test.ts',
       'scripts/**/*.test.ts',
     ],

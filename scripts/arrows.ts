@@ -19,6 +19,7 @@ const allowedLayers: Readonly<Record<string, readonly string[]>> = {
   cli: ['packages', 'services'],
   lab: ['packages'],
   local: ['packages', 'services', 'examples', 'lab'],
+  loadtest: ['packages', 'services', 'lab', 'local'],
 };
 /** The layer that tests and benches of every workspace may import. */
 const developmentLayer = 'lab';
@@ -41,6 +42,9 @@ const pureModules: ReadonlySet<string> = new Set([
   'yaml',
   'zod',
 ]);
+
+/** What k6 runs imports what k6 brings. */
+const k6Script = /\/k6\/[^/]+\.js$/;
 
 /** Tests, conformance suites, benches and build files: they may use what is only there for development, as types may anywhere. */
 const developmentFile = /\.test\.ts$|\/(?:conformance|testing|test|bench|stories|faults)\//;
@@ -87,7 +91,7 @@ function layerComplaints(
   }
   if (isBuiltin(specifier)) return specifier.startsWith('node:') ? [] : [`imports ${specifier}: write node:${specifier}`];
   const name = packageOf(specifier);
-  if (name === manifest.name) return [];
+  if (name === manifest.name || (name === 'k6' && k6Script.test(file))) return [];
   const target = workspaces.find((other) => other.manifest.name === name);
   if (target !== undefined) {
     const layer = layerOf(folder);

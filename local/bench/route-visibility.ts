@@ -12,7 +12,8 @@ const label = 'status';
 const upstream = 'bench';
 const giveUpAfterMs = 5_000;
 
-async function backend(text: string): Promise<{ server: Server; address: string }> {
+/** An app that answers `text`, whatever it is asked. */
+export async function backend(text: string): Promise<{ server: Server; address: string }> {
   const server = createServer((_, response) => response.end(text)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { server, address: `127.0.0.1:${(server.address() as AddressInfo).port}` };

@@ -23,7 +23,7 @@ interface Summary {
   readonly bytes: number;
   /** With a status of 400 or above. */
   readonly refused: number;
-  /** Not connected, broken off, or without an answer for two seconds. */
+  /** Not connected, broken off, or without an answer for ten seconds. */
   readonly broken: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -39,14 +39,25 @@ export function requests({ path, close = false, perSecond }: Requests): Load {
       const script = join(import.meta.dirname, 'requests.lua');
       const of = [String(hosts), path, close ? 'close' : 'keep-alive', String(longestPauseMs)];
       const program = await tool('wrk');
-      const args = ['--threads', '1', '--connections', String(connections), '--duration', `${seconds}s`, '--script', script];
+      const args = [
+        '--threads',
+        '1',
+        '--timeout',
+        '10s',
+        '--connections',
+        String(connections),
+        '--duration',
+        `${seconds}s`,
+        '--script',
+        script,
+      ];
       const { stdout } = await run(program, [...args, `http://${host}:${port}/`, '--', ...of]);
       const summary = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Summary;
       const { refused, broken, bytes } = summary;
       const answered = summary.requests - refused;
       const failures = [
         ...(refused > 0 ? [`${refused} refused`] : []),
-        ...(broken > 0 ? [`${broken} broken off or without an answer for two seconds`] : []),
+        ...(broken > 0 ? [`${broken} broken off or without an answer for ten seconds`] : []),
         // Which of them it was, wrk does not say.
         ...(bytes < answered * answers[path] ? ['some cut short'] : []),
       ];

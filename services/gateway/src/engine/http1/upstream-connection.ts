@@ -113,10 +113,6 @@ export class UpstreamConnection {
     this.socket.once('close', () => this.#guard(() => this.#onClose()));
   }
 
-  get busy(): boolean {
-    return this.#receiver !== undefined;
-  }
-
   /** It carried a request before the one that it carries. */
   get reused(): boolean {
     return this.#requests > 1;

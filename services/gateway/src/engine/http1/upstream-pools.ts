@@ -65,12 +65,9 @@ export class UpstreamPools {
     this.#pools.get(address)?.waiting.delete(taker);
   }
 
-  /** An endpoint that is gone has nothing in flight: its idle connections are closed. */
+  /** An endpoint is gone: its idle connections are closed. Others are of another upstream with the same address. */
   forget(address: string): void {
-    const pool = this.#pools.get(address);
-    if (pool === undefined) return;
-    this.#pools.delete(address);
-    for (const connection of pool.all) if (!connection.busy) connection.destroy();
+    for (const connection of this.#pools.get(address)?.idle.splice(0) ?? []) connection.destroy();
   }
 
   /** Closes what has been idle for too long. */
