@@ -56,6 +56,9 @@ function tenantFacts({ tenant }: Explanation): Fact[] {
       'limits',
       `${requestsPerSecond || 'any number of'} requests a second, ${concurrency || 'any number'} at once (${tenant.inflight} now)`,
     ],
+    ...(tenant.shedShare === undefined
+      ? []
+      : [['overload', `the gateway refuses ${Math.round(tenant.shedShare * 100)} % of its requests`] as const]),
     ['features', tenant.features.join(', ') || 'none'],
   ];
 }

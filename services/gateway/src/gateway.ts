@@ -24,6 +24,7 @@ import type { CreateEngine } from './engine/engine.ts';
 import { Traffic, type TrafficOptions } from './engine/traffic.ts';
 import { WaitingRoom } from './engine/waiting-room.ts';
 import type { GatewayMetrics } from './metrics.ts';
+import { createOverload } from './overload.ts';
 
 /** Where a gateway's routes come from. */
 export interface RouteOrigin {
@@ -91,6 +92,8 @@ export function createGateway(parts: GatewayParts): Gateway {
     clock,
     metrics: gatewayMetrics,
   });
+  const isPlatform = (tenantId: string): boolean => follower.table.tenant(tenantId)?.platform ?? false;
+  const overload = createOverload({ meters, isPlatform, metrics: gatewayMetrics, logger, clock });
   const tokens = createContextTokens({ keysFile: parts.contextKeysFile, clock, logger });
   const accessLog: AccessLog | undefined =
     parts.accessLog === undefined
@@ -114,7 +117,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const engine = parts.createEngine({ host: parts.host, port: parts.port, traffic, timeouts, limits, metrics: gatewayMetrics, logger });
   const admin = createAdmin();
   const housework = createHousework();
-  const components = [...(accessLog ? [accessLog] : []), tokens, ...origin.before, engine, admin, housework, ...origin.after];
+  const components = [...(accessLog ? [accessLog] : []), tokens, ...origin.before, engine, admin, overload, housework, ...origin.after];
   const started: Component[] = [];
 
   function createAdmin(): ReturnType<typeof createAdminServer> {
@@ -149,6 +152,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       for (let turn = 1; !stopping.signal.aborted; turn++) {
         await clock.sleep(houseworkMs, stopping.signal);
         meters.sweep(clock.monotonicMs());
+        overload.look();
         upstreams.sweep((upstream) => follower.table.endpoints(upstream));
         showRoutes();
         cutTunnels();

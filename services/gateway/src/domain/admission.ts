@@ -2,6 +2,7 @@
 import type { Hold, TenantRoute } from '@burgage/tenancy';
 import { takeRate } from './gcra.ts';
 import { type Refusal, refuse } from './refusal.ts';
+import { type Shed, takeShed, wouldShed } from './shedding.ts';
 import type { TenantMeter, TenantMeters } from './tenant-meters.ts';
 
 /** Least wait said to those whose tenant is still being made, in milliseconds. */
@@ -11,6 +12,9 @@ const concurrencyRetryMs = 1_000;
 
 /** Wait said to those whose tenant moves: it holds still for as short as it can. */
 const movingRetryMs = 1_000;
+
+/** Wait said to those whose requests an overloaded gateway refuses: it looks every second. */
+const overloadRetryMs = 2_000;
 
 /** The refusal of a request that could not wait for the end of its tenant's move. */
 export function beingMoved(): Refusal {
@@ -74,6 +78,7 @@ export class Admission {
   admit(tenant: TenantRoute, meter: TenantMeter, nowMs: number): Permit | Refusal {
     const refusal = standing(tenant);
     if (refusal !== undefined) return refusal;
+    if (meter.shedShare > 0 && !tenant.platform && takeShed(meter)) return overloaded(meter);
     const { requestsPerSecond, concurrency } = tenant.limits ?? noLimits;
     if (concurrency > 0 && meter.inflight >= concurrency) return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
     if (requestsPerSecond > 0) {
@@ -94,15 +99,26 @@ export class Admission {
     if (refusal !== undefined) return refusal;
     const meter = this.#meters.get(tenant.tenantId);
     if (meter === undefined) return undefined;
+    if (!tenant.platform && wouldShed(meter)) return overloaded(meter);
     const { requestsPerSecond = 0, concurrency = 0 } = tenant.limits ?? {};
     if (concurrency > 0 && meter.inflight >= concurrency) return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
     const waitMs = requestsPerSecond > 0 ? takeRate({ ...meter.rate }, requestsPerSecond, Math.floor(nowMs)) : 0;
     return waitMs > 0 ? refuse('rate_limited', { retryAfterMs: waitMs }) : undefined;
   }
 
+  /** What an overloaded gateway refuses of a tenant's requests, 0 to 1. */
+  shedShare(tenantId: string): number {
+    return this.#meters.get(tenantId)?.shedShare ?? 0;
+  }
+
   inflight(tenantId: string): number {
     return this.#meters.get(tenantId)?.inflight ?? 0;
   }
+}
+
+function overloaded({ shedShare }: Shed): Refusal {
+  const refused = `${Math.round(shedShare * 100)} % of this tenant's requests are refused`;
+  return refuse('overloaded', { retryAfterMs: overloadRetryMs, detail: refused });
 }
 
 class HeldPermit implements Permit {

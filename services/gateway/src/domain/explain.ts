@@ -45,6 +45,8 @@ export interface Explanation {
     readonly platform: boolean;
     readonly moving: boolean;
     readonly inflight: number;
+    /** What the gateway refuses of its requests because it is overloaded, 0 to 1; absent where it refuses none. */
+    readonly shedShare?: number;
   };
   readonly upstream?: {
     readonly name: string;
@@ -126,6 +128,7 @@ export function explain(url: string, facts: ExplainFacts): Explanation {
 function tenantOf(tenant: TenantRoute, admission: Admission): NonNullable<Explanation['tenant']> {
   const { tenantId, slug, branding, plan, isolation, state, holds, features, entitlementVersion, platform, moving } = tenant;
   const { requestsPerSecond = 0, concurrency = 0, bodyBytesMax = 0 } = tenant.limits ?? {};
+  const shedShare = platform ? 0 : admission.shedShare(tenantId);
   return {
     id: tenantId,
     slug,
@@ -140,6 +143,7 @@ function tenantOf(tenant: TenantRoute, admission: Admission): NonNullable<Explan
     platform,
     moving,
     inflight: admission.inflight(tenantId),
+    ...(shedShare > 0 && { shedShare }),
   };
 }
 

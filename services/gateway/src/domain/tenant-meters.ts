@@ -1,6 +1,7 @@
 // What each tenant uses now, and under which label its requests are counted: the busiest have their own, so that series stay bounded.
 import { freshRate, isRateIdle, type RateState } from './gcra.ts';
 import type { RequestSeries } from './request-series.ts';
+import type { Shed } from './shedding.ts';
 
 /** What all others share. */
 export const otherTenants = 'other';
@@ -9,14 +10,25 @@ const labelsMaxDefault = 50;
 /** A tenant that has a label keeps it unless another is clearly busier: series that come and go are worth nothing. */
 const incumbentShare = 1.5;
 
+/** Bytes of bodies that cost the gateway about as much as a request. */
+const bytesPerRequest = 50_000;
+
 /** What one tenant has used. */
-export interface TenantMeter {
+export interface TenantMeter extends Shed {
   readonly tenantId: string;
   readonly rate: RateState;
   inflight: number;
   tunnels: number;
   /** Lately: halved at each roll. */
   requests: number;
+  /** Of these, the ones that the last sweep saw. */
+  requestsSeen: number;
+  /** Of bodies, both ways, since the last sweep. */
+  bytes: number;
+  /** Requests a second of late, also those that were refused. */
+  perSecond: number;
+  /** What it costs of late: requests a second, and bodies as so many requests more. */
+  weight: number;
   /** Where its requests are counted. */
   series: RequestSeries;
 }
@@ -26,6 +38,7 @@ export class TenantMeters {
   readonly #labelsMax: number;
   readonly #meters = new Map<string, TenantMeter>();
   #labelled = new Set<string>();
+  #sweptMs = 0;
 
   constructor(seriesOf: (label: string) => RequestSeries, labelsMax: number = labelsMaxDefault) {
     this.#seriesOf = seriesOf;
@@ -37,7 +50,20 @@ export class TenantMeters {
     let meter = this.#meters.get(tenantId);
     if (meter === undefined) {
       if (this.#labelled.size < this.#labelsMax) this.#labelled.add(tenantId);
-      meter = { tenantId, rate: freshRate(), inflight: 0, tunnels: 0, requests: 0, series: this.#series(tenantId) };
+      meter = {
+        tenantId,
+        rate: freshRate(),
+        inflight: 0,
+        tunnels: 0,
+        requests: 0,
+        requestsSeen: 0,
+        bytes: 0,
+        perSecond: 0,
+        weight: 0,
+        shedShare: 0,
+        shedDue: 0,
+        series: this.#series(tenantId),
+      };
       this.#meters.set(tenantId, meter);
     }
     meter.requests += 1;
@@ -52,10 +78,26 @@ export class TenantMeters {
     return this.#meters.size;
   }
 
-  /** Forgets tenants that use nothing and were not heard of lately; call it now and then. */
+  /** Those that have cost something of late. */
+  *busy(): Generator<TenantMeter> {
+    for (const meter of this.#meters.values()) if (meter.weight > 0) yield meter;
+  }
+
+  /** Says anew what each has cost of late, and forgets who uses nothing and was not heard of lately; call it about once a second. */
   sweep(nowMs: number): void {
-    for (const [tenantId, { inflight, tunnels, requests, rate }] of this.#meters) {
-      if (inflight === 0 && tunnels === 0 && requests === 0 && isRateIdle(rate, Math.floor(nowMs))) this.#meters.delete(tenantId);
+    const seconds = Math.max(nowMs - this.#sweptMs, 1) / 1000;
+    this.#sweptMs = nowMs;
+    for (const meter of this.#meters.values()) {
+      if (meter.requests === 0 && meter.inflight === 0 && meter.tunnels === 0 && isRateIdle(meter.rate, Math.floor(nowMs))) {
+        this.#meters.delete(meter.tenantId);
+        continue;
+      }
+      const offered = meter.requests - meter.requestsSeen;
+      if (offered === 0 && meter.bytes === 0 && meter.weight === 0) continue;
+      meter.perSecond = settled((meter.perSecond + offered / seconds) / 2);
+      meter.weight = settled((meter.weight + (offered + meter.bytes / bytesPerRequest) / seconds) / 2);
+      meter.requestsSeen = meter.requests;
+      meter.bytes = 0;
     }
   }
 
@@ -64,7 +106,10 @@ export class TenantMeters {
     const busiest: { readonly meter: TenantMeter; readonly weight: number }[] = [];
     for (const meter of this.#meters.values()) {
       const weight = meter.requests * (this.#labelled.has(meter.tenantId) ? incumbentShare : 1);
+      // What the last sweep has not seen goes on counting as just that.
+      const unseen = meter.requests - meter.requestsSeen;
       meter.requests = Math.floor(meter.requests / 2);
+      meter.requestsSeen = meter.requests - unseen;
       if (weight === 0 || (busiest.length === this.#labelsMax && weight <= (busiest.at(-1)?.weight ?? 0))) continue;
       const place = busiest.findIndex((other) => weight > other.weight);
       busiest.splice(place < 0 ? busiest.length : place, 0, { meter, weight });
@@ -85,4 +130,9 @@ export class TenantMeters {
   #series(tenantId: string): RequestSeries {
     return this.#seriesOf(this.#labelled.has(tenantId) ? tenantId : otherTenants);
   }
+}
+
+/** What is hardly anything any more is nothing. */
+function settled(value: number): number {
+  return value < 0.01 ? 0 : value;
 }
