@@ -42,6 +42,11 @@ export function gatewayMetrics(metrics: Metrics) {
     loopDelay: metrics.gauge('burgage_gateway_loop_delay_seconds', 'How late the event loop usually was in the last second.'),
     heapShare: metrics.gauge('burgage_gateway_heap_share', 'Of the heap that the process may have, the part in use: 0 to 1.'),
     shedShare: metrics.gauge('burgage_gateway_shed_share', 'Part of all requests that is refused because of overload: 0 to 0.95.'),
+    evenShare: metrics.gauge(
+      'burgage_gateway_limit_share_even',
+      "Part of tenants' limits that is this gateway's where no gateway comes near to them.",
+    ),
+    sharedTenants: metrics.gauge('burgage_gateway_limit_shares', 'Tenants of whose limits this gateway has a share that follows demand.'),
     hosts: metrics.gauge('burgage_gateway_hosts', 'Hosts in the route table.'),
     tenants: metrics.gauge('burgage_gateway_tenants', 'Tenants in the route table.'),
     revision: metrics.gauge('burgage_gateway_revision', 'Revision of the routes that is applied.'),

@@ -8,6 +8,7 @@ import { createRouteWatch, routesOf } from './adapters/route-watch.ts';
 import { createTableFile, loadTable, type TableFile } from './adapters/table-file.ts';
 import { defaultLimits, defaultTimeouts, type Limits, type Timeouts } from './defaults.ts';
 import type { RouteSource } from './domain/explain.ts';
+import { LimitShares } from './domain/limit-shares.ts';
 import { RouteFollower } from './domain/route-follower.ts';
 import { routeStatus } from './domain/route-status.ts';
 import type { CreateEngine } from './engine/engine.ts';
@@ -69,6 +70,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
     random,
   });
   const follower = new RouteFollower();
+  const shares = new LimitShares();
   const resolver = createHostResolver({ client, timeoutMs: timeouts.resolveMs, clock, logger, metrics: own });
   let source: RouteSource = 'none';
   let savedAt: Date | undefined;
@@ -87,6 +89,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
   const watch = createRouteWatch({
     open: routesOf(client),
     follower,
+    limits: { shares, onChange: () => gateway.sharesChanged() },
     gatewayId: options.gatewayId,
     bootId: randomUUID(),
     adminAddress: () => gateway.adminAddress(),
@@ -141,7 +144,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
     status: () => {
       const sinceMs = watch.disconnectedSinceMs();
       const disconnectedMs = sinceMs === undefined ? undefined : clock.monotonicMs() - sinceMs;
-      return routeStatus({ follower, source, savedAt, now: clock.now(), disconnectedMs });
+      return routeStatus({ follower, source, savedAt, now: clock.now(), disconnectedMs, limitShares: shares.status });
     },
     acceptSnapshot: () => {
       if (!follower.acceptSnapshot()) return false;
@@ -153,6 +156,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
       gateway.routesChanged();
       return true;
     },
+    demandsChanged: () => watch.ack(),
     before: [{ name: 'routes from disk', start: loadFromDisk, stop: () => client.close() }, ...(tableFile ? [tableFile] : [])],
     after: [watch],
   };
@@ -176,6 +180,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
     clock,
     random,
     origin,
+    shares,
   });
   return gateway;
 }

@@ -1,6 +1,7 @@
 // Admission: whether a tenant's request is served, by state, holds, rate, concurrency and size.
 import type { Hold, TenantRoute } from '@burgage/tenancy';
 import { takeRate } from './gcra.ts';
+import { type Shares, wholePart } from './limit-shares.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { type Shed, takeShed, wouldShed } from './shedding.ts';
 import type { TenantMeter, TenantMeters } from './tenant-meters.ts';
@@ -64,7 +65,7 @@ export interface AdmissionBounds {
 
 const noLimits = { requestsPerSecond: 0, concurrency: 0 } as const;
 
-/** Counts every tenant's requests against its limits. Exact within one process. */
+/** Counts every tenant's requests against this gateway's shares of its limits. Exact within one process. */
 export class Admission {
   readonly #bounds: AdmissionBounds;
   readonly #meters: TenantMeters;
@@ -80,9 +81,13 @@ export class Admission {
     if (refusal !== undefined) return refusal;
     if (meter.shedShare > 0 && !tenant.platform && takeShed(meter)) return overloaded(meter);
     const { requestsPerSecond, concurrency } = tenant.limits ?? noLimits;
-    if (concurrency > 0 && meter.inflight >= concurrency) return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
+    const { shares } = meter;
+    if (concurrency > 0 && meter.inflight >= wholePart(concurrency, shares.concurrency)) {
+      meter.concurrencyRefusals += 1;
+      return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
+    }
     if (requestsPerSecond > 0) {
-      const waitMs = takeRate(meter.rate, requestsPerSecond, Math.floor(nowMs));
+      const waitMs = takeRate(meter.rate, requestsPerSecond * shares.rate, Math.floor(nowMs));
       if (waitMs > 0) return refuse('rate_limited', { retryAfterMs: waitMs });
     }
     return new HeldPermit(meter, this.#bounds.tunnelsPerTenantMax);
@@ -101,9 +106,16 @@ export class Admission {
     if (meter === undefined) return undefined;
     if (!tenant.platform && wouldShed(meter)) return overloaded(meter);
     const { requestsPerSecond = 0, concurrency = 0 } = tenant.limits ?? {};
-    if (concurrency > 0 && meter.inflight >= concurrency) return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
-    const waitMs = requestsPerSecond > 0 ? takeRate({ ...meter.rate }, requestsPerSecond, Math.floor(nowMs)) : 0;
+    const { shares } = meter;
+    if (concurrency > 0 && meter.inflight >= wholePart(concurrency, shares.concurrency))
+      return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
+    const waitMs = requestsPerSecond > 0 ? takeRate({ ...meter.rate }, requestsPerSecond * shares.rate, Math.floor(nowMs)) : 0;
     return waitMs > 0 ? refuse('rate_limited', { retryAfterMs: waitMs }) : undefined;
+  }
+
+  /** Which part of a tenant's limits is this gateway's. */
+  shares(tenantId: string): Shares {
+    return this.#meters.sharesOf(tenantId);
   }
 
   /** What an overloaded gateway refuses of a tenant's requests, 0 to 1. */

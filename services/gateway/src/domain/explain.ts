@@ -2,6 +2,7 @@
 import { errorCatalogue } from '@burgage/contracts';
 import { normalizeHost, type TenantRoute } from '@burgage/tenancy';
 import type { Admission } from './admission.ts';
+import { wholePart } from './limit-shares.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { isReserved } from './reserved-paths.ts';
 import type { Position } from './route-follower.ts';
@@ -40,6 +41,8 @@ export interface Explanation {
     readonly state: string;
     readonly holds: readonly string[];
     readonly limits: { readonly requestsPerSecond: number; readonly concurrency: number; readonly bodyBytesMax: number };
+    /** What of these limits is this gateway's, where several share them. */
+    readonly share?: { readonly requestsPerSecond: number; readonly concurrency: number };
     readonly features: readonly string[];
     readonly entitlementVersion: number;
     readonly platform: boolean;
@@ -128,6 +131,12 @@ export function explain(url: string, facts: ExplainFacts): Explanation {
 function tenantOf(tenant: TenantRoute, admission: Admission): NonNullable<Explanation['tenant']> {
   const { tenantId, slug, branding, plan, isolation, state, holds, features, entitlementVersion, platform, moving } = tenant;
   const { requestsPerSecond = 0, concurrency = 0, bodyBytesMax = 0 } = tenant.limits ?? {};
+  const shares = admission.shares(tenantId);
+  const isShared = shares.rate < 1 || shares.concurrency < 1;
+  const share = {
+    requestsPerSecond: Math.round(requestsPerSecond * shares.rate * 1000) / 1000,
+    concurrency: concurrency === 0 ? 0 : wholePart(concurrency, shares.concurrency),
+  };
   const shedShare = platform ? 0 : admission.shedShare(tenantId);
   return {
     id: tenantId,
@@ -138,6 +147,7 @@ function tenantOf(tenant: TenantRoute, admission: Admission): NonNullable<Explan
     state,
     holds,
     limits: { requestsPerSecond, concurrency, bodyBytesMax },
+    ...(isShared && !platform && { share }),
     features,
     entitlementVersion,
     platform,

@@ -12,7 +12,7 @@ const shareOf = (state: Shedding) => (state.kind === 'shedding' ? state.share : 
 describe('an overloaded gateway', () => {
   it('refuses more while it is overloaded, as much as before while it is in between, less once it is relieved, and never everything', () => {
     fc.assert(
-      fc.property(fc.array(strain, { maxLength: 100 }), (looks) => {
+      fc.property(fc.array(strain, { maxLength: 100, size: 'max' }), (looks) => {
         let state: Shedding = calm;
         let overInARow = 0;
         for (const look of looks) {
@@ -39,7 +39,7 @@ describe('an overloaded gateway', () => {
 });
 
 describe('whose requests are refused', () => {
-  const weights = fc.array(fc.double({ min: 0.01, max: 10_000, noNaN: true }), { minLength: 1, maxLength: 200 });
+  const weights = fc.array(fc.double({ min: 0.01, max: 10_000, noNaN: true }), { minLength: 1, maxLength: 200, size: 'max' });
   const share = fc.double({ min: 0.01, max: shedShareMax, noNaN: true });
 
   it('cuts all down to one bound, so that together they lose what they have to and nobody who uses less loses anything', () => {

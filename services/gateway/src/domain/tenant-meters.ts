@@ -1,12 +1,15 @@
 // What each tenant uses now, and under which label its requests are counted: the busiest have their own, so that series stay bounded.
 import { freshRate, isRateIdle, type RateState } from './gcra.ts';
+import type { Shares } from './limit-shares.ts';
 import type { RequestSeries } from './request-series.ts';
 import type { Shed } from './shedding.ts';
 
 /** What all others share. */
 export const otherTenants = 'other';
 
-const labelsMaxDefault = 50;
+const wholeShares: Shares = { rate: 1, concurrency: 1 };
+
+export const labelsMaxDefault = 50;
 /** A tenant that has a label keeps it unless another is clearly busier: series that come and go are worth nothing. */
 const incumbentShare = 1.5;
 
@@ -19,6 +22,10 @@ export interface TenantMeter extends Shed {
   readonly rate: RateState;
   inflight: number;
   tunnels: number;
+  /** Requests that were refused because too many were in flight, since shares were last looked at. */
+  concurrencyRefusals: number;
+  /** Which part of its limits is this gateway's. */
+  shares: Shares;
   /** Lately: halved at each roll. */
   requests: number;
   /** Of these, the ones that the last sweep saw. */
@@ -35,13 +42,19 @@ export interface TenantMeter extends Shed {
 
 export class TenantMeters {
   readonly #seriesOf: (label: string) => RequestSeries;
+  readonly #sharesOf: (tenantId: string) => Shares;
   readonly #labelsMax: number;
   readonly #meters = new Map<string, TenantMeter>();
   #labelled = new Set<string>();
   #sweptMs = 0;
 
-  constructor(seriesOf: (label: string) => RequestSeries, labelsMax: number = labelsMaxDefault) {
+  constructor(
+    seriesOf: (label: string) => RequestSeries,
+    labelsMax: number = labelsMaxDefault,
+    sharesOf: (tenantId: string) => Shares = () => wholeShares,
+  ) {
     this.#seriesOf = seriesOf;
+    this.#sharesOf = sharesOf;
     this.#labelsMax = labelsMax;
   }
 
@@ -55,6 +68,8 @@ export class TenantMeters {
         rate: freshRate(),
         inflight: 0,
         tunnels: 0,
+        concurrencyRefusals: 0,
+        shares: this.#sharesOf(tenantId),
         requests: 0,
         requestsSeen: 0,
         bytes: 0,
@@ -72,6 +87,21 @@ export class TenantMeters {
 
   get(tenantId: string): TenantMeter | undefined {
     return this.#meters.get(tenantId);
+  }
+
+  /** All of them. */
+  all(): IterableIterator<TenantMeter> {
+    return this.#meters.values();
+  }
+
+  /** Also of a tenant that was not heard of lately. */
+  sharesOf(tenantId: string): Shares {
+    return this.#sharesOf(tenantId);
+  }
+
+  /** Shares are other ones than before. */
+  reshare(): void {
+    for (const meter of this.#meters.values()) meter.shares = this.#sharesOf(meter.tenantId);
   }
 
   get size(): number {
@@ -93,8 +123,9 @@ export class TenantMeters {
         continue;
       }
       const offered = meter.requests - meter.requestsSeen;
-      if (offered === 0 && meter.bytes === 0 && meter.weight === 0) continue;
-      meter.perSecond = settled((meter.perSecond + offered / seconds) / 2);
+      if (offered === 0 && meter.bytes === 0 && meter.weight === 0 && meter.perSecond === 0) continue;
+      // At once with more, and a little later with less: it says what shares are needed.
+      meter.perSecond = settled(Math.max(offered / seconds, (meter.perSecond + (7 * offered) / seconds) / 8));
       meter.weight = settled((meter.weight + (offered + meter.bytes / bytesPerRequest) / seconds) / 2);
       meter.requestsSeen = meter.requests;
       meter.bytes = 0;
