@@ -48,6 +48,7 @@ function tenantFacts({ tenant }: Explanation): Fact[] {
   if (tenant === undefined) return [];
   if (tenant.platform) return [['part of', `the platform: ${tenant.id}`]];
   const { requestsPerSecond, concurrency } = tenant.limits;
+  const { share } = tenant;
   return [
     ['tenant', `${tenant.slug} (${tenant.id}), ${tenant.name}`],
     ['state', tenant.holds.length === 0 ? `${tenant.state}, no holds` : `${tenant.state}, held: ${tenant.holds.join(', ')}`],
@@ -56,6 +57,17 @@ function tenantFacts({ tenant }: Explanation): Fact[] {
       'limits',
       `${requestsPerSecond || 'any number of'} requests a second, ${concurrency || 'any number'} at once (${tenant.inflight} now)`,
     ],
+    ...(share === undefined
+      ? []
+      : [
+          [
+            'share',
+            `${requestsPerSecond === 0 ? 'any number of' : share.requestsPerSecond} requests a second, ${share.concurrency || 'any number'} at once at this gateway: several share the limits`,
+          ] as const,
+        ]),
+    ...(tenant.shedShare === undefined
+      ? []
+      : [['overload', `the gateway refuses ${Math.round(tenant.shedShare * 100)} % of its requests`] as const]),
     ['features', tenant.features.join(', ') || 'none'],
   ];
 }

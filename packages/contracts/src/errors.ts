@@ -101,6 +101,7 @@ export const errorCatalogue = {
   tenant_closing: { ...caller, grpc: 'PERMISSION_DENIED', http: 403, sentence: 'This account is being closed.', advice: 'Contact the operator of this service; until its data are removed it can be opened again.' },
   tenant_gone: { ...caller, grpc: 'NOT_FOUND', http: 410, sentence: 'This account was closed.', advice: 'Nothing: it is gone for good.' },
   rate_limited: { grpc: 'RESOURCE_EXHAUSTED', http: 429, retry: true, blame: 'caller', sentence: 'Too many requests for this account at once.', advice: 'Wait as long as Retry-After says.' },
+  overloaded: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'The server has more requests than it can serve.', advice: 'Wait as long as Retry-After says; accounts with the most requests are refused first.' },
   concurrency_limited: { grpc: 'RESOURCE_EXHAUSTED', http: 429, retry: true, blame: 'caller', sentence: 'Too many requests of this account are in flight.', advice: 'Wait for some to finish.' },
   no_endpoint: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'The application is not running at the moment.', advice: 'Try again in a few seconds.' },
   upstream_unreachable: { retry: true, blame: 'app', grpc: 'UNAVAILABLE', http: 502, sentence: 'The application did not accept the connection.', advice: 'Try again in a few seconds.' },

@@ -17,15 +17,17 @@ import { createContextTokens } from './adapters/context-tokens.ts';
 import type { Limits, Timeouts } from './defaults.ts';
 import { Admission, standing } from './domain/admission.ts';
 import { explain } from './domain/explain.ts';
+import { LimitShares } from './domain/limit-shares.ts';
 import { RandomPool } from './domain/random-pool.ts';
 import type { RouteFollower } from './domain/route-follower.ts';
 import type { RouteStatus } from './domain/route-status.ts';
-import { TenantMeters } from './domain/tenant-meters.ts';
+import { labelsMaxDefault, TenantMeters } from './domain/tenant-meters.ts';
 import { Upstreams } from './domain/upstreams.ts';
 import type { CreateEngine } from './engine/engine.ts';
 import { Traffic, type TrafficOptions } from './engine/traffic.ts';
 import { WaitingRoom } from './engine/waiting-room.ts';
 import type { GatewayMetrics } from './metrics.ts';
+import { createOverload } from './overload.ts';
 
 /** Where a gateway's routes come from. */
 export interface RouteOrigin {
@@ -34,6 +36,8 @@ export interface RouteOrigin {
   status(): RouteStatus;
   /** Accepts a held snapshot; false where none is held. */
   acceptSnapshot(): boolean;
+  /** Other shares of limits are wanted than a moment ago. */
+  demandsChanged?(): void;
   /** Started before the engine listens, in this order. */
   readonly before: readonly Component[];
   /** Started when the admin port is bound. */
@@ -67,6 +71,8 @@ export interface GatewayParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly origin: RouteOrigin;
+  /** Of tenants' limits; absent: they are all this gateway's. */
+  readonly shares?: LimitShares;
 }
 
 export interface Gateway extends Component {
@@ -81,6 +87,8 @@ export interface Gateway extends Component {
   routesApplied(): void;
   /** What the origin says of its routes is another than a moment ago: shown at once, and not at the next turn. */
   routesChanged(): void;
+  /** Its shares of limits are other ones. */
+  sharesChanged(): void;
 }
 
 /** Where it can be reached, for the line that says that it is ready. */
@@ -95,10 +103,14 @@ const houseworkMs = 1_000;
 const labelTurns = 60;
 
 export function createGateway(parts: GatewayParts): Gateway {
-  const { origin, clock, logger, gatewayMetrics, readiness, timeouts, limits } = parts;
+  const { origin, clock, logger, gatewayMetrics, readiness, timeouts, limits, shares = new LimitShares() } = parts;
   const { follower } = origin;
   const random = new RandomPool(parts.random);
-  const meters = new TenantMeters((label) => gatewayMetrics.requests.of(label));
+  const meters = new TenantMeters(
+    (label) => gatewayMetrics.requests.of(label),
+    labelsMaxDefault,
+    (tenantId) => shares.of(tenantId),
+  );
   const admission = new Admission(limits, meters);
   const upstreams = new Upstreams((address) => engine.forget(address));
   const waitingRoom = new WaitingRoom({
@@ -106,6 +118,8 @@ export function createGateway(parts: GatewayParts): Gateway {
     clock,
     metrics: gatewayMetrics,
   });
+  const isPlatform = (tenantId: string): boolean => follower.table.tenant(tenantId)?.platform ?? false;
+  const overload = createOverload({ meters, isPlatform, metrics: gatewayMetrics, logger, clock });
   const tokens = createContextTokens({ keysFile: parts.contextKeysFile, clock, logger });
   const accessLog: AccessLog | undefined =
     parts.accessLog === undefined
@@ -135,7 +149,7 @@ export function createGateway(parts: GatewayParts): Gateway {
   const engine = parts.createEngine({ host, port, https, proxyProtocolFrom, ...shared });
   const admin = createAdmin();
   const housework = createHousework();
-  const components = [...(accessLog ? [accessLog] : []), tokens, ...origin.before, engine, admin, housework, ...origin.after];
+  const components = [...(accessLog ? [accessLog] : []), tokens, ...origin.before, engine, admin, overload, housework, ...origin.after];
   const started: Component[] = [];
 
   function createAdmin(): ReturnType<typeof createAdminServer> {
@@ -170,6 +184,10 @@ export function createGateway(parts: GatewayParts): Gateway {
       for (let turn = 1; !stopping.signal.aborted; turn++) {
         await clock.sleep(houseworkMs, stopping.signal);
         meters.sweep(clock.monotonicMs());
+        overload.look();
+        const { demands } = shares;
+        if (lookAtShares()) showShares();
+        if (shares.demands !== demands) origin.demandsChanged?.();
         upstreams.sweep((upstream) => follower.table.endpoints(upstream));
         showRoutes();
         cutTunnels();
@@ -180,6 +198,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       name: 'housework',
       start: async () => {
         showRoutes();
+        showShares();
         running = keepHouse();
       },
       stop: async () => {
@@ -200,6 +219,17 @@ export function createGateway(parts: GatewayParts): Gateway {
       // What the table does not know is gone only if the table is all there is to know.
       return !inSync || table.find(read.host)?.tenant?.tenantId === tenant.tenantId;
     });
+  }
+
+  function lookAtShares(): boolean {
+    return shares.look(clock.monotonicMs(), meters.all(), (tenantId) => follower.table.tenant(tenantId)?.limits);
+  }
+
+  function showShares(): void {
+    meters.reshare();
+    const { evenShare, tenants } = shares.status;
+    gatewayMetrics.evenShare.set(evenShare);
+    gatewayMetrics.sharedTenants.set(tenants);
   }
 
   function showRoutes(): void {
@@ -238,5 +268,10 @@ export function createGateway(parts: GatewayParts): Gateway {
     adminAddress: () => admin.address(),
     routesApplied: () => waitingRoom.look(),
     routesChanged: showRoutes,
+    sharesChanged: () => {
+      showShares();
+      // Whoever is told a smaller share says at once what is still in flight beyond it.
+      lookAtShares();
+    },
   };
 }

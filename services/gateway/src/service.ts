@@ -9,6 +9,7 @@ import { createRouteWatch, routesOf } from './adapters/route-watch.ts';
 import { createTableFile, loadTable, type TableFile } from './adapters/table-file.ts';
 import { defaultLimits, defaultTimeouts, type Limits, type Timeouts } from './defaults.ts';
 import type { RouteSource } from './domain/explain.ts';
+import { LimitShares } from './domain/limit-shares.ts';
 import { RouteFollower } from './domain/route-follower.ts';
 import { routeStatus } from './domain/route-status.ts';
 import { RouteNames, RouteTable } from './domain/route-table.ts';
@@ -78,6 +79,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
   });
   const names = new RouteNames(random);
   const follower = new RouteFollower(new RouteTable(names));
+  const shares = new LimitShares();
   const resolver = createHostResolver({ client, names, timeoutMs: timeouts.resolveMs, clock, logger, metrics: own });
   let source: RouteSource = 'none';
   let savedAt: Date | undefined;
@@ -96,6 +98,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
   const watch = createRouteWatch({
     open: routesOf(client),
     follower,
+    limits: { shares, onChange: () => gateway.sharesChanged() },
     gatewayId: options.gatewayId,
     bootId: randomUUID(),
     adminAddress: () => gateway.adminAddress(),
@@ -150,7 +153,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
     status: () => {
       const sinceMs = watch.disconnectedSinceMs();
       const disconnectedMs = sinceMs === undefined ? undefined : clock.monotonicMs() - sinceMs;
-      return routeStatus({ follower, source, savedAt, now: clock.now(), disconnectedMs });
+      return routeStatus({ follower, source, savedAt, now: clock.now(), disconnectedMs, limitShares: shares.status });
     },
     acceptSnapshot: () => {
       if (!follower.acceptSnapshot()) return false;
@@ -162,6 +165,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
       gateway.routesChanged();
       return true;
     },
+    demandsChanged: () => watch.ack(),
     before: [{ name: 'routes from disk', start: loadFromDisk, stop: () => client.close() }, ...(tableFile ? [tableFile] : [])],
     after: [watch],
   };
@@ -188,6 +192,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
     clock,
     random,
     origin,
+    shares,
   });
   return gateway;
 }

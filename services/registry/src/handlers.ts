@@ -10,6 +10,7 @@ import { parseFence } from './domain/fence.ts';
 import type { TenantRecord } from './domain/tenant.ts';
 import type { Gateways } from './gateways.ts';
 import { resolveHost } from './host-resolver.ts';
+import type { LimitShares } from './limit-shares.ts';
 import type { RegistryMetrics } from './metrics.ts';
 import type { Placement } from './placement.ts';
 import type { RouteCache } from './route-cache.ts';
@@ -22,6 +23,7 @@ export interface HandlerParts {
   readonly placement: Placement;
   readonly feed: RouteFeed;
   readonly gateways: Gateways;
+  readonly shares: LimitShares;
   readonly routes: Journal;
   readonly cache: RouteCache;
   readonly metrics: RegistryMetrics;
@@ -36,7 +38,17 @@ function pageSizeOf(asked: number): number {
   throw invalidField('page_size', `got ${asked}, expected 1 to ${pageSizeMax}, or 0 for ${pageSizeDefault}`);
 }
 
-export function registryHandlers({ tenants, placement, feed, gateways, routes, cache, metrics, logger }: HandlerParts): RpcImplementation {
+export function registryHandlers({
+  tenants,
+  placement,
+  feed,
+  gateways,
+  shares,
+  routes,
+  cache,
+  metrics,
+  logger,
+}: HandlerParts): RpcImplementation {
   const tenantOf = (tenant: Stored<TenantRecord>) => tenantToProto(tenant, tenants.dueTo(tenant.value));
   const answer = ({ tenant, revision }: ShownTenant) => ({ tenant: tenantOf(tenant), revision: BigInt(revision) });
 
@@ -146,7 +158,7 @@ export function registryHandlers({ tenants, placement, feed, gateways, routes, c
     },
 
     async *watchRoutes(requests, call) {
-      for await (const { message } of watchRoutes({ feed, gateways, routes }, requests, call)) {
+      for await (const { message } of watchRoutes({ feed, gateways, routes, shares }, requests, call)) {
         yield message.case === 'batch' ? routeBatchToBytes(message.value) : { message };
       }
     },

@@ -7,6 +7,7 @@ export interface RegistryMetrics extends Omit<RouteFeedObserver, 'restoreFound'>
   readonly tenantsCreated: { inc(): void };
   readonly transitions: { inc(labels: { state: string }): void };
   readonly gatewaysConnected: { set(count: number): void };
+  readonly limitsFollowed: { set(count: number): void };
   readonly journalHead: { set(revision: number): void };
   readonly journalEntries: { set(count: number): void };
 }
@@ -32,6 +33,7 @@ export function registryMetrics(metrics: Metrics): RegistryMetrics {
       ['state'],
     ),
     gatewaysConnected: metrics.gauge('burgage_registry_gateways_connected', 'Gateways connected to this registry.'),
+    limitsFollowed: metrics.gauge('burgage_registry_limits_followed', 'Limits of tenants that gateways share by demand, and not evenly.'),
     journalHead: metrics.gauge('burgage_registry_routes_revision', 'Newest revision of the routes that this registry has seen.'),
     journalEntries: metrics.gauge('burgage_registry_routes_journal_entries', 'Entries that the journal of the routes keeps.'),
     snapshotSent(entries) {

@@ -11,6 +11,7 @@ import { createGateways } from './gateways.ts';
 import { registryHandlers } from './handlers.ts';
 import { routeReader } from './host-resolver.ts';
 import { createJournalKeeper } from './journal-keeper.ts';
+import { createLimitShares } from './limit-shares.ts';
 import { registryMetrics } from './metrics.ts';
 import { createPlacement } from './placement.ts';
 import { createRouteCache } from './route-cache.ts';
@@ -89,6 +90,13 @@ export function createRegistryService(options: RegistryServiceOptions): Componen
     logger,
     changed: (count) => metrics.gatewaysConnected.set(count),
   });
+  const shares = createLimitShares({
+    documents: documents.limitLedgers,
+    gateways,
+    clock,
+    logger,
+    changed: (limits) => metrics.limitsFollowed.set(limits),
+  });
   const restoreFound: RouteFeedObserver['restoreFound'] = ({ seen, from, epoch }) => {
     metrics.restoresFound.inc();
     logger.error(
@@ -110,6 +118,7 @@ export function createRegistryService(options: RegistryServiceOptions): Componen
           observer: { ...metrics, restoreFound },
         }),
         gateways,
+        shares,
         routes,
         cache,
         metrics,
@@ -128,11 +137,13 @@ export function createRegistryService(options: RegistryServiceOptions): Componen
       await relay.start();
       await keeper.start();
       await cache.start();
+      await shares.start();
       await server.start();
     },
     drain: () => server.drain(),
     async stop() {
       await server.stop();
+      await shares.stop();
       await gateways.settled();
       await cache.stop();
       await keeper.stop();

@@ -1,10 +1,17 @@
 // The gateway's end of WatchRoutes: says hello, applies what comes, says how far it is, and begins again when the registry goes.
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { isBurgageError, type RegistryService, type WatchRoutesRequestSchema } from '@burgage/contracts';
+import {
+  isBurgageError,
+  LimitKind,
+  type LimitShares as LimitSharesMessage,
+  type RegistryService,
+  type WatchRoutesRequestSchema,
+} from '@burgage/contracts';
 import type { RpcClient } from '@burgage/rpc';
 import { type Clock, type Component, Doorbell, type Logger, type Random } from '@burgage/runtime';
 import type { RoutesHeard } from '@burgage/tenancy';
+import type { LimitShares, ToldShares } from '../domain/limit-shares.ts';
 import type { Effect, RouteFollower } from '../domain/route-follower.ts';
 import { readRoutesHeard } from './route-entry.ts';
 
@@ -28,6 +35,8 @@ const backoffMaxMs = 5_000;
 export interface RouteWatchOptions {
   readonly open: OpenRoutes;
   readonly follower: RouteFollower;
+  /** Absent: this gateway shares no limits with others. */
+  readonly limits?: { readonly shares: LimitShares; readonly onChange: () => void };
   readonly gatewayId: string;
   readonly bootId: string;
   /** Known once the admin port is bound. */
@@ -48,7 +57,7 @@ export interface RouteWatch extends Component {
 
 /** Keeps `follower` equal to the registry's routes for as long as it runs. Never gives up. */
 export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
-  const { open, follower, gatewayId, bootId, adminAddress, logger, clock, random, onChange } = options;
+  const { open, follower, limits, gatewayId, bootId, adminAddress, logger, clock, random, onChange } = options;
   const stopping = new AbortController();
   const bell = new Doorbell(clock);
   let running: Promise<void> = Promise.resolve();
@@ -57,12 +66,27 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
   async function* said(signal: AbortSignal): AsyncGenerator<Said> {
     const { epoch, revision, seen } = follower.hello();
     const position = { epoch, revision: BigInt(revision), seenRevision: BigInt(seen.revision), stamp: seen.stamp };
-    yield { message: { case: 'hello', value: { gatewayId, bootId, adminAddress: adminAddress(), ...position } } };
+    yield {
+      message: {
+        case: 'hello',
+        value: { gatewayId, bootId, adminAddress: adminAddress(), ...position, takesShares: limits !== undefined },
+      },
+    };
     while (!signal.aborted) {
       await bell.wait(ackMs, signal);
       const { epoch, revision } = follower.position;
-      yield { message: { case: 'applied', value: { epoch, revision: BigInt(revision), snapshotHeld: follower.snapshotHeld } } };
+      const { snapshotHeld } = follower;
+      yield { message: { case: 'applied', value: { epoch, revision: BigInt(revision), snapshotHeld, ...wanted() } } };
     }
+  }
+
+  function wanted() {
+    if (limits === undefined) return {};
+    const { shares } = limits;
+    const demands = shares.demands.map(({ tenantId, limit, wanted, inUse }) => {
+      return { tenantId, kind: limitKinds[limit], wantedPpm: inPpm(wanted), inUsePpm: inPpm(inUse) };
+    });
+    return { sharesSequence: BigInt(shares.sequence), demands };
   }
 
   /** One stream from hello to its end; throws what ended it. */
@@ -71,6 +95,7 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     const end = () => conversation.abort();
     stopping.signal.addEventListener('abort', end, { once: true });
     let heardMs = clock.monotonicMs();
+    limits?.shares.begin();
     const watchdog = (async () => {
       while (!conversation.signal.aborted) {
         await clock.sleep(silenceMs / 5, conversation.signal);
@@ -81,6 +106,7 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     try {
       for await (const message of open(said(conversation.signal), { signal: conversation.signal })) {
         heardMs = clock.monotonicMs();
+        limits?.shares.heard(heardMs);
         if (!connected) {
           connected = true;
           disconnectedSinceMs = undefined;
@@ -103,6 +129,12 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
   }
 
   function hear(message: RoutesHeard): void {
+    if (message.case === 'limitShares') {
+      limits?.shares.told(toldShares(message.value));
+      limits?.onChange();
+      bell.ring();
+      return;
+    }
     const { epoch: from } = follower.position;
     const effect = apply(message);
     switch (effect.kind) {
@@ -130,7 +162,7 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     onChange(effect.kind);
   }
 
-  function apply(message: RoutesHeard): Effect {
+  function apply(message: Exclude<RoutesHeard, { case: 'limitShares' }>): Effect {
     switch (message.case) {
       case 'snapshotBegin':
         return follower.snapshotBegin(message.value.epoch, Number(message.value.revision));
@@ -189,6 +221,23 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     disconnectedSinceMs: () => disconnectedSinceMs,
     ack: () => bell.ring(),
   };
+}
+
+const limitKinds = { rate: LimitKind.RATE, concurrency: LimitKind.CONCURRENCY } as const;
+const ppm = 1_000_000;
+
+/** Not less than it is. */
+function inPpm(part: number): number {
+  return Math.ceil(part * ppm);
+}
+
+function toldShares({ sequence, gateways, evenPpm, shares }: LimitSharesMessage): ToldShares {
+  const known = shares.flatMap(({ tenantId, kind, sharePpm }) => {
+    // A newer registry may share what this version does not know.
+    const limit = kind === LimitKind.RATE ? 'rate' : kind === LimitKind.CONCURRENCY ? 'concurrency' : undefined;
+    return limit === undefined ? [] : [{ tenantId, limit, share: sharePpm / ppm } as const];
+  });
+  return { sequence: Number(sequence), gateways, even: evenPpm / ppm, shares: known };
 }
 
 /** Why a conversation did not come to be, or ended. */

@@ -1,7 +1,9 @@
 // Admission: whether a tenant's request is served, by state, holds, rate, concurrency and size.
 import type { Hold, TenantRoute } from '@burgage/tenancy';
 import { takeRate } from './gcra.ts';
+import { type Shares, wholePart } from './limit-shares.ts';
 import { type Refusal, refuse } from './refusal.ts';
+import { type Shed, takeShed, wouldShed } from './shedding.ts';
 import type { MeteredTenant, TenantMeter, TenantMeters } from './tenant-meters.ts';
 
 /** Least wait said to those whose tenant is still being made, in milliseconds. */
@@ -11,6 +13,9 @@ const concurrencyRetryMs = 1_000;
 
 /** Wait said to those whose tenant moves: it holds still for as short as it can. */
 const movingRetryMs = 1_000;
+
+/** Wait said to those whose requests an overloaded gateway refuses: it looks every second. */
+const overloadRetryMs = 2_000;
 
 /** The refusal of a request that could not wait for the end of its tenant's move. */
 export function beingMoved(): Refusal {
@@ -60,7 +65,7 @@ export interface AdmissionBounds {
 
 const noLimits = { requestsPerSecond: 0, concurrency: 0 } as const;
 
-/** Counts every tenant's requests against its limits. Exact within one process. */
+/** Counts every tenant's requests against this gateway's shares of its limits. Exact within one process. */
 export class Admission {
   readonly #bounds: AdmissionBounds;
   readonly #meters: TenantMeters;
@@ -74,10 +79,15 @@ export class Admission {
   admit(tenant: TenantRoute, meter: TenantMeter, nowMs: number): Permit | Refusal {
     const refusal = standing(tenant);
     if (refusal !== undefined) return refusal;
+    if (meter.shedShare > 0 && !tenant.platform && takeShed(meter)) return overloaded(meter);
     const { requestsPerSecond, concurrency } = tenant.limits ?? noLimits;
-    if (concurrency > 0 && meter.inflight >= concurrency) return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
+    const { shares } = meter;
+    if (concurrency > 0 && meter.inflight >= wholePart(concurrency, shares.concurrency)) {
+      meter.concurrencyRefusals += 1;
+      return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
+    }
     if (requestsPerSecond > 0) {
-      const waitMs = takeRate(meter.rate, requestsPerSecond, Math.floor(nowMs));
+      const waitMs = takeRate(meter.rate, requestsPerSecond * shares.rate, Math.floor(nowMs));
       if (waitMs > 0) return refuse('rate_limited', { retryAfterMs: waitMs });
     }
     return new HeldPermit(meter, this.#bounds.tunnelsPerTenantMax);
@@ -94,15 +104,33 @@ export class Admission {
     if (refusal !== undefined) return refusal;
     const meter = this.#meters.get(tenant);
     if (meter === undefined) return undefined;
+    if (!tenant.platform && wouldShed(meter)) return overloaded(meter);
     const { requestsPerSecond = 0, concurrency = 0 } = tenant.limits ?? {};
-    if (concurrency > 0 && meter.inflight >= concurrency) return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
-    const waitMs = requestsPerSecond > 0 ? takeRate({ ...meter.rate }, requestsPerSecond, Math.floor(nowMs)) : 0;
+    const { shares } = meter;
+    if (concurrency > 0 && meter.inflight >= wholePart(concurrency, shares.concurrency))
+      return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
+    const waitMs = requestsPerSecond > 0 ? takeRate({ ...meter.rate }, requestsPerSecond * shares.rate, Math.floor(nowMs)) : 0;
     return waitMs > 0 ? refuse('rate_limited', { retryAfterMs: waitMs }) : undefined;
+  }
+
+  /** Which part of a tenant's limits is this gateway's. */
+  shares({ tenantId }: MeteredTenant): Shares {
+    return this.#meters.sharesOf(tenantId);
+  }
+
+  /** What an overloaded gateway refuses of a tenant's requests, 0 to 1. */
+  shedShare(tenant: MeteredTenant): number {
+    return this.#meters.get(tenant)?.shedShare ?? 0;
   }
 
   inflight(tenant: MeteredTenant): number {
     return this.#meters.get(tenant)?.inflight ?? 0;
   }
+}
+
+function overloaded({ shedShare }: Shed): Refusal {
+  const refused = `${Math.round(shedShare * 100)} % of this tenant's requests are refused`;
+  return refuse('overloaded', { retryAfterMs: overloadRetryMs, detail: refused });
 }
 
 class HeldPermit implements Permit {

@@ -2,6 +2,7 @@
 import { errorCatalogue } from '@burgage/contracts';
 import { normalizeHost } from '@burgage/tenancy';
 import type { Admission } from './admission.ts';
+import { wholePart } from './limit-shares.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { isReserved } from './reserved-paths.ts';
 import type { Position } from './route-follower.ts';
@@ -40,11 +41,15 @@ export interface Explanation {
     readonly state: string;
     readonly holds: readonly string[];
     readonly limits: { readonly requestsPerSecond: number; readonly concurrency: number; readonly bodyBytesMax: number };
+    /** What of these limits is this gateway's, where several share them. */
+    readonly share?: { readonly requestsPerSecond: number; readonly concurrency: number };
     readonly features: readonly string[];
     readonly entitlementVersion: number;
     readonly platform: boolean;
     readonly moving: boolean;
     readonly inflight: number;
+    /** What the gateway refuses of its requests because it is overloaded, 0 to 1; absent where it refuses none. */
+    readonly shedShare?: number;
   };
   readonly upstream?: {
     readonly name: string;
@@ -125,6 +130,13 @@ export function explain(url: string, facts: ExplainFacts): Explanation {
 
 function tenantOf(tenant: ServedTenant, admission: Admission): NonNullable<Explanation['tenant']> {
   const { tenantId, slug, branding, plan, isolation, state, holds, limits, features, entitlementVersion, platform, moving } = tenant;
+  const shares = admission.shares(tenant);
+  const isShared = shares.rate < 1 || shares.concurrency < 1;
+  const share = {
+    requestsPerSecond: Math.round(limits.requestsPerSecond * shares.rate * 1000) / 1000,
+    concurrency: limits.concurrency === 0 ? 0 : wholePart(limits.concurrency, shares.concurrency),
+  };
+  const shedShare = platform ? 0 : admission.shedShare(tenant);
   return {
     id: tenantId,
     slug,
@@ -134,11 +146,13 @@ function tenantOf(tenant: ServedTenant, admission: Admission): NonNullable<Expla
     state,
     holds,
     limits,
+    ...(isShared && !platform && { share }),
     features,
     entitlementVersion,
     platform,
     moving,
     inflight: admission.inflight(tenant),
+    ...(shedShare > 0 && { shedShare }),
   };
 }
 

@@ -91,4 +91,48 @@ describe('takeRate', () => {
       }),
     );
   });
+
+  it('keeps to limits that are not whole, also to those below one a second', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0.001, max: 20, noNaN: true }),
+        starts,
+        fc.array(fc.integer({ min: 0, max: 2_000 }), { maxLength: 200, size: 'max' }),
+        (limit, startMs, gaps) => {
+          const state = freshRate();
+          const passed: number[] = [];
+          let nowMs = startMs;
+          for (const gap of gaps) {
+            nowMs += gap;
+            const waitMs = takeRate(state, limit, nowMs);
+            if (waitMs === 0) passed.push(nowMs);
+            else expect(takeRate({ ...state }, limit, nowMs + waitMs)).toBe(0);
+          }
+          for (const [from, fromMs] of passed.entries()) {
+            for (const [to, toMs] of passed.entries()) {
+              if (to < from) continue;
+              expect(to - from + 1).toBeLessThanOrEqual(Math.max(limit, 1) + (limit * (toMs - fromMs)) / 1000 + 1e-6);
+            }
+          }
+        },
+      ),
+    );
+  });
+
+  it('never lets more through by limits that change than by the time that each held, and the largest burst', () => {
+    const change = fc.record({ limit: fc.double({ min: 0.1, max: 50, noNaN: true }), forMs: fc.integer({ min: 0, max: 3_000 }) });
+    fc.assert(
+      fc.property(starts, fc.array(change, { minLength: 1, maxLength: 30, size: 'max' }), (startMs, changes) => {
+        const state = freshRate();
+        let nowMs = startMs;
+        let passed = 0;
+        let earned = Math.max(1, changes[0]?.limit ?? 0);
+        for (const { limit, forMs } of changes) {
+          for (const endsAtMs = nowMs + forMs; nowMs <= endsAtMs; nowMs += 7) while (takeRate(state, limit, nowMs) === 0) passed += 1;
+          earned += (limit * (forMs + 7)) / 1000;
+          expect(passed).toBeLessThanOrEqual(earned + 1);
+        }
+      }),
+    );
+  });
 });

@@ -24,6 +24,7 @@ export type RefusalCode = Extract<
   | 'tenant_moving'
   | 'rate_limited'
   | 'concurrency_limited'
+  | 'overloaded'
   | 'no_endpoint'
   | 'upstream_unreachable'
   | 'upstream_failed'

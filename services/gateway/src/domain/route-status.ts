@@ -1,5 +1,6 @@
 // What the gateway says about its routes: to operators, to /readyz, and in the log.
 import type { RouteSource } from './explain.ts';
+import type { SharesStatus } from './limit-shares.ts';
 import type { Position, RouteFollower } from './route-follower.ts';
 
 /** The answer of `GET /routes/status`; plain JSON. */
@@ -20,6 +21,8 @@ export interface RouteStatus {
   readonly snapshotHeld: boolean;
   /** Hosts that lead to an app now and would not with the held snapshot. */
   readonly heldRemoval?: number;
+  /** How limits are shared with other gateways; absent while this one was not told of any other. */
+  readonly limitShares?: SharesStatus;
   /** The same in one sentence. */
   readonly sentence: string;
 }
@@ -31,9 +34,10 @@ export interface StatusFacts {
   readonly now: Date;
   /** Absent while connected. */
   readonly disconnectedMs: number | undefined;
+  readonly limitShares?: SharesStatus;
 }
 
-export function routeStatus({ follower, source, savedAt, now, disconnectedMs }: StatusFacts): RouteStatus {
+export function routeStatus({ follower, source, savedAt, now, disconnectedMs, limitShares }: StatusFacts): RouteStatus {
   const { table, position, head, heldRemoval } = follower;
   const disconnectedSeconds = disconnectedMs === undefined ? undefined : Math.round(disconnectedMs / 1000);
   const inSync = source === 'file' || follower.caughtUp;
@@ -50,6 +54,7 @@ export function routeStatus({ follower, source, savedAt, now, disconnectedMs }: 
     ...(source === 'disk' && savedAt && { savedAt: savedAt.toISOString() }),
     snapshotHeld: follower.snapshotHeld,
     ...(heldRemoval && { heldRemoval: heldRemoval.removed }),
+    ...(limitShares && limitShares.gateways > 1 && { limitShares }),
     sentence: sentence(),
   };
 

@@ -257,7 +257,9 @@ export class Traffic {
     if (wasTunnel) metrics.tunnels.dec();
     else metrics.inflight.dec();
     const nowMs = this.nowMs();
-    const series = exchange.meter?.series ?? metrics.requests.of(otherTenants);
+    const { meter } = exchange;
+    if (meter !== undefined) meter.bytes += exchange.bytesIn + exchange.bytesOut;
+    const series = meter?.series ?? metrics.requests.of(otherTenants);
     series.count(exchange.status);
     // The age of a tunnel is no answer's duration.
     if (!wasTunnel) series.observe((nowMs - exchange.startedMs) / 1000);

@@ -4,6 +4,7 @@ import type { Documents, DocumentType, Journal, OutboxItem, Store, Stored } from
 import { type Result, unwrap } from '@burgage/tenancy';
 import type { GatewayRecord } from '../domain/gateway.ts';
 import type { HostRecord } from '../domain/host.ts';
+import type { LimitLedger } from '../domain/limit-ledger.ts';
 import type { PlatformRouteRecord } from '../domain/platform-route.ts';
 import { slugKept } from '../domain/slug-quarantine.ts';
 import type { TenantRecord } from '../domain/tenant.ts';
@@ -33,8 +34,10 @@ export const platformRouteType: DocumentType<PlatformRouteRecord> = { name: 'pla
 
 export const gatewayType: DocumentType<GatewayRecord> = { name: 'gateways', schemaVersion: 1 };
 
+export const limitLedgerType: DocumentType<LimitLedger> = { name: 'limit_ledgers', schemaVersion: 1 };
+
 /** Every type of document that the registry stores. */
-export const documentTypes = [tenantType, hostType, upstreamType, platformRouteType, gatewayType] as const;
+export const documentTypes = [tenantType, hostType, upstreamType, platformRouteType, gatewayType, limitLedgerType] as const;
 
 /** Everything that the registry keeps. */
 export interface RegistryDocuments {
@@ -44,6 +47,8 @@ export interface RegistryDocuments {
   readonly platformRoutes: Documents<PlatformRouteRecord>;
   /** Those that are connected to any replica. */
   readonly gateways: Documents<GatewayRecord>;
+  /** One: which part of tenants' limits is whose. */
+  readonly limitLedgers: Documents<LimitLedger>;
   /** Every change of a route, for the gateways. */
   readonly routes: Journal;
 }
@@ -55,6 +60,7 @@ export function openDocuments(store: Store): RegistryDocuments {
     upstreams: store.documents(upstreamType),
     platformRoutes: store.documents(platformRouteType),
     gateways: store.documents(gatewayType),
+    limitLedgers: store.documents(limitLedgerType),
     routes: store.journal('routes'),
   };
 }
