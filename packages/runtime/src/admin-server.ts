@@ -13,13 +13,23 @@ export interface AdminRequest {
   readonly headers: IncomingHttpHeaders;
 }
 
-export interface AdminResponse {
+export interface AdminBody {
   readonly status: number;
   /** Text as it is; anything else as JSON. */
   readonly body: unknown;
   /** Default: `text/plain` for text, `application/json` for the rest. */
   readonly contentType?: string;
 }
+
+/** An answer that goes on until it ends by itself, its reader leaves, or the server stops: then the signal is aborted. */
+export interface AdminStream {
+  readonly status: number;
+  readonly contentType: string;
+  /** Asked for the next text when the last one has been taken. @throws BurgageError where there can be none. */
+  readonly stream: (signal: AbortSignal) => AsyncIterable<string>;
+}
+
+export type AdminResponse = AdminBody | AdminStream;
 
 export type AdminRouteKey = `${'GET' | 'POST'} /${string}`;
 export type AdminRoute = (request: AdminRequest) => Promise<AdminResponse>;
@@ -82,9 +92,16 @@ export function createAdminServer(options: AdminServerOptions): Component & { ad
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.resume();
     try {
-      send(request, response, await answer(request));
+      const answered = await answer(request);
+      if ('stream' in answered) await sendStream(request, response, answered);
+      else send(request, response, answered);
     } catch (error) {
       const known = asBurgageError(error);
+      if (response.headersSent) {
+        if (!response.destroyed) logger.error({ err: error, path: request.url }, 'admin stream broken off');
+        response.destroy();
+        return;
+      }
       if (known.code === 'internal') logger.error({ err: error, path: request.url }, 'admin request failed');
       if (known.code === 'unauthenticated') response.setHeader('www-authenticate', 'Bearer');
       if (known.metadata.allow !== undefined) response.setHeader('allow', known.metadata.allow);
@@ -144,7 +161,7 @@ function carriesToken(authorization: string | undefined, token: string | undefin
   return timingSafeEqual(createHash('sha256').update(given).digest(), createHash('sha256').update(token).digest());
 }
 
-function problem(error: BurgageError): AdminResponse {
+function problem(error: BurgageError): AdminBody {
   const { http, sentence, advice } = error.definition;
   const body = {
     type: `urn:burgage:error:${error.code}`,
@@ -157,7 +174,7 @@ function problem(error: BurgageError): AdminResponse {
   return { status: http, body, contentType: 'application/problem+json' };
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { status, body, contentType }: AdminResponse): void {
+function send(request: IncomingMessage, response: ServerResponse, { status, body, contentType }: AdminBody): void {
   const text = typeof body === 'string' ? body : `${JSON.stringify(body)}\n`;
   response.writeHead(status, {
     'content-type': contentType ?? (typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json'),
@@ -166,6 +183,32 @@ function send(request: IncomingMessage, response: ServerResponse, { status, body
     'x-content-type-options': 'nosniff',
   });
   response.end(request.method === 'HEAD' ? undefined : text);
+}
+
+async function sendStream(request: IncomingMessage, response: ServerResponse, { status, contentType, stream }: AdminStream): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  const texts = stream(gone.signal);
+  response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+  if (request.method === 'HEAD') gone.abort();
+  for await (const text of texts) {
+    if (gone.signal.aborted) break;
+    if (!response.write(text)) await drained(response, gone.signal);
+  }
+  response.end();
+}
+
+function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done);
+      gone.removeEventListener('abort', done);
+      resolve();
+    };
+    response.on('drain', done);
+    gone.addEventListener('abort', done, { once: true });
+    if (gone.aborted) done();
+  });
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

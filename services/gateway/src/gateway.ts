@@ -11,6 +11,7 @@ import {
   type Random,
   type Readiness,
 } from '@burgage/runtime';
+import { unwrap } from '@burgage/tenancy';
 import { type AccessLog, createAccessLog } from './adapters/access-log.ts';
 import { createCertificateFolder } from './adapters/certificate-folder.ts';
 import { createContextTokens } from './adapters/context-tokens.ts';
@@ -21,9 +22,11 @@ import { LimitShares } from './domain/limit-shares.ts';
 import { RandomPool } from './domain/random-pool.ts';
 import type { RouteFollower } from './domain/route-follower.ts';
 import type { RouteStatus } from './domain/route-status.ts';
+import { parseTapFilter } from './domain/tap-filter.ts';
 import { labelsMaxDefault, TenantMeters } from './domain/tenant-meters.ts';
 import { Upstreams } from './domain/upstreams.ts';
 import type { CreateEngine } from './engine/engine.ts';
+import { Tap } from './engine/tap.ts';
 import { Traffic, type TrafficOptions } from './engine/traffic.ts';
 import { WaitingRoom } from './engine/waiting-room.ts';
 import type { GatewayMetrics } from './metrics.ts';
@@ -59,6 +62,8 @@ export interface GatewayParts {
   readonly contextKeysFile?: string | undefined;
   /** A file, or `-` for standard output; absent: no access log. */
   readonly accessLog?: string | undefined;
+  /** Of ordinary requests, the share that it has, 0 to 1; absent: all. */
+  readonly accessLogSample?: number;
   /** Cookies of tenants for this domain are dropped; empty: none are. */
   readonly baseDomain: string;
   readonly createEngine: CreateEngine;
@@ -125,6 +130,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     parts.accessLog === undefined
       ? undefined
       : createAccessLog({ destination: parts.accessLog, clock, logger, onDropped: (lines) => gatewayMetrics.logLinesDropped.inc(lines) });
+  const tap = new Tap(clock);
   const traffic = new Traffic({
     table: () => follower.table,
     onMiss: origin.onMiss,
@@ -135,6 +141,8 @@ export function createGateway(parts: GatewayParts): Gateway {
     meters,
     metrics: gatewayMetrics,
     log: accessLog && ((line) => accessLog.write(line)),
+    logShare: parts.accessLogSample ?? 1,
+    tap,
     clock,
     random,
     limits,
@@ -162,6 +170,10 @@ export function createGateway(parts: GatewayParts): Gateway {
         return { status: 200, body: explain(asked, { ...facts, nowMs: clock.monotonicMs(), draw: () => random.float() }) };
       },
       'GET /routes/status': async () => ({ status: 200, body: origin.status() }),
+      'GET /tap': async ({ url }) => {
+        const filter = unwrap(parseTapFilter(url.searchParams));
+        return { status: 200, contentType: 'application/x-ndjson', stream: (signal) => tap.listen(filter, signal) };
+      },
       'POST /snapshot/accept': async () => ({ status: 200, body: { accepted: origin.acceptSnapshot(), ...origin.status() } }),
     };
     const publicRoutes: AdminRouteKey[] = ['GET /jwks.json'];

@@ -51,6 +51,8 @@ export interface GatewayServiceOptions {
   readonly gatewayId: string;
   /** A file, or `-` for standard output; absent: no access log. */
   readonly accessLog?: string | undefined;
+  /** Of ordinary requests, the share that it has, 0 to 1; absent: all. */
+  readonly accessLogSample?: number;
   /** What all tenants' subdomains share; cookies of tenants for it are dropped. */
   readonly baseDomain: string;
   readonly logger: Logger;
@@ -181,6 +183,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
     internalToken: options.internalToken,
     contextKeysFile: options.contextKeysFile,
     accessLog: options.accessLog,
+    ...(options.accessLogSample !== undefined && { accessLogSample: options.accessLogSample }),
     baseDomain: options.baseDomain,
     createEngine: options.createEngine ?? createHttp1Engine,
     timeouts,

@@ -65,6 +65,13 @@ const listening = defineSettings({
     schema: optionalText,
     description: 'File for the access log; - is standard output',
   },
+  accessLogSample: {
+    flag: 'access-log-sample',
+    env: 'BURGAGE_ACCESS_LOG_SAMPLE',
+    schema: z.coerce.number('expected a share from 0 to 1').min(0).max(1),
+    default: '1',
+    description: 'Share of ordinary requests in the access log, 0 to 1; errors, refusals and slow ones are always in it',
+  },
   logFile: { flag: 'log-file', env: 'BURGAGE_LOG_FILE', schema: optionalText, description: 'File for the log; standard output without it' },
   logLevel: { flag: 'log-level', env: 'BURGAGE_LOG_LEVEL', schema: level, default: 'info', description: 'Least level that is logged' },
 });

@@ -23,12 +23,17 @@ export interface AccessRecord {
   readonly durationMs: number;
   readonly termination: Termination;
   readonly trace?: string;
+  /** Where the log has a share of the ordinary requests only, and this is one of them: that share. */
+  readonly sample?: number;
 }
 
 const unsafePattern = /[^\x20\x21\x23-\x5b\x5d-\x7e]/;
 
-/** Hot path. An `AccessRecord` as JSON, with a line end. `time` is ISO 8601; `nowMs` monotonic, as the exchange's times are. */
-export function accessLine(exchange: Exchange, termination: Termination, time: string, nowMs: number): string {
+/**
+ * Hot path. An `AccessRecord` as JSON, with a line end. `time` is ISO 8601; `nowMs` monotonic, as the exchange's times are;
+ * `sample` the share that the line stands for.
+ */
+export function accessLine(exchange: Exchange, termination: Termination, time: string, nowMs: number, sample = 1): string {
   const { requestId, head, peer, read, tenant, endpoint, code, detail, firstByteMs, traceparent } = exchange;
   let line = `{"time":"${time}","requestId":"${requestId}","client":"${peer.address}","scheme":"${peer.scheme}","method":${quoted(head.method)},"host":"${read?.host ?? ''}","path":${quoted(withoutQuery(read?.path ?? ''))}`;
   if (tenant !== undefined) line += `,"tenant":${quoted(tenant.tenantId)},"upstream":${quoted(tenant.upstream)}`;
@@ -40,6 +45,7 @@ export function accessLine(exchange: Exchange, termination: Termination, time: s
   if (firstByteMs !== undefined) line += `,"firstByteMs":${rounded(firstByteMs - exchange.startedMs)}`;
   line += `,"durationMs":${rounded(nowMs - exchange.startedMs)},"termination":"${termination}"`;
   if (traceparent !== undefined) line += `,"trace":"${traceparent.slice(3, 35)}"`;
+  if (sample < 1) line += `,"sample":${sample}`;
   return `${line}}\n`;
 }
 

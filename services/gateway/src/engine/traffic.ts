@@ -7,6 +7,7 @@ import { type Answer, answerRefusal } from '../domain/answers.ts';
 import type { EndpointSet, EndpointState, Outcome } from '../domain/endpoint-set.ts';
 import { Exchange, type Peer, type Termination } from '../domain/exchange.ts';
 import { type ForwardFacts, type ResponseFacts, responseHeaders, upgradeHeaders } from '../domain/forward-headers.ts';
+import { logShare } from '../domain/log-sample.ts';
 import type { RandomPool } from '../domain/random-pool.ts';
 import { type Refusal, refuse } from '../domain/refusal.ts';
 import { type Head, type HeadLimits, type ReadHead, type RequestHead, readHead } from '../domain/request-head.ts';
@@ -16,6 +17,7 @@ import type { RouteTable, ServedTenant } from '../domain/route-table.ts';
 import { otherTenants, type TenantMeters } from '../domain/tenant-meters.ts';
 import type { Upstreams } from '../domain/upstreams.ts';
 import type { GatewayMetrics } from '../metrics.ts';
+import type { Tap } from './tap.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 export interface TrafficOptions {
@@ -33,6 +35,10 @@ export interface TrafficOptions {
   readonly metrics: GatewayMetrics;
   /** Takes lines of the access log, where there is one. */
   readonly log: ((line: string) => void) | undefined;
+  /** Of ordinary requests, the share that the log has; 0 to 1. */
+  readonly logShare: number;
+  /** Who listens to requests as they end. */
+  readonly tap: Tap;
   readonly clock: Clock;
   readonly random: RandomPool;
   readonly limits: HeadLimits;
@@ -250,7 +256,7 @@ export class Traffic {
 
   /** The end of an exchange, also of one that waits to be let in: gives its place back, logs and counts it. */
   finish(exchange: Exchange, termination: Termination): void {
-    const { metrics, log, clock, waitingRoom } = this.#options;
+    const { metrics, log, tap, waitingRoom } = this.#options;
     const wasTunnel = exchange.status === 101;
     exchange.permit?.release();
     if (exchange.waiting !== undefined) waitingRoom.leave(exchange);
@@ -266,7 +272,18 @@ export class Traffic {
     metrics.terminations.of(termination).inc();
     metrics.bytes.of('in').inc(exchange.bytesIn);
     metrics.bytes.of('out').inc(exchange.bytesOut);
-    log?.(accessLine(exchange, termination, this.#timeText(clock.now()), nowMs));
+    if (log !== undefined) this.#log(exchange, termination, nowMs, log);
+    if (tap.isOpen) this.#show(exchange, termination, nowMs);
+  }
+
+  /** Apart from `finish`, which would otherwise make what the function closes over with every request. */
+  #show(exchange: Exchange, termination: Termination, nowMs: number): void {
+    this.#options.tap.show(exchange, () => accessLine(exchange, termination, this.#timeText(this.now()), nowMs));
+  }
+
+  #log(exchange: Exchange, termination: Termination, nowMs: number, log: (line: string) => void): void {
+    const share = logShare(exchange, termination, nowMs, this.#options.logShare);
+    if (share > 0) log(accessLine(exchange, termination, this.#timeText(this.now()), nowMs, share));
   }
 
   #facts(exchange: Exchange, read: ReadHead, context: string | undefined): ForwardFacts {
