@@ -81,6 +81,33 @@ describe('reading', () => {
     expect(operation).toMatch(/\n {3}STEP +STATE +TRIES +TOOK +DETAIL\n✔ {2}slug +done +1 +SOME TIME +grosse-sohne\n/);
   });
 
+  test('requests are shown as they are answered, one line each, until there are enough', async () => {
+    const { code, stdout } = await run('tap', '--host', 'acme.localhost', '-n', '3');
+    expect([code, stdout]).toEqual([
+      0,
+      [
+        '00:00:00.000 200 GET acme.localhost/host=acme.localhost 1.3 ms',
+        '00:00:00.000 404 GET acme.localhost/host=acme.localhost 1.3 ms',
+        '00:00:00.000 502 GET acme.localhost/host=acme.localhost 1.3 ms upstream_unreachable',
+        '',
+      ].join('\n'),
+    ]);
+    const json = (await run('tap', '-n', '2', '-o', 'json')).stdout.trim().split('\n');
+    expect(json.map((line) => JSON.parse(line))).toMatchObject([
+      { gateway: 'gw-1', status: 200 },
+      { gateway: 'gw-1', status: 404 },
+    ]);
+  });
+
+  test('Ctrl-C ends a tap, and is no failure; what was left out is said', async () => {
+    const { code, stderr } = await platform.run(['tap'], {
+      onOutput: (text, interrupt) => {
+        if (text.includes('502')) setTimeout(interrupt, 200);
+      },
+    });
+    expect([code, stderr]).toEqual([0, '7 more of gw-1 were not shown: they came too fast\n']);
+  });
+
   test('an address is explained, with or without a scheme', async () => {
     const { stdout, code } = await run('explain', 'acme.localhost:8080');
     expect(code).toBe(0);
@@ -283,6 +310,7 @@ describe('help', () => {
     ['gateways', 'list'],
     ['gateways', 'accept-snapshot'],
     ['explain'],
+    ['tap'],
     ['plans'],
     ['audit'],
     ['audit', 'list'],

@@ -8,6 +8,7 @@ import { addGateways } from './commands/gateways.ts';
 import { addOperations } from './commands/operations.ts';
 import { addOrphans } from './commands/orphans.ts';
 import { addPlans } from './commands/plans.ts';
+import { addTap } from './commands/tap.ts';
 import { addTenants } from './commands/tenants.ts';
 import { asFailure, CommandFailure, exitCodes, failure, tell } from './failure.ts';
 import { Interrupted } from './follow.ts';
@@ -60,6 +61,7 @@ function createProgram(terminal: Terminal, quiet: boolean): Command {
   addOperations(program, terminal);
   addOrphans(program, terminal);
   addGateways(program, terminal);
+  addTap(program, terminal);
   addPlans(program, terminal);
   addAudit(program, terminal);
   addBackup(program, terminal);

@@ -92,6 +92,41 @@ test('what is not there, another method and a failing route each have their own 
   expect((await get('/refuses')).status).toBe(404);
 });
 
+test('a stream goes on until its reader leaves or the server stops, and is refused like anything else', async () => {
+  const ended: string[] = [];
+  async function* stream(name: string, signal: AbortSignal): AsyncGenerator<string> {
+    for (let line = 0; !signal.aborted; line++) {
+      yield `${line}\n`;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    ended.push(name);
+  }
+  const { get, server } = await start({
+    publicRoutes: ['GET /lines', 'GET /none'],
+    routes: {
+      'GET /lines': async ({ url }) => ({ status: 200, contentType: 'text/lines', stream: (signal) => stream(url.search, signal) }),
+      'GET /none': async () => ({
+        status: 200,
+        contentType: 'text/lines',
+        stream: () => {
+          throw new BurgageError('overloaded');
+        },
+      }),
+    },
+  });
+  const leaving = new AbortController();
+  const [left, stopped] = [await get('/lines?left', { signal: leaving.signal }), await get('/lines?stopped')];
+  expect([left.status, left.headers.get('content-type')]).toEqual([200, 'text/lines']);
+  const reader = left.body?.getReader();
+  expect(new TextDecoder().decode((await reader?.read())?.value)).toMatch(/^0\n/);
+  leaving.abort();
+  await expect.poll(() => ended).toEqual(['?left']);
+  expect((await get('/none')).status).toBe(503);
+  await server.stop();
+  await expect(stopped.text()).rejects.toThrow();
+  await expect.poll(() => ended).toEqual(['?left', '?stopped']);
+});
+
 test('a taken port is said so, and stopping twice or before the start is harmless', async () => {
   const { server } = await start();
   const { server: second } = makeServer({ port: Number(server.address().split(':')[1]) });

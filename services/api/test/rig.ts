@@ -96,6 +96,11 @@ export async function startRig(): Promise<Rig> {
             if (target.includes('bad..host')) throw new BurgageError('bad_request', { message: 'The host has an empty label.' });
             return { status: 200, body: explanationOf(target) };
           },
+          'GET /tap': async ({ url: asked }) => ({
+            status: 200,
+            contentType: 'application/x-ndjson',
+            stream: (signal) => recordsOf(asked.searchParams, signal),
+          }),
           'POST /snapshot/accept': async () => {
             const held = registry.gateways.find(({ adminAddress }) => adminAddress === admin.address());
             return { status: 200, body: { accepted: held?.snapshotHeld === true } };
@@ -166,4 +171,15 @@ plans:
   starter: { title: Starter, priceMinor: 9900, isolation: bridge, limits: ${limits}, features: [contacts, deals, export] }
 `;
   return unwrap(parseCatalog(text, 'litedesk.yaml'));
+}
+
+/** Three requests that pass, with what was asked for in their paths, then silence. */
+async function* recordsOf(asked: URLSearchParams, signal: AbortSignal): AsyncGenerator<string, void> {
+  yield '\n';
+  for (const status of [200, 404, 502]) {
+    const record = { time: '2026-01-01T00:00:00.000Z', method: 'GET', host: 'acme.localhost', path: `/${asked}`, status, durationMs: 1.25 };
+    yield `${JSON.stringify({ ...record, ...(status === 502 && { code: 'upstream_unreachable' }), termination: 'completed' })}\n`;
+  }
+  yield '{"dropped":7}\n';
+  await systemClock.sleep(60_000, signal);
 }

@@ -73,3 +73,60 @@ test.each([
   rig.registry.addGateway('gw-1', await rig.gatewayAdmin());
   expect(ExplainAnswerSchema.strict().parse(await (await explain(url)).json()).note).toBe(note);
 });
+
+/** The first events of a stream, which is left then. */
+async function firstEvents(path: string, count: number): Promise<{ readonly event: string; readonly data: Record<string, unknown> }[]> {
+  const leaving = new AbortController();
+  const response = await rig.ask(path, { signal: leaving.signal });
+  expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+  let text = '';
+  for await (const bytes of response.body ?? []) {
+    text += new TextDecoder().decode(bytes);
+    if (text.split('event: ').length > count && text.endsWith('\n\n')) break;
+  }
+  leaving.abort();
+  return [...text.matchAll(/event: (\w+)\ndata: (.*)\n\n/g)].map(([, event = '', data = '']) => ({ event, data: JSON.parse(data) }));
+}
+
+test('requests are shown as every gateway answers them, with the gateway, and with what was left out', async () => {
+  rig.registry.addGateway('gw-1', await rig.gatewayAdmin());
+  rig.registry.addGateway('gw-2', await rig.gatewayAdmin());
+  rig.registry.addGateway('gw-gone', '127.0.0.1:1');
+  const events = await firstEvents('/v1/tap?host=acme.localhost&status=5xx', 8);
+  expect(
+    events
+      .filter(({ event }) => event === 'record')
+      .map(({ data }) => `${data.gateway} ${data.status} ${data.path}`)
+      .toSorted(),
+  ).toEqual(['gw-1', 'gw-2'].flatMap((id) => [200, 404, 502].map((status) => `${id} ${status} /host=acme.localhost&status=5xx`)));
+  expect(events.filter(({ event }) => event === 'dropped').map(({ data }) => data)).toEqual(
+    expect.arrayContaining([
+      { gateway: 'gw-1', dropped: 7 },
+      { gateway: 'gw-2', dropped: 7 },
+    ]),
+  );
+});
+
+test('requests of one tenant are asked for by its id, of one gateway from that one', async () => {
+  rig.registry.addGateway('gw-1', await rig.gatewayAdmin());
+  rig.registry.addGateway('gw-2', await rig.gatewayAdmin());
+  const created = await rig.ask('/v1/tenants', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ company: 'Acme', plan: 'trial', owner: 'owner@acme.test', slug: 'acme' }),
+  });
+  const { tenant } = (await created.json()) as { tenant: { id: string } };
+  const events = await firstEvents('/v1/tap?tenant=acme&gateway=gw-2', 4);
+  expect(new Set(events.map(({ data }) => data.gateway))).toEqual(new Set(['gw-2']));
+  expect(events[0]?.data.path).toBe(`/tenant=${tenant.id}`);
+});
+
+test.each([
+  ['status=teapot', 422, 'invalid_argument'],
+  ['tenant=nobody', 404, 'tenant_not_found'],
+  ['gateway=gw-9', 404, 'gateway_not_found'],
+  ['gateway=gw-gone', 503, 'unavailable'],
+])('a tap of %s is refused before anything is streamed', async (query, status, code) => {
+  rig.registry.addGateway('gw-gone', '127.0.0.1:1');
+  expect(await (await rig.ask(`/v1/tap?${query}`)).json()).toMatchObject({ status, code });
+});

@@ -86,3 +86,24 @@ export const explainExample: ExplainAnswer = {
     },
   ],
 };
+
+const recordExample = {
+  gateway: 'gw-1',
+  time: '2026-03-01T09:30:00.000Z',
+  requestId: '4bf92f3577b34da6a3ce929d0e0e4736',
+  client: '127.0.0.1',
+  method: 'GET',
+  host: 'grosse-sohne.localhost',
+  path: '/',
+  tenant: 'ten_01JD3Q8Z6V7K4M2N9P0R5S1T3W',
+  upstream: 'desk-shared',
+  endpoint: '127.0.0.1:9100',
+  attempts: 1,
+  status: 200,
+  bytesIn: 0,
+  bytesOut: 1_234,
+  durationMs: 3.2,
+  termination: 'completed',
+};
+
+export const tapExample = `event: record\ndata: ${JSON.stringify(recordExample)}\n\n`;
