@@ -1,11 +1,15 @@
 // The table on disk is always a whole one.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { ManualClock } from '@burgage/runtime';
+import { createInterface } from 'node:readline';
+import { ManualClock, seededRandom } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
 import type { RouteTable } from '../domain/route-table.ts';
 import { silent, temporaryFolder } from '../testing/fixture.ts';
 import { routeOf, upstreamOf } from '../testing/registry.ts';
+import { hostsOfEach } from '../testing/table-writer.ts';
 import { emptyTable, freshNames } from '../testing/tables.ts';
 import { createTableFile, loadTable, saveTable } from './table-file.ts';
 
@@ -14,6 +18,10 @@ function tableOf(...hosts: string[]): RouteTable {
   for (const entry of [upstreamOf('127.0.0.1:1'), ...hosts.flatMap((host) => routeOf(host))]) table.apply(entry);
   return table;
 }
+
+const kills = 8;
+/** As long as two saves take. */
+const killWithinMs = 150;
 
 const position = { epoch: '1.e', revision: 3, seen: { revision: 5, stamp: 'five' } };
 
@@ -97,4 +105,36 @@ describe('the table file', () => {
     expect(loaded.kind === 'loaded' && loaded.table.find('before.test')?.kind).toBe('exact');
     expect(await saveTable(file, other, new Date(0))).toBe(true);
   });
+
+  it('is the last one that was saved, or the one after it, wherever in a save the process is killed', async () => {
+    const file = join(await temporaryFolder(), 'routes.table');
+    const program = join(import.meta.dirname, '../testing/table-writer.ts');
+    const random = seededRandom(5);
+    const held: number[] = [];
+    for (let saved = 0, kill = 0; kill < kills; kill++) {
+      const writer = spawn(process.execPath, [program, file, String(saved + 1)], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const ended = once(writer, 'exit');
+      let isSaving = false;
+      for await (const line of createInterface({ input: writer.stdout })) {
+        if (line.startsWith('saved ')) saved = Number(line.slice('saved '.length));
+        // The first time soon after it has begun; while it is written, when it is renamed, or in the next.
+        else if (!isSaving) {
+          isSaving = true;
+          setTimeout(() => writer.kill('SIGKILL'), random.float() * killWithinMs);
+        }
+      }
+      await ended;
+      const loaded = await loadTable(file, freshNames(), new ManualClock());
+      if (saved === 0 && loaded.kind === 'none') continue;
+      if (loaded.kind !== 'loaded') throw new Error(`after ${saved} was saved the table is ${loaded.kind}`);
+      const { table, position } = loaded;
+      expect([saved, saved + 1]).toContain(position.revision);
+      expect(table.hostCount).toBe(hostsOfEach);
+      expect([...table.entries()].every(({ version }) => version === position.revision)).toBe(true);
+      saved = position.revision;
+      held.push(saved);
+    }
+    // It was met in the middle of its work, not before or behind it.
+    expect(held.length).toBeGreaterThan(kills / 2);
+  }, 120_000);
 });

@@ -4,6 +4,10 @@ import { err, isHold, isIsolation, isTenantState, ok, type Result, type RouteEnt
 import type { Position, Seen, TablePosition } from './route-follower.ts';
 import { type RouteNames, RouteTable } from './route-table.ts';
 
+const lineBreak = 0x0a;
+/** Of lines that are read at once. */
+const blockBytes = 64 * 1024;
+
 export const formatName = 'burgage-routes';
 /** Since 2 the end says what is seen. */
 export const formatVersion = 2;
@@ -74,8 +78,9 @@ export interface LoadedTable {
  * version is `document_too_new`. `names` take up those in it.
  */
 export function readTable(bytes: Uint8Array, checksum: Checksum, names: RouteNames): Result<LoadedTable> {
-  const lines = new Lines(bytes);
-  const heading = parsed(lines.next());
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headingEnd = file.indexOf(lineBreak) + 1;
+  const heading = parsed(file.toString('utf8', 0, headingEnd));
   if (!isRecord(heading) || heading.format !== formatName || typeof heading.version !== 'number')
     return corrupt('it does not begin as a route table');
   if (heading.version > formatVersion) {
@@ -88,47 +93,42 @@ export function readTable(bytes: Uint8Array, checksum: Checksum, names: RouteNam
   const { version, epoch, revision, savedAt } = heading;
   if (typeof epoch !== 'string' || typeof revision !== 'number' || !Number.isSafeInteger(revision) || typeof savedAt !== 'string')
     return corrupt('its heading is not complete');
+  // What is not whole is known before anything is made of it.
+  const endStart = file.lastIndexOf(lineBreak, -2) + 1;
+  const end = file.at(-1) === lineBreak && endStart >= headingEnd ? parsed(file.toString('utf8', endStart)) : undefined;
+  if (!isRecord(end)) return corrupt('it has no end');
+  const seen = version === 1 ? { revision, stamp: '' } : seenOf(end.seen);
+  if (seen === undefined) return corrupt('its end does not say what is seen');
+  const before = checksum(file.subarray(0, endStart), 0);
+  if (end.crc32 !== (version === 1 ? before : checksum(bytesOf(seen), before))) return corrupt('its checksum is another');
   const table = new RouteTable(names);
-  for (let entries = 0; ; entries++) {
-    const start = lines.position;
-    const line = parsed(lines.next());
-    if (isRecord(line)) {
-      if (line.end !== entries) return corrupt(`its end speaks of ${String(line.end)} entries, ${entries} came`);
-      const seen = version === 1 ? { revision, stamp: '' } : seenOf(line.seen);
-      if (seen === undefined) return corrupt('its end does not say what is seen');
-      const before = checksum(bytes.subarray(0, start), 0);
-      if (line.crc32 !== (version === 1 ? before : checksum(bytesOf(seen), before))) return corrupt('its checksum is another');
-      if (lines.position !== bytes.length) return corrupt('something follows its end');
-      return ok({ table, position: { epoch, revision, seen }, savedAt });
-    }
+  let entries = 0;
+  for (const line of linesOf(file, headingEnd, endStart)) {
     const entry = Array.isArray(line) ? entryOf(line) : undefined;
-    if (entry === undefined) return corrupt(`entry ${entries + 1} cannot be read`);
+    entries += 1;
+    if (entry === undefined) return corrupt(`entry ${entries} cannot be read`);
     table.apply(entry);
   }
+  if (end.end !== entries) return corrupt(`its end speaks of ${String(end.end)} entries, ${entries} came`);
+  return ok({ table, position: { epoch, revision, seen }, savedAt });
 }
 
-/** The lines of a file, each only with the line break that ends it. */
-class Lines {
-  readonly #bytes: Buffer;
-  position = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  next(): string | undefined {
-    const end = this.#bytes.indexOf(10, this.position);
-    if (end < 0) return undefined;
-    const line = this.#bytes.toString('utf8', this.position, end);
-    this.position = end + 1;
-    return line;
+/** What is in the lines from `start` to `end`, each a value of JSON; one undefined in the place of those that cannot be read. */
+function* linesOf(file: Buffer, start: number, end: number): Generator<unknown> {
+  for (let at = start; at < end; ) {
+    // Many lines at once: a third of the time of one by one.
+    const lastBreak = file.lastIndexOf(lineBreak, Math.min(at + blockBytes, end) - 1);
+    const next = (lastBreak >= at ? lastBreak : file.indexOf(lineBreak, at)) + 1;
+    const lines = parsed(`[${file.toString('utf8', at, next - 1).replaceAll('\n', ',')}]`);
+    if (Array.isArray(lines)) yield* lines;
+    else yield undefined;
+    at = next;
   }
 }
 
-function parsed(line: string | undefined): unknown {
-  if (line === undefined) return undefined;
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(line);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
