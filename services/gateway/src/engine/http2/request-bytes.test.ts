@@ -1,0 +1,90 @@
+// Heads of HTTP/2 become heads of HTTP/1.1 that say the same, or nothing.
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { defaultLimits } from '../../defaults.ts';
+import { ParsedRequest, parseRequestHead } from '../http1/request-head.ts';
+import { requestBytes } from './request-bytes.ts';
+
+const pseudo = [':method', 'GET', ':scheme', 'https', ':authority', 'acme.test', ':path', '/a?b'];
+
+function read(headers: readonly string[], isWhole = true): ParsedRequest | string {
+  const bytes = requestBytes(headers, isWhole);
+  if (typeof bytes === 'string') return bytes;
+  const head = new ParsedRequest();
+  const outcome = parseRequestHead(bytes, 0, bytes.length, defaultLimits, head);
+  return outcome === 'complete' && head.headEnd === bytes.length ? head : `${outcome} ${head.refusal?.detail}`;
+}
+
+it('method, path, host and fields are those that came, cookies in one line', () => {
+  const head = read([...pseudo, 'accept', 'text/html', 'cookie', 'a=1', 'cookie', 'b=2', 'te', 'trailers']);
+  if (typeof head === 'string') throw new Error(head);
+  expect(head).toMatchObject({ method: 'GET', path: '/a?b', host: 'acme.test', bodyKind: 'none', keepAlive: true });
+  expect(head.requestHead().rawHeaders).toEqual(['host', 'acme.test', 'accept', 'text/html', 'te', 'trailers', 'cookie', 'a=1; b=2']);
+});
+
+it('a body without a length is one in chunks, and one with a length has that', () => {
+  expect(read(pseudo, false)).toMatchObject({ bodyKind: 'chunked' });
+  expect(read([...pseudo, 'content-length', '5'], false)).toMatchObject({ bodyKind: 'length', bodyBytes: 5 });
+  expect(read([...pseudo, 'content-length', '0'], true)).toMatchObject({ bodyKind: 'none', hasContentLength: true });
+});
+
+it('the Host field stands in for an authority, and says the same where there are both', () => {
+  const withoutAuthority = [':method', 'GET', ':scheme', 'https', ':path', '/'];
+  expect(read([...withoutAuthority, 'host', 'acme.test'])).toMatchObject({ host: 'acme.test' });
+  expect(read([...pseudo, 'host', 'ACME.test'])).toMatchObject({ host: 'acme.test' });
+  expect(read([...pseudo, 'host', 'acme.test:443'])).toBe('the Host field names another host than the authority');
+  expect(read(withoutAuthority)).toBe('refused no Host came');
+});
+
+it.each([
+  ['a method that comes twice', [...pseudo, ':method', 'GET']],
+  ['an unknown pseudo-header', [...pseudo, ':protocol', 'websocket']],
+  ['no path', pseudo.slice(0, 6)],
+  ['no method', pseudo.slice(2)],
+  ['no scheme', [...pseudo.slice(0, 2), ...pseudo.slice(4)]],
+  ['a name in upper case', [...pseudo, 'Accept', 'a']],
+  ['a name with a blank', [...pseudo, 'a b', 'a']],
+  ['a name with a colon', [...pseudo, 'a:b', 'a']],
+  ['an empty name', [...pseudo, '', 'a']],
+  ['Connection', [...pseudo, 'connection', 'close']],
+  ['Transfer-Encoding', [...pseudo, 'transfer-encoding', 'chunked']],
+  ['Upgrade', [...pseudo, 'upgrade', 'websocket']],
+  ['TE of more than trailers', [...pseudo, 'te', 'trailers, gzip']],
+  ['two lengths', [...pseudo, 'content-length', '1', 'content-length', '1']],
+  ['two hosts', [...pseudo, 'host', 'acme.test', 'host', 'acme.test']],
+  ['a line break in a value', [...pseudo, 'a', 'b\r\nc: d']],
+  ['a line break in a path', [':method', 'GET', ':scheme', 'https', ':authority', 'acme.test', ':path', '/ HTTP/1.1\r\nx: y']],
+  ['a line break in a method', [':method', 'GET / HTTP/1.1\r\nx:', ':scheme', 'https', ':authority', 'acme.test', ':path', '/']],
+  ['a version in a path', [':method', 'GET', ':scheme', 'https', ':authority', 'acme.test', ':path', '/ HTTP/1.1']],
+])('%s is refused', (_, headers) => {
+  expect(read(headers)).toBeTypeOf('string');
+});
+
+it('whatever the fields hold, the head is refused or says exactly what came', () => {
+  const character = fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code));
+  const wild = fc.string({ unit: character, maxLength: 12 });
+  const value = fc.oneof(wild, fc.constantFrom('a', 'trailers', '5', '\r\n', ' a ', 'a\r\n\r\nGET / HTTP/1.1'));
+  const name = fc.oneof(wild, fc.constantFrom('accept', 'x-a', 'cookie', 'host', 'content-length', 'expect', 'te', 'a\r\nb'));
+  const field = fc.tuple(name, value);
+  fc.assert(
+    fc.property(fc.array(field, { maxLength: 5 }), value, value, fc.boolean(), (fields, path, authority, isWhole) => {
+      const headers = [':method', 'GET', ':scheme', 'https', ':authority', authority, ':path', `/${path}`, ...fields.flat()];
+      const head = read(headers, isWhole);
+      if (typeof head === 'string') return;
+      expect(head.target).toBe(`/${path}`);
+      const came = fields
+        .filter(([one]) => one !== 'cookie' && one !== 'host')
+        .map(([one, text]) => `${one}: ${text.replace(/^[\t ]+|[\t ]+$/g, '')}`);
+      const cookies = fields.filter(([one]) => one === 'cookie').map(([, text]) => text);
+      const { rawHeaders } = head.requestHead();
+      const lines = Array.from({ length: rawHeaders.length / 2 }, (_, index) => `${rawHeaders[2 * index]}: ${rawHeaders[2 * index + 1]}`);
+      const own = lines.filter((line) => !line.startsWith('cookie: ') && !line.startsWith('host: '));
+      expect(own).toEqual([
+        ...came,
+        ...(!isWhole && !fields.some(([one]) => one === 'content-length') ? ['transfer-encoding: chunked'] : []),
+      ]);
+      expect(lines.filter((line) => line.startsWith('cookie: '))).toHaveLength(cookies.length > 0 ? 1 : 0);
+    }),
+    { numRuns: 2_000 },
+  );
+});
