@@ -2,6 +2,7 @@
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cpuSeconds, pssMiB, type RunningServer, withDescendants } from '@burgage/lab';
+import { askStatus } from './ask-status.ts';
 import type { Case } from './cases.ts';
 import { accessLog, type Contestant } from './contestants/contestant.ts';
 import { busySeconds, type Cores, pin } from './cores.ts';
@@ -48,8 +49,8 @@ export async function contest(options: Contest): Promise<Outcome> {
 }
 
 /** Puts all processes of a proxy on its core, when it answers: until then one that works may still be started. */
-async function stand(contestant: string, server: RunningServer, { cores }: Contest): Promise<Standing> {
-  const { status } = await fetch(server.url);
+async function stand(contestant: string, server: RunningServer, { cores, world }: Contest): Promise<Standing> {
+  const status = await askStatus(server, world.tls !== undefined);
   if (status !== 404) throw new Error(`${contestant}: got ${status} for a host that it does not serve, expected 404`);
   const pids = withDescendants([server.pid]).map(({ pid }) => pid);
   for (const pid of pids) await pin(pid, [cores.proxy]);
@@ -96,8 +97,8 @@ async function measure(
   return { run: { cpuMicroseconds: (usedSeconds * 1e6) / count, perSecond: count / sent.seconds, p50Ms, p99Ms, othersShare }, sent };
 }
 
-function send({ hosts, load }: Case, { host, port }: RunningServer, seconds: number): Promise<Sent> {
-  return load.send({ host, port, hosts }, seconds);
+function send({ hosts, load, secure = false }: Case, { host, port }: RunningServer, seconds: number): Promise<Sent> {
+  return load.send({ host, port, secure, hosts }, seconds);
 }
 
 function sum(values: readonly number[]): number {

@@ -13,6 +13,7 @@ import { type Cores, divideCores, pin } from './cores.ts';
 import { type Options, readOptions, usage } from './options.ts';
 import { number, table } from './results.ts';
 import { judge } from './targets.ts';
+import { makeTlsPair } from './tls-pair.ts';
 import { highLimits } from './world.ts';
 
 const loopback = '127.0.0.1';
@@ -43,8 +44,8 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 /** Cases of the same world share its proxies. */
-function worldOf({ hosts, load, tenantContexts = false }: Case): string {
-  return `${hosts} hosts, ${load.app} app${tenantContexts ? ', signed tenant contexts' : ''}`;
+function worldOf({ hosts, load, secure = false, tenantContexts = false }: Case): string {
+  return `${hosts} hosts, ${load.app} app${secure ? ', TLS' : ''}${tenantContexts ? ', signed tenant contexts' : ''}`;
 }
 
 async function inItsWorld(cases: readonly Case[], { contestants, runs, seconds }: Options, cores: Cores): Promise<Outcome> {
@@ -62,6 +63,7 @@ async function inItsWorld(cases: readonly Case[], { contestants, runs, seconds }
       backend: `${app.host}:${app.port}`,
       logServer: `${loopback}:${(logServer.address() as AddressInfo).port}`,
       folder,
+      tls: first.secure ? await makeTlsPair(folder) : undefined,
       tenantContexts: first.tenantContexts ?? false,
     };
     return await contest({ world, cases, contestants, runs, seconds, cores, say });

@@ -22,6 +22,10 @@ const targets: readonly Target[] = [
   besideNginx('keep-alive, 1,000,000 hosts', 'hosts-1000000', 1.2),
   besideNginx('a connection for each request', 'new-connections', 1.5),
   besideNginx('answers of 1 MB', 'body-1mb', 0.8),
+  besideNginx('TLS, keep-alive', 'tls', 1.2),
+  besideNginx('TLS, a connection for each request', 'tls-new-connections', 1.5),
+  besideNginx('HTTP/2, 64 connections of 1 stream', 'http2-64x1', 1.5),
+  besideNginx('HTTP/2, 16 connections of 10 streams', 'http2-16x10', 1.5),
   besideNginx('WebSocket messages', 'websocket', 1.25),
   {
     what: 'keep-alive, 1,000 hosts, beside Caddy',

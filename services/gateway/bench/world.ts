@@ -10,8 +10,18 @@ export interface World {
   readonly logServer: string;
   /** For files that a contestant reads. */
   readonly folder: string;
+  /** What they serve TLS with, in versions 1.3 of it and 1.1 and 2 of HTTP, and nothing else; absent: everything is in the clear. */
+  readonly tls: TlsPair | undefined;
   /** Whether the app is told its tenant by a signed token, which only we can do. */
   readonly tenantContexts: boolean;
+}
+
+/** Files in PEM. */
+export interface TlsPair {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** The name that the certificate is for. */
+  readonly name: string;
 }
 
 /** Of every tenant; as many requests as a second may have may come at once. */

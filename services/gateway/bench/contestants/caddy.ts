@@ -22,20 +22,25 @@ export const caddy: Contestant = {
   },
 };
 
-function configuration({ host, port, folder }: Site, { limits, backend }: World, list: string): string {
+function configuration({ host, port, folder }: Site, { limits, backend, tls }: World, list: string): string {
   return `
 {
 	admin off
 	persist_config off
 	auto_https off
+	${tls === undefined ? '' : `default_sni ${tls.name}\n\tfallback_sni ${tls.name}`}
 	metrics
+	servers {
+		protocols h1 h2
+	}
 	log default {
 		level WARN
 	}
 }
 
-:${port} {
+${tls === undefined ? '' : 'https://'}:${port} {
 	bind ${host}
+	${tls === undefined ? '' : `tls ${tls.certFile} ${tls.keyFile} {\n\t\tprotocols tls1.3\n\t}`}
 	log {
 		output file ${join(folder, accessLog)} {
 			roll_disabled

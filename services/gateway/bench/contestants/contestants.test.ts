@@ -5,11 +5,14 @@ import { createServer, type IncomingMessage, request, type Server } from 'node:h
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { contextHeader } from '@burgage/app-kit';
 import { describeWithLab, type RunningServer } from '@burgage/lab';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startEchoApp } from '../apps/echo-app.ts';
 import { messages } from '../load/messages.ts';
+import { streams } from '../load/streams.ts';
+import { makeTlsPair } from '../tls-pair.ts';
 import { highLimits, hostName, type Limits, tenantId, type World } from '../world.ts';
 import { burgage } from './burgage.ts';
 import { caddy } from './caddy.ts';
@@ -74,7 +77,7 @@ function ask({ port }: RunningServer, host: string, path = '/', body = ''): Prom
   });
 }
 
-describeWithLab('the contestants', ['nginx', 'haproxy', 'caddy'], () => {
+describeWithLab('the contestants', ['nginx', 'haproxy', 'caddy', 'h2load'], () => {
   let folder: string;
   let app: App;
   let logServer: ReturnType<typeof createTcpServer>;
@@ -98,7 +101,16 @@ describeWithLab('the contestants', ['nginx', 'haproxy', 'caddy'], () => {
   async function start(contestant: Contestant, changes: Partial<World> = {}): Promise<RunningServer> {
     const backend = changes.backend ?? (await app.address());
     const logAddress = `${loopback}:${(logServer.address() as AddressInfo).port}`;
-    const world = { hosts: 10, limits: highLimits, tenantContexts: false, folder, logServer: logAddress, ...changes, backend };
+    const world = {
+      hosts: 10,
+      limits: highLimits,
+      tenantContexts: false,
+      tls: undefined,
+      folder,
+      logServer: logAddress,
+      ...changes,
+      backend,
+    };
     return closing.use(await contestant.start(world));
   }
 
@@ -177,10 +189,26 @@ describeWithLab('the contestants', ['nginx', 'haproxy', 'caddy'], () => {
       });
     }
 
+    test('serves TLS 1.3 with HTTP/1.1 and HTTP/2, and tells the app that it was secure', async () => {
+      const server = await start(contestant, { tls: await makeTlsPair(folder) });
+      const socket = connectTls({ port: server.port, host: loopback, rejectUnauthorized: false });
+      closing.defer(() => void socket.destroy());
+      await once(socket, 'secureConnect');
+      expect(socket.getProtocol()).toBe('TLSv1.3');
+      socket.write(`GET / HTTP/1.1\r\nHost: ${hostName(3)}\r\nConnection: close\r\n\r\n`);
+      let answer = '';
+      for await (const piece of socket) answer += piece;
+      expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+      expect(answer).toContain('"x-forwarded-proto":"https"');
+      const { count, failures } = await streams(2, 2).send({ host: server.host, port: server.port, secure: true, hosts: 10 }, 1);
+      expect(count).toBeGreaterThan(0);
+      expect(failures).toEqual([]);
+    });
+
     test('carries WebSocket messages both ways', async () => {
       const echo = closing.use(await startEchoApp());
       const server = await start(contestant, { backend: `${echo.host}:${echo.port}` });
-      const { count, failures } = await messages().send({ host: server.host, port: server.port, hosts: 10 }, 1);
+      const { count, failures } = await messages().send({ host: server.host, port: server.port, secure: false, hosts: 10 }, 1);
       expect(count).toBeGreaterThan(0);
       expect(failures).toEqual([]);
     });

@@ -5,7 +5,7 @@
 // on another endpoint; a JSON access log through a ring in memory to a log server, as it writes no files; its counters.
 // It has not: states of tenants, traceparent, cookies taken off, ejection with a budget of retries (the app has one endpoint
 // here), histograms by tenant.
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Site, startServer } from '@burgage/lab';
 import { hostName, linesFor, tenantId, type World } from '../world.ts';
@@ -36,11 +36,21 @@ export const haproxy: Contestant = {
       map,
       linesFor(world.hosts, (number) => `${hostName(number)} ${tenantId(number)}`),
     );
+    // It wants both in one file.
+    const { tls } = world;
+    if (tls !== undefined)
+      await writeFile(pairFile(world), (await readFile(tls.certFile, 'utf8')) + (await readFile(tls.keyFile, 'utf8')), { mode: 0o600 });
     return await startServer('haproxy', { config: (site) => configuration(site, world, map) });
   },
 };
 
-function configuration({ host, port }: Site, { hosts, limits, backend, logServer }: World, map: string): string {
+function pairFile({ folder }: World): string {
+  return join(folder, 'haproxy.pem');
+}
+
+function configuration({ host, port }: Site, world: World, map: string): string {
+  const { hosts, limits, backend, logServer, tls } = world;
+  const secure = tls === undefined ? '' : ` ssl crt ${pairFile(world)} alpn h2,http/1.1 ssl-min-ver TLSv1.3`;
   return `
 global
   nbthread 1
@@ -67,7 +77,7 @@ ring access
   server sink ${logServer}
 
 frontend door
-  bind ${host}:${port} backlog 4096
+  bind ${host}:${port}${secure} backlog 4096
   unique-id-format %[uuid()]
   unique-id-header X-Request-Id
   log-format '${JSON.stringify(logFields)}'
@@ -79,7 +89,7 @@ frontend door
   http-request deny deny_status 429 if { sc_conn_cur(0) gt ${limits.concurrency} }
   http-request deny deny_status 413 if { req.body_size gt ${limits.bodyBytesMax} }
   http-request set-header X-Forwarded-For %[src]
-  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Proto ${tls === undefined ? 'http' : 'https'}
   http-request set-header X-Forwarded-Host %[var(txn.host)]
   http-response set-header X-Request-Id %[unique-id]
   default_backend app

@@ -43,7 +43,7 @@ export const nginx: Contestant = {
   },
 };
 
-function configuration({ host, port, folder }: Site, { hosts, limits, backend }: World, map: string): string {
+function configuration({ host, port, folder }: Site, { hosts, limits, backend, tls }: World, map: string): string {
   // 128 bytes for each key that was seen lately.
   const zoneMegabytes = Math.max(1, Math.ceil((hosts * 256) / 2 ** 20));
   return `
@@ -71,7 +71,8 @@ upstream app {
 }
 
 server {
-  listen ${host}:${port} backlog=4096;
+  listen ${host}:${port}${tls === undefined ? '' : ' ssl http2'} backlog=4096;
+  ${tls === undefined ? '' : `ssl_certificate ${tls.certFile};\n  ssl_certificate_key ${tls.keyFile};\n  ssl_protocols TLSv1.3;`}
   keepalive_requests 1000000000;
   client_max_body_size ${limits.bodyBytesMax};
 

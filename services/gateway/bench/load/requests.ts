@@ -35,7 +35,7 @@ export function requests({ path, close = false, perSecond }: Requests): Load {
   return {
     app: 'web',
     unit: 'request',
-    async send({ host, port, hosts }, seconds) {
+    async send({ host, port, secure, hosts }, seconds) {
       const script = join(import.meta.dirname, 'requests.lua');
       const of = [String(hosts), path, close ? 'close' : 'keep-alive', String(longestPauseMs)];
       const program = await tool('wrk');
@@ -51,7 +51,7 @@ export function requests({ path, close = false, perSecond }: Requests): Load {
         '--script',
         script,
       ];
-      const { stdout } = await run(program, [...args, `http://${host}:${port}/`, '--', ...of]);
+      const { stdout } = await run(program, [...args, `${secure ? 'https' : 'http'}://${host}:${port}/`, '--', ...of]);
       const summary = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Summary;
       const { refused, broken, bytes } = summary;
       const answered = summary.requests - refused;
