@@ -44,6 +44,8 @@ describe('the name of a field', () => {
     ['burgage', fieldIds.other],
     ['Content_Length', fieldIds.underscored],
     ['_', fieldIds.underscored],
+    ['Burgage-_', fieldIds.burgageAny],
+    ['Burgage_', fieldIds.underscored],
     ['x', fieldIds.other],
     [`x${'-y'.repeat(500)}`, fieldIds.other],
   ])('%s is of its kind', (name, id) => {

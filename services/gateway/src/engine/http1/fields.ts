@@ -42,7 +42,7 @@ export const fieldIds = {
   xForwardedAny: 28,
   /** Every name that begins with `burgage-`. */
   burgageAny: 29,
-  /** Every name with an underscore. */
+  /** Every other name with an underscore. */
   underscored: 30,
 } as const;
 
@@ -195,7 +195,7 @@ export class Fields {
       places[place + 1] = nameEnd;
       places[place + 2] = valueStart;
       places[place + 3] = valueEnd;
-      const id = (nameBits & underscoreBit) !== 0 ? fieldIds.underscored : idOf(bytes, nameStart, nameEnd);
+      const id = (nameBits & underscoreBit) !== 0 ? idOfUnderscored(bytes, nameStart, nameEnd) : idOf(bytes, nameStart, nameEnd);
       const bit = 1 << id;
       repeated |= seen & bit;
       seen |= bit;
@@ -268,7 +268,7 @@ export class Fields {
       places[place + 1] = nameEnd;
       places[place + 2] = valueStart;
       places[place + 3] = valueEnd;
-      const id = (nameBits & underscoreBit) !== 0 ? fieldIds.underscored : idOf(bytes, nameStart, nameEnd);
+      const id = (nameBits & underscoreBit) !== 0 ? idOfUnderscored(bytes, nameStart, nameEnd) : idOf(bytes, nameStart, nameEnd);
       const bit = 1 << id;
       this.#repeated |= this.#seen & bit;
       this.#seen |= bit;
@@ -388,6 +388,12 @@ function idOf(bytes: Uint8Array, start: number, end: number): number {
   if (first === 0x78 && beginsWith(bytes, start, length, xForwardedPrefix)) return fieldIds.xForwardedAny;
   if (first === 0x62 && beginsWith(bytes, start, length, burgagePrefix)) return fieldIds.burgageAny;
   return fieldIds.other;
+}
+
+/** What begins as ours is ours, whatever follows. */
+function idOfUnderscored(bytes: Uint8Array, start: number, end: number): number {
+  const isOurs = ((bytes[start] as number) | 0x20) === 0x62 && beginsWith(bytes, start, end - start, burgagePrefix);
+  return isOurs ? fieldIds.burgageAny : fieldIds.underscored;
 }
 
 /**
