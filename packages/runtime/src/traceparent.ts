@@ -18,7 +18,7 @@ export function parseTraceparent(header: string): TraceParent | undefined {
   if (match === null) return undefined;
   const [, version = '', traceId = '', spanId = '', flags = '', rest] = match;
   if (version === 'ff' || (version === '00' && rest !== undefined)) return undefined;
-  if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
+  if (isZero(traceId) || isZero(spanId)) return undefined;
   return { traceId, spanId, flags: Number.parseInt(flags, 16) };
 }
 
@@ -28,21 +28,30 @@ export function formatTraceparent({ traceId, spanId, flags }: TraceParent): stri
 
 /** The header of a new trace, sampled. */
 export function newTraceparent(random: Random): string {
-  return formatTraceparent({ traceId: hex(random, 16), spanId: hex(random, 8), flags: 1 });
+  // One draw: this is part of what every request costs.
+  const both = hex(random, 24);
+  return `00-${notZero(both.slice(0, 32))}-${notZero(both.slice(32))}-01`;
 }
 
 /** The header of a new span in the trace of `parent`; of a new trace where `parent` is not valid. */
 export function childTraceparent(parent: string, random: Random): string {
   const parsed = parseTraceparent(parent);
   if (parsed === undefined) return newTraceparent(random);
-  return formatTraceparent({ traceId: parsed.traceId, spanId: hex(random, 8), flags: parsed.flags });
+  return formatTraceparent({ traceId: parsed.traceId, spanId: notZero(hex(random, 8)), flags: parsed.flags });
 }
 
-/** `count` random bytes in hex, not all of them zero: that would mean "none". */
+/** `count` random bytes in hex. */
 function hex(random: Random, count: number): string {
   const bytes = random.bytes(count);
-  let sum = 0;
-  for (let i = 0; i < count; i++) sum |= bytes[i] ?? 0;
-  if (sum === 0) bytes[count - 1] = 1;
   return (bytes instanceof Buffer ? bytes : Buffer.from(bytes)).toString('hex');
+}
+
+function notZero(digits: string): string {
+  return isZero(digits) ? `${digits.slice(1)}1` : digits;
+}
+
+/** All of it 0, which means "none". */
+function isZero(digits: string): boolean {
+  for (let i = 0; i < digits.length; i++) if (digits.charCodeAt(i) !== 0x30) return false;
+  return true;
 }

@@ -140,7 +140,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     contextFor: tokens.tokenFor,
     meters,
     metrics: gatewayMetrics,
-    log: accessLog && ((line) => accessLog.write(line)),
+    log: accessLog,
     logShare: parts.accessLogSample ?? 1,
     tap,
     clock,

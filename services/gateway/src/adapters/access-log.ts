@@ -4,25 +4,19 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BurgageError } from '@burgage/contracts';
 import { type Clock, type Component, Doorbell, type Logger } from '@burgage/runtime';
+import type { AccessLines, LineRoom } from '../domain/access-line.ts';
 
 const flushMs = 500;
 /** Lines are put together and written in pieces of this size: a call for each line would cost more than the line. */
 const pieceBytes = 256 * 1024;
 /** Pieces that wait for the disk; beyond them lines are dropped and counted, for a full disk must not become a full memory. */
 const piecesMax = 32;
-/** Of one character in UTF-8; what takes four are two. */
-const bytesPerCharacterMax = 3;
 
-interface Piece {
-  readonly bytes: Buffer;
-  length: number;
+interface Piece extends LineRoom {
   lines: number;
 }
 
-export interface AccessLog extends Component {
-  /** Hot path. One line with its end. */
-  write(line: string): void;
-}
+export interface AccessLog extends Component, AccessLines {}
 
 export interface AccessLogOptions {
   /** A file that is appended to, made with mode 600; `-` is standard output. */
@@ -92,17 +86,17 @@ export function createAccessLog({ destination, clock, logger, onDropped }: Acces
       await handle?.close();
       handle = undefined;
     },
-    write: (line) => {
-      if (line.length * bytesPerCharacterMax > pieceBytes - filling.length) {
-        if (full.length >= piecesMax || line.length * bytesPerCharacterMax > pieceBytes) {
+    room: (bytesMax) => {
+      if (bytesMax > pieceBytes - filling.length) {
+        if (full.length >= piecesMax || bytesMax > pieceBytes) {
           onDropped(1);
-          return;
+          return undefined;
         }
         seal();
         bell.ring();
       }
-      filling.length += filling.bytes.write(line, filling.length);
       filling.lines += 1;
+      return filling;
     },
   };
 }

@@ -25,7 +25,7 @@ it('says what there is of the exchange, whatever characters are in it', () => {
         ...(!isServed && { code: 'bad_request' as const, detail }),
       } satisfies Partial<Exchange>);
       const time = '2026-01-01T00:00:00.000Z';
-      const line = accessLine(exchange, 'completed', time, 12.3456);
+      const line = accessLine(exchange, { termination: 'completed', time, nowMs: 12.3456, sample: 1 });
       expect(line.endsWith('\n')).toBe(true);
       expect(line.indexOf('\n')).toBe(line.length - 1);
       const expected: AccessRecord = {

@@ -1,7 +1,7 @@
 // Randomness for the hot path: asked for in pages, handed out in bytes (a call for each request would cost more than its parse).
 import type { Random } from '@burgage/runtime';
 
-const pageBytes = 4096;
+const pageBytes = 32 * 1024;
 
 export class RandomPool implements Random {
   readonly #source: Random;

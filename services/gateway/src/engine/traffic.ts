@@ -1,7 +1,7 @@
 // One request's life, shared by every engine: resolve, admit, choose, head, record. What moves bytes is the engine's.
 import { type Clock, childTraceparent, newTraceparent, parseTraceparent } from '@burgage/runtime';
 import type { Result } from '@burgage/tenancy';
-import { accessLine, createTimeText } from '../domain/access-line.ts';
+import { type AccessLines, accessLine, accessLineBytesMax, createTimeText, type LineFacts, putAccessLine } from '../domain/access-line.ts';
 import { type Admission, beingMoved, isPermit, standing } from '../domain/admission.ts';
 import { type Answer, answerRefusal } from '../domain/answers.ts';
 import type { EndpointSet, EndpointState, Outcome } from '../domain/endpoint-set.ts';
@@ -34,7 +34,7 @@ export interface TrafficOptions {
   readonly meters: TenantMeters;
   readonly metrics: GatewayMetrics;
   /** Takes lines of the access log, where there is one. */
-  readonly log: ((line: string) => void) | undefined;
+  readonly log: AccessLines | undefined;
   /** Of ordinary requests, the share that the log has; 0 to 1. */
   readonly logShare: number;
   /** Who listens to requests as they end. */
@@ -278,12 +278,17 @@ export class Traffic {
 
   /** Apart from `finish`, which would otherwise make what the function closes over with every request. */
   #show(exchange: Exchange, termination: Termination, nowMs: number): void {
-    this.#options.tap.show(exchange, () => accessLine(exchange, termination, this.#timeText(this.now()), nowMs));
+    this.#options.tap.show(exchange, () => accessLine(exchange, this.#lineFacts(termination, nowMs, 1)));
   }
 
-  #log(exchange: Exchange, termination: Termination, nowMs: number, log: (line: string) => void): void {
+  #log(exchange: Exchange, termination: Termination, nowMs: number, log: AccessLines): void {
     const share = logShare(exchange, termination, nowMs, this.#options.logShare);
-    if (share > 0) log(accessLine(exchange, termination, this.#timeText(this.now()), nowMs, share));
+    const room = share === 0 ? undefined : log.room(accessLineBytesMax(exchange));
+    if (room !== undefined) room.length = putAccessLine(room.bytes, room.length, exchange, this.#lineFacts(termination, nowMs, share));
+  }
+
+  #lineFacts(termination: Termination, nowMs: number, sample: number): LineFacts {
+    return { termination, time: this.#timeText(this.now()), nowMs, sample };
   }
 
   #facts(exchange: Exchange, read: ReadHead, context: string | undefined): ForwardFacts {

@@ -154,9 +154,11 @@ export class ClientConnection implements Client, Connection {
   }
 
   relayEnded(keeps: boolean): void {
+    const wasLast = this.#head?.keepAlive === false;
     this.#endRelay();
     if (this.#mode === 'closed') return;
     if (keeps && this.#mode === 'head') this.#advance();
+    else if (wasLast && this.#isAllSaid()) this.#socket.destroy();
     else this.#closeSoon();
   }
 
@@ -345,6 +347,11 @@ export class ClientConnection implements Client, Connection {
     this.#unread = undefined;
     this.#at = 0;
     return rest;
+  }
+
+  /** The answer has gone out to the last byte, and the client has sent nothing behind its last request: nothing can be lost. */
+  #isAllSaid(): boolean {
+    return this.#mode === 'head' && this.#unread === undefined && this.#socket.writableLength === 0 && this.peer.scheme === 'http';
   }
 
   /** Sends what is under way, says that nothing follows, and waits a moment for the client to say the same. */

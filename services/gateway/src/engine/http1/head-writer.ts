@@ -3,9 +3,10 @@ import { STATUS_CODES } from 'node:http';
 import { isShared } from '../../domain/cookies.ts';
 import type { Peer } from '../../domain/exchange.ts';
 import { type ForwardFacts, forwardedNode } from '../../domain/forward-headers.ts';
+import { put, putRange, putText } from '../../domain/put.ts';
 import { cr, space } from './bytes.ts';
 import { type FieldId, type Fields, fieldIds } from './fields.ts';
-import { type HeadBuffer, put, putRange, putText } from './head-buffer.ts';
+import type { HeadBuffer } from './head-buffer.ts';
 import type { ParsedRequest } from './request-head.ts';
 import type { ParsedResponse } from './response-head.ts';
 

@@ -52,8 +52,11 @@ export interface ConnectionOptions {
   readonly onClosed: (error: Error | undefined, wasConnected: boolean) => void;
 }
 
-/** What any connection reads; it is read by one at a time, and to its end before the next. */
-const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+/**
+ * What any connection reads; it is read by one at a time, and to its end before the next. So large because each read and
+ * write of a large answer costs more than to copy what it carries.
+ */
+const readBuffer = Buffer.allocUnsafeSlow(256 * 1024);
 /** Hints come once or twice; more is an endpoint that has lost its way. */
 const informedMax = 32;
 /** An endpoint closes an idle connection when it says; a request must not meet that on its way. */
@@ -168,7 +171,7 @@ export class UpstreamConnection {
     turns.readBegins();
     this.#isReading = true;
     try {
-      return this.#read(count);
+      return this.#tunnel === undefined ? this.#read(count) : this.#tunnel.fromUpstream(copied(count));
     } catch (error) {
       this.#fault(receiver, error);
       return true;
@@ -192,7 +195,6 @@ export class UpstreamConnection {
 
   /** False stops the reading until `resume`. */
   #read(count: number): boolean {
-    if (this.#mode === 'tunnel') return this.#tunnel?.fromUpstream(Buffer.from(readBuffer.subarray(0, count))) ?? true;
     const receiver = this.#receiver;
     if (receiver === undefined) {
       // Whatever it is, nobody has asked for it.
@@ -334,4 +336,10 @@ export class UpstreamConnection {
     this.#options.onClosed(this.#error, this.#isConnected);
     this.#tunnel?.upstreamClosed();
   }
+}
+
+function copied(count: number): Buffer {
+  const bytes = Buffer.allocUnsafe(count);
+  readBuffer.copy(bytes, 0, 0, count);
+  return bytes;
 }

@@ -1,21 +1,38 @@
 // What goes out on one socket in one piece: a head and the part of a body that is at hand, written once.
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { HeadBuffer, putText } from './head-buffer.ts';
+import { putText } from '../../domain/put.ts';
+import { HeadBuffer } from './head-buffer.ts';
 
-/** A read of 64 KiB with its head and framing fits without growing. */
-const initialBytes = 96 * 1024;
-
-/** To copy more costs as much as new memory. */
-const copiedBytesMax = 16 * 1024;
+/** What most answers need; it is lost where a socket keeps it. */
+const smallBytes = 16 * 1024;
+/** What an endpoint is read in at once, with its head and framing. */
+const largeBytes = 288 * 1024;
 
 /**
  * One is shared by all connections of an engine, each of which fills and flushes it without anything in between. Its memory
  * is used again only where the socket has taken all of it at once.
  */
 export class WriteBuffer extends HeadBuffer {
+  #small: Buffer;
+  #large: Buffer | undefined;
+
   constructor() {
-    super(initialBytes);
+    super(smallBytes);
+    this.#small = this.bytes;
+  }
+
+  override reserve(count: number): void {
+    const needed = this.length + count;
+    if (needed <= this.bytes.length) return;
+    if (needed > largeBytes) {
+      super.reserve(count);
+      return;
+    }
+    const large = this.#large ?? Buffer.allocUnsafeSlow(largeBytes);
+    this.#large = large;
+    this.bytes.copy(large, 0, 0, this.length);
+    this.bytes = large;
   }
 
   /** Characters up to 255, each as one byte. */
@@ -38,11 +55,9 @@ export class WriteBuffer extends HeadBuffer {
 
   /** Everything so far, as bytes that are nobody else's. */
   take(): Buffer {
-    const { bytes, length } = this;
-    this.clear();
-    if (length <= copiedBytesMax) return Buffer.from(bytes.subarray(0, length));
-    this.bytes = Buffer.allocUnsafeSlow(initialBytes);
-    return bytes.subarray(0, length);
+    const taken = Buffer.from(this.bytes.subarray(0, this.length));
+    this.#begin(false);
+    return taken;
   }
 
   /** The end of a chunked body. */
@@ -58,10 +73,18 @@ export class WriteBuffer extends HeadBuffer {
     if (length === 0) return !socket.writableNeedDrain;
     // What is done with them until TLS has encrypted them is its own affair.
     if (socket instanceof TLSSocket) return socket.write(this.take());
-    this.clear();
     const hasRoom = socket.write(bytes.subarray(0, length));
-    // What the socket has kept is its own now.
-    if (socket.writableLength > 0 || socket.connecting) this.bytes = Buffer.allocUnsafeSlow(initialBytes);
+    this.#begin(socket.writableLength > 0 || socket.connecting);
     return hasRoom;
+  }
+
+  /** Anew; what was used is another's now where it `isKept`. */
+  #begin(isKept: boolean): void {
+    if (isKept) {
+      if (this.bytes === this.#small) this.#small = Buffer.allocUnsafeSlow(smallBytes);
+      else if (this.bytes === this.#large) this.#large = undefined;
+    }
+    this.bytes = this.#small;
+    this.clear();
   }
 }

@@ -1,0 +1,60 @@
+// Bytes, texts and numbers put at a place of a buffer where there is room; each answers with the place behind.
+
+/** Shorter pieces are copied byte by byte: a call into the runtime costs more. */
+const shortRange = 40;
+const shortText = 64;
+/** Numbers below are written digit by digit. */
+const smallMax = 2 ** 31;
+const zero = 0x30;
+const point = 0x2e;
+
+/** Hot path. */
+export function putRange(to: Buffer, at: number, from: Buffer, start: number, end: number): number {
+  if (end - start > shortRange) {
+    from.copy(to, at, start, end);
+    return at + end - start;
+  }
+  let next = at;
+  for (let i = start; i < end; i++) to[next++] = from[i] as number;
+  return next;
+}
+
+/** Hot path. */
+export function put(to: Buffer, at: number, from: Buffer): number {
+  return putRange(to, at, from, 0, from.length);
+}
+
+/** Hot path. Characters up to 255, each as one byte. */
+export function putText(to: Buffer, at: number, text: string): number {
+  const { length } = text;
+  if (length > shortText) to.write(text, at, length, 'latin1');
+  else for (let i = 0; i < length; i++) to[at + i] = text.charCodeAt(i);
+  return at + length;
+}
+
+/** Hot path. A whole number from 0 on, in decimal. */
+export function putCount(to: Buffer, at: number, count: number): number {
+  if (count >= smallMax) return putText(to, at, String(count));
+  let digits = 1;
+  for (let bound = 10; bound <= count; bound *= 10) digits++;
+  let rest = count | 0;
+  for (let place = at + digits - 1; place >= at; place--) {
+    const shorter = (rest / 10) | 0;
+    to[place] = zero + rest - shorter * 10;
+    rest = shorter;
+  }
+  return at + digits;
+}
+
+/** Hot path. A number from 0 on with three digits behind the point, or with none where all of them are 0. */
+export function putThousandths(to: Buffer, at: number, number: number): number {
+  const thousandths = Math.round(number * 1_000);
+  const fraction = thousandths % 1_000;
+  const next = putCount(to, at, (thousandths - fraction) / 1_000);
+  if (fraction === 0) return next;
+  to[next] = point;
+  to[next + 1] = zero + ((fraction / 100) | 0);
+  to[next + 2] = zero + (((fraction / 10) | 0) % 10);
+  to[next + 3] = zero + (fraction % 10);
+  return next + 4;
+}
