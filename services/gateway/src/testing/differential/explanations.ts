@@ -234,7 +234,8 @@ export const reasons: readonly Reason[] = [
 /** The reason that our refusal gives, from what the client received; undefined where it gives none. */
 export function reasonTold(received: string): string | undefined {
   const body = /^\{"type":"urn:burgage:error:.*\}$/m.exec(received)?.[0];
-  if (body === undefined) return undefined;
+  // To HEAD there is none.
+  if (body === undefined) return /^HTTP\/1\.1 404 /m.test(received) ? 'no tenant' : undefined;
   const { code, detail }: { code: string; detail: string } = JSON.parse(body);
   if (code === 'host_unknown') return 'no tenant';
   return /\((.*)\)$/s.exec(detail)?.[1];
