@@ -6,84 +6,14 @@ import { createMetrics, type Random, seededRandom } from '@burgage/runtime';
 import { expect, it } from 'vitest';
 import { Exchange } from '../../domain/exchange.ts';
 import { gatewayMetrics } from '../../metrics.ts';
-import { deadAddress, eventually, metricValue, startGateway, startTcp } from '../../testing/fixture.ts';
+import { failingAnswers, flood, startFailingApp } from '../../testing/failing-app.ts';
+import { deadAddress, eventually, metricValue, startGateway } from '../../testing/fixture.ts';
 import { ClientConnection } from './client-connection.ts';
 import { Relay } from './relay.ts';
 import { Tunnel } from './tunnel.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 
-const switching = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n';
-/** More than all buffers on the way hold while nobody reads. */
-const flood = Buffer.alloc(4_000_000, 'f');
-
-/** Reads only when everybody else has given up: whoever reads nothing does not even see that. */
-function readLate(socket: Socket): void {
-  socket.pause();
-  setTimeout(() => socket.resume(), 200);
-}
-
-/** How an endpoint answers the request for `/<name>`; the connection is as it was afterwards where nothing else is said. */
-const answers: Readonly<Record<string, (socket: Socket) => void>> = {
-  whole: (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole'),
-  chunked: (socket) => socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n'),
-  large: (socket) => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n${'x'.repeat(300_000)}`),
-  untilClose: (socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nto the end'),
-  hinted: (socket) => socket.write('HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n'),
-  slowly: (socket) => {
-    socket.write('HTTP/1.1 200 OK\r\nContent-');
-    setTimeout(() => socket.write('Length: 5\r\n\r\nsl'), 2);
-    setTimeout(() => socket.write('owly'.slice(0, 3)), 4);
-  },
-  nothing: (socket) => socket.end(),
-  reset: (socket) => socket.resetAndDestroy(),
-  withinHead: (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Le'),
-  behindHead: (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'),
-  withinBody: (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab'),
-  resetWithinBody: (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab', () => socket.resetAndDestroy()),
-  withinChunk: (socket) => socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab'),
-  badChunk: (socket) => socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n'),
-  garbage: (socket) => socket.write('\x16\x03\x01 what is this\r\n\r\n'),
-  bothLengths: (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'),
-  twice: (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb'),
-  late: (socket) => {
-    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na');
-    setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil'), 1);
-  },
-  idleReset: (socket) => {
-    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na');
-    setTimeout(() => socket.resetAndDestroy(), 1);
-  },
-  idleEnd: (socket) => {
-    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na');
-    setTimeout(() => socket.end(), 1);
-  },
-  stall: () => {},
-  readsNothing: (socket) => readLate(socket),
-  stallWithinHead: (socket) => socket.write('HTTP/1.1 200 OK\r\n'),
-  stallWithinChunk: (socket) => socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab'),
-  stallWithinBody: (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab'),
-  upgrade: (socket) => socket.write(`${switching}hello`),
-  upgradeAndEcho: (socket) => {
-    socket.write(switching);
-    socket.on('data', (bytes) => socket.write(bytes));
-  },
-  upgradeAndResetLater: (socket) => {
-    socket.write(switching);
-    socket.once('data', (bytes) => socket.write(bytes, () => socket.resetAndDestroy()));
-  },
-  upgradeAndFlood: (socket) => {
-    socket.write(switching);
-    socket.write(flood);
-    setTimeout(() => socket.resetAndDestroy(), 10);
-  },
-  upgradeAndReadNothing: (socket) => {
-    readLate(socket);
-    socket.end(switching);
-  },
-  upgradeAndEnd: (socket) => socket.end(switching),
-  upgradeAndReset: (socket) => socket.write(switching, () => socket.resetAndDestroy()),
-};
-const names = Object.keys(answers);
+const names = Object.keys(failingAnswers);
 
 /** What a client does once it has sent its request, or a part of it. */
 const departures = ['reads', 'half', 'ends', 'resets', 'resetsSoon', 'stops'] as const;
@@ -140,17 +70,9 @@ async function exchange(port: number, random: Random): Promise<void> {
 it(`${rounds} exchanges that fail on either side leave no request, socket or tunnel, and the gateway serves on`, {
   timeout: 60 * 60_000,
 }, async () => {
-  const endpoint = () =>
-    startTcp((socket) => {
-      socket.on('data', (bytes) => {
-        const name = /^(?:GET|POST) \/(\w+) /.exec(bytes.toString('latin1'))?.[1];
-        if (name !== undefined) answers[name]?.(socket);
-      });
-      socket.on('end', () => socket.end());
-    });
-  const [one, two] = [await endpoint(), await endpoint()];
+  const backends = [await startFailingApp(), await startFailingApp()];
   const metrics = createMetrics();
-  const { port } = await startGateway([{ host: 'acme.test', backends: [one.address, two.address, await deadAddress()] }], {
+  const { port } = await startGateway([{ host: 'acme.test', backends: [...backends, await deadAddress()] }], {
     metrics,
     gatewayMetrics: gatewayMetrics(metrics),
     timeouts: { headMs: 40, bodyIdleMs: 40, firstByteMs: 40, streamIdleMs: 40, keepAliveMs: 40, upstreamKeepAliveMs: 40, lingerMs: 20 },

@@ -39,6 +39,7 @@ export class StreamClient implements Client {
   /** When the client has had long enough for the rest of an answer that has ended for us. */
   #dueMs = Number.POSITIVE_INFINITY;
   #isDropped = false;
+  #listensForRoom = false;
 
   constructor(parts: ClientParts, connection: Http2Connection, stream: ServerHttp2Stream) {
     this.#parts = parts;
@@ -46,10 +47,7 @@ export class StreamClient implements Client {
     this.#stream = stream;
     this.peer = connection.peer;
     this.lines = connection.lines;
-    const onRoom = () => this.#guard(() => this.#relay?.clientRoom());
-    stream.on('drain', onRoom).on('finish', onRoom);
-    stream.on('wantTrailers', () => this.#guard(() => this.#sendTrailers()));
-    stream.on('error', () => {});
+    stream.on('error', ignore);
     stream.once('close', () => this.#guard(() => this.#closed()));
   }
 
@@ -146,14 +144,18 @@ export class StreamClient implements Client {
       this.#fields = undefined;
       const hasTrailers = this.#trailers.length > 0;
       const isAll = this.#isEnding && body === undefined && !hasTrailers;
-      stream.respond(fields, { endStream: isAll, waitForTrailers: this.#isEnding ? hasTrailers : this.#mayHaveTrailers });
+      const waitForTrailers = this.#isEnding ? hasTrailers : this.#mayHaveTrailers;
+      if (waitForTrailers) stream.once('wantTrailers', () => this.#guard(() => this.#sendTrailers()));
+      stream.respond(fields, { endStream: isAll, waitForTrailers });
       // Some answers have no body whatever is said, and the stream knows which.
       if (isAll || stream.writableEnded) return true;
     }
     if (this.#isEnding) {
       if (!stream.writableEnded) stream.end(body);
     } else if (body !== undefined) stream.write(body);
-    return !stream.writableNeedDrain && stream.writableLength < stream.writableHighWaterMark;
+    const hasRoom = !stream.writableNeedDrain && stream.writableLength < stream.writableHighWaterMark;
+    if (!hasRoom) this.#listenForRoom();
+    return hasRoom;
   }
 
   bodyWanted(): void {
@@ -194,6 +196,13 @@ export class StreamClient implements Client {
       this.#stream.on('data', (bytes: Buffer) => this.#guard(() => this.#onData(bytes)));
     }
     this.#stream.resume();
+  }
+
+  #listenForRoom(): void {
+    if (this.#listensForRoom) return;
+    this.#listensForRoom = true;
+    const onRoom = () => this.#guard(() => this.#relay?.clientRoom());
+    this.#stream.on('drain', onRoom).on('finish', onRoom);
   }
 
   #onData(bytes: Buffer): void {
@@ -275,6 +284,9 @@ export class StreamClient implements Client {
     }
   }
 }
+
+/** An error of a stream comes with its end, which is looked at. */
+function ignore(): void {}
 
 /** Names and values in turn as node:http2 wants some of them. */
 function asObject(fields: readonly string[]): Record<string, string | string[]> {
