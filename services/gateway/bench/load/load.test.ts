@@ -8,7 +8,7 @@ import { requests } from './requests.ts';
 describeWithLab('a load says of', ['nginx', 'wrk'], (lab) => {
   test('answers that are shorter than they should be', async () => {
     const { host, port } = lab.server('nginx');
-    const { count, failures } = await requests({ path: '/1mb' }).send({ host, port, secure: false, hosts: 10 }, 1);
+    const { count, failures } = await requests({ path: '/1mb' }).send({ host, port, hosts: 10 }, 1);
     expect(count).toBeGreaterThan(0);
     expect(failures).toEqual(['some cut short']);
   });
@@ -18,14 +18,14 @@ describeWithLab('a load says of', ['nginx', 'wrk'], (lab) => {
     const { host, port } = await lab.start('nginx', {
       http: (site) => `access_log off; server { listen ${site.host}:${site.port}; return 429 "${body}"; }`,
     });
-    const { count, failures } = await requests({ path: '/small' }).send({ host, port, secure: false, hosts: 10 }, 1);
+    const { count, failures } = await requests({ path: '/small' }).send({ host, port, hosts: 10 }, 1);
     expect(count).toBeGreaterThan(0);
     expect(failures).toEqual([`${count} refused`]);
   });
 
   test('connections that become no WebSocket', async () => {
     const { host, port } = lab.server('nginx');
-    expect(await messages().send({ host, port, secure: false, hosts: 10 }, 1)).toMatchObject({
+    expect(await messages().send({ host, port, hosts: 10 }, 1)).toMatchObject({
       count: 0,
       failures: [`${connections} connections refused or broken off`],
     });

@@ -4,8 +4,8 @@
 export interface Target {
   readonly host: string;
   readonly port: number;
-  /** It is asked over TLS. */
-  readonly secure: boolean;
+  /** It is asked over TLS. Default false. */
+  readonly secure?: boolean;
   /** How many tenants it serves: every one is asked for, at random. */
   readonly hosts: number;
 }

@@ -35,7 +35,7 @@ export function requests({ path, close = false, perSecond }: Requests): Load {
   return {
     app: 'web',
     unit: 'request',
-    async send({ host, port, secure, hosts }, seconds) {
+    async send({ host, port, secure = false, hosts }, seconds) {
       const script = join(import.meta.dirname, 'requests.lua');
       const of = [String(hosts), path, close ? 'close' : 'keep-alive', String(longestPauseMs)];
       const program = await tool('wrk');
