@@ -232,6 +232,18 @@ describe('a handshake', () => {
     expect(await failures(metrics, 'no_certificate')).toBe(1);
   });
 
+  it('comes once in a connection', async () => {
+    const certificates = await withAcme();
+    const { httpsPort } = await startSecure(certificates, '127.0.0.1:1');
+    const socket = await handshake(httpsPort, { servername: acme, ca: certificates.ca, maxVersion: 'TLSv1.2' });
+    if (typeof socket === 'string') throw new Error(socket);
+    const failure = new Promise<string>((resolve) => {
+      socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+      socket.renegotiate({}, (error) => resolve((error as NodeJS.ErrnoException | null)?.code ?? 'done'));
+    });
+    expect(await failure).toBe('ERR_SSL_NO_RENEGOTIATION');
+  });
+
   it('that stops, or whose client leaves, ends; each is counted and nothing is left', async () => {
     const certificates = await withAcme();
     const { httpsPort, metrics } = await startSecure(certificates, '127.0.0.1:1', { timeouts: { headMs: 200 } });

@@ -1,0 +1,156 @@
+// Frames of HTTP/2 that only cost: whatever a client sends without end, its connection ends and nobody else's does.
+import { once } from 'node:events';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { describe, expect, it } from 'vitest';
+import { acme, makeCertificates } from '../../testing/certificates.ts';
+import { eventually, metricValue, onTestEnd, type StartedGateway, startApp, startGateway } from '../../testing/fixture.ts';
+
+const types = { data: 0, headers: 1, priority: 2, reset: 3, settings: 4, ping: 6, goAway: 7, continuation: 9 } as const;
+const endStream = 1;
+const endHeaders = 4;
+
+function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** A field as HPACK has it without any compression. */
+function field(name: string, value: string): Buffer {
+  const [nameBytes, valueBytes] = [Buffer.from(name), Buffer.from(value)];
+  return Buffer.concat([Buffer.from([0, nameBytes.length]), nameBytes, Buffer.from([valueBytes.length]), valueBytes]);
+}
+
+function head(method: string): Buffer {
+  return Buffer.concat([field(':method', method), field(':scheme', 'https'), field(':authority', acme), field(':path', '/')]);
+}
+
+const preface = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(types.settings, 0, 0)]);
+
+class FrameClient {
+  readonly socket: TLSSocket;
+  #received: Buffer = Buffer.alloc(0);
+  closed = false;
+
+  constructor(socket: TLSSocket) {
+    this.socket = socket;
+    socket.on('data', (bytes: Buffer) => {
+      this.#received = Buffer.concat([this.#received, bytes]);
+    });
+    socket.on('error', () => {});
+    socket.once('close', () => {
+      this.closed = true;
+    });
+  }
+
+  /** The code of the last GOAWAY. */
+  get goAway(): number | undefined {
+    let code: number | undefined;
+    for (let at = 0; at + 9 <= this.#received.length; at += 9 + this.#received.readUIntBE(at, 3)) {
+      if (this.#received[at + 3] === types.goAway && at + 17 <= this.#received.length) code = this.#received.readUInt32BE(at + 13);
+    }
+    return code;
+  }
+
+  get received(): string {
+    return this.#received.toString('latin1');
+  }
+
+  /** Sends what `make` gives, again and again, until the gateway has had enough. */
+  async flood(make: (round: number) => Buffer): Promise<void> {
+    for (let round = 0; !this.closed; round++) {
+      if (!this.socket.write(make(round))) await Promise.race([once(this.socket, 'drain'), once(this.socket, 'close')]).catch(() => {});
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}
+
+async function open(options: Parameters<typeof startGateway>[1] = {}): Promise<StartedGateway & { readonly client: FrameClient }> {
+  const certificates = await makeCertificates();
+  await certificates.put(acme);
+  const app = await startApp((request, response) => request.resume().on('end', () => response.end('app')));
+  const backends = [app.address];
+  const started = await startGateway([{ host: acme, backends }], { httpsPort: 0, certificates: certificates.folder, ...options });
+  const socket = connectTls({
+    port: started.httpsPort,
+    host: '127.0.0.1',
+    servername: acme,
+    ca: certificates.ca,
+    ALPNProtocols: ['h2'],
+  });
+  onTestEnd(async () => socket.destroy());
+  await once(socket, 'secureConnect');
+  return { ...started, client: new FrameClient(socket) };
+}
+
+async function nothingIsLeft({ metrics }: StartedGateway): Promise<void> {
+  await eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 0);
+  expect(await metricValue(metrics, 'burgage_gateway_requests_in_flight')).toBe(0);
+}
+
+describe('a connection of HTTP/2', () => {
+  it('that is used as it should be is served', async () => {
+    const { client } = await open();
+    client.socket.write(Buffer.concat([preface, frame(types.headers, endStream | endHeaders, 1, head('GET'))]));
+    await eventually(() => client.received.includes('app'));
+    expect(client.goAway).toBeUndefined();
+  });
+
+  it.each<[string, Buffer, (round: number) => Buffer]>([
+    [
+      'of resets',
+      preface,
+      (round) =>
+        Buffer.concat([
+          frame(types.headers, endHeaders, 2 * round + 1, head('POST')),
+          frame(types.reset, 0, 2 * round + 1, Buffer.from([0, 0, 0, 8])),
+        ]),
+    ],
+    ['of pings', preface, () => frame(types.ping, 0, 0, Buffer.alloc(8))],
+    ['of settings', preface, () => frame(types.settings, 0, 0)],
+    [
+      'of a head in pieces',
+      Buffer.concat([preface, frame(types.headers, 0, 1, head('GET'))]),
+      () => frame(types.continuation, 0, 1, field('a', 'b')),
+    ],
+    ['of a head in empty pieces', Buffer.concat([preface, frame(types.headers, 0, 1, head('GET'))]), () => frame(types.continuation, 0, 1)],
+  ])('is ended by a flood %s', async (_, beginning, make) => {
+    const started = await open();
+    started.client.socket.write(beginning);
+    await started.client.flood(make);
+    await nothingIsLeft(started);
+  });
+
+  it.each<[string, Buffer]>([
+    ['says nothing', Buffer.alloc(0)],
+    ['stops within its first words', preface.subarray(0, 10)],
+    ['begins no request', preface],
+    ['stops within a head', Buffer.concat([preface, frame(types.headers, 0, 1, head('GET'))])],
+  ])('that %s is ended in time', async (_, bytes) => {
+    const started = await open({ timeouts: { headMs: 100, keepAliveMs: 100, lingerMs: 50 } });
+    started.client.socket.write(bytes);
+    await eventually(() => started.client.closed);
+    await nothingIsLeft(started);
+  });
+
+  it('has a body in empty frames for no longer than one that has stopped', async () => {
+    const started = await open({ timeouts: { bodyIdleMs: 200 } });
+    const { client, metrics } = started;
+    client.socket.write(Buffer.concat([preface, frame(types.headers, endHeaders, 1, head('POST'))]));
+    const flood = setInterval(() => client.socket.write(frame(types.data, 0, 1)), 5);
+    onTestEnd(async () => clearInterval(flood));
+    await eventually(async () => (await metricValue(metrics, 'burgage_gateway_refusals_total', { code: 'request_timeout' })) === 1);
+    clearInterval(flood);
+    expect(await metricValue(metrics, 'burgage_gateway_requests_in_flight')).toBe(0);
+  });
+
+  it('that does not speak HTTP/2 is ended', async () => {
+    const started = await open();
+    started.client.socket.write(`GET / HTTP/1.1\r\nHost: ${acme}\r\n\r\n`);
+    await eventually(() => started.client.closed);
+    await nothingIsLeft(started);
+  });
+});
