@@ -68,19 +68,25 @@ class FrameClient {
   }
 }
 
-async function open(options: Parameters<typeof startGateway>[1] = {}): Promise<StartedGateway & { readonly client: FrameClient }> {
+async function open(
+  options: Parameters<typeof startGateway>[1] = {},
+  allowHalfOpen = false,
+): Promise<StartedGateway & { readonly client: FrameClient }> {
   const certificates = await makeCertificates();
   await certificates.put(acme);
   const app = await startApp((request, response) => request.resume().on('end', () => response.end('app')));
   const backends = [app.address];
   const started = await startGateway([{ host: acme, backends }], { httpsPort: 0, certificates: certificates.folder, ...options });
-  const socket = connectTls({
+  // The types of node:tls do not know of one of them.
+  const connection = {
     port: started.httpsPort,
     host: '127.0.0.1',
     servername: acme,
     ca: certificates.ca,
     ALPNProtocols: ['h2'],
-  });
+    allowHalfOpen,
+  };
+  const socket = connectTls(connection);
   onTestEnd(async () => socket.destroy());
   await once(socket, 'secureConnect');
   return { ...started, client: new FrameClient(socket) };
@@ -145,6 +151,17 @@ describe('a connection of HTTP/2', () => {
     await eventually(async () => (await metricValue(metrics, 'burgage_gateway_refusals_total', { code: 'request_timeout' })) === 1);
     clearInterval(flood);
     expect(await metricValue(metrics, 'burgage_gateway_requests_in_flight')).toBe(0);
+  });
+
+  it('whose client never closes its side is ended all the same, when it is idle and in a drain', async () => {
+    for (const ends of ['idle', 'drain'] as const) {
+      const started = await open({ timeouts: { keepAliveMs: ends === 'idle' ? 100 : 60_000, lingerMs: 50 } }, true);
+      started.client.socket.write(Buffer.concat([preface, frame(types.headers, endStream | endHeaders, 1, head('GET'))]));
+      await eventually(() => started.client.received.includes('app'));
+      if (ends === 'drain') await started.gateway.drain();
+      await nothingIsLeft(started);
+      expect(started.client.closed).toBe(false);
+    }
   });
 
   it('that does not speak HTTP/2 is ended', async () => {

@@ -60,7 +60,8 @@ export class Http2Connection implements Connection {
     session.on('ping', () => this.#spend());
     session.on('remoteSettings', () => this.#spend());
     session.on('error', () => {});
-    session.once('close', () => this.#closed());
+    session.once('close', () => this.#sessionClosed());
+    socket.once('close', () => parts.onClosed(this));
   }
 
   get idle(): boolean {
@@ -87,7 +88,7 @@ export class Http2Connection implements Connection {
   check(nowMs: number): void {
     for (const stream of this.#streams) stream.check(nowMs);
     if (!this.idle || nowMs < this.#dueMs) return;
-    if (this.#session.closed) this.cut();
+    if (this.#session.closed || this.#session.destroyed) this.cut();
     else this.closeIfIdle();
   }
 
@@ -123,10 +124,12 @@ export class Http2Connection implements Connection {
     this.#session.destroy(new Error('too many frames that only cost'), NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
-  #closed(): void {
+  /** All has been said. The client has a moment to close its side too. */
+  #sessionClosed(): void {
     for (const stream of this.#streams) stream.cut();
     this.#streams.clear();
-    this.#parts.onClosed(this);
-    this.#parts.onIdle();
+    const { coarseMs, timeouts, onIdle } = this.#parts;
+    this.#dueMs = coarseMs() + timeouts.lingerMs;
+    onIdle();
   }
 }
