@@ -52,6 +52,7 @@ test('a house that keeps to its arrows has no fault', () => {
   file('packages/tenancy/src/catalog-file.ts', "import { readFile } from 'node:fs/promises';");
   file('packages/tenancy/src/index.ts', "export * from './catalog-file.ts';");
   file('local/src/main.ts', "const left = await import('@burgage/left');");
+  file('lab/k6/users.js', "import http from 'k6/http';", "import { check } from 'k6';");
   expect(arrowFaults(root)).toEqual([]);
 });
 
@@ -72,6 +73,7 @@ test.each([
   ],
   ['an undeclared package', 'services/right/src/service.ts', "import { z } from 'zod';", 'does not declare'],
   ['an undeclared package by a path in it', 'services/right/src/service.ts', "import { z } from 'zod/mini';", 'imports zod, which'],
+  ['what k6 brings, outside of what k6 runs', 'lab/src/users.ts', "import { check } from 'k6';", 'imports k6, which'],
   ['a development package outside of tests', 'packages/one/src/index.ts', "import { test } from 'vitest';", 'does not declare'],
   [
     'a relative path into another workspace',
