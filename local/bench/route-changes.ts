@@ -22,7 +22,7 @@ export interface RouteChangesOptions {
 /** Upstreams of their own, each moved to and fro and asked until the other backend answers. */
 export const watchedCount = 50;
 const watchedPerSecond = 40;
-/** Tenants that come and go after a second or two: four changes each. */
+/** Tenants that come, and go a moment after they were served: four changes each. */
 const madePerSecond = 25;
 const madeStayMs = 1_500;
 /** Of the upstream that all load goes to. */
@@ -61,7 +61,7 @@ export class RouteChanges {
   readonly #watching = new Set<Promise<void>>();
   /** Where the watched ones are; one that is on its way is missing. */
   readonly #at = new Map<number, number>(Array.from({ length: watchedCount }, (_, number) => [number, 0]));
-  /** Of tenants that were made and are to go, oldest first. */
+  /** Of tenants that were made and served and are to go, oldest first. */
   readonly #made: { readonly number: number; readonly untilMs: number }[] = [];
   /** Higher than that of any entry before. */
   #version = 1;
@@ -90,8 +90,8 @@ export class RouteChanges {
       await this.#commit(changes);
       await sleep(turnMs);
     }
-    await this.#commit(this.#removeOld(Number.POSITIVE_INFINITY));
     await Promise.all(this.#watching);
+    await this.#commit(this.#removeOld(Number.POSITIVE_INFINITY));
   }
 
   /** Counts and times are of what comes from now on; complaints stay. */
@@ -148,11 +148,12 @@ export class RouteChanges {
 
   #makeTenant(): Change {
     const number = this.#madeCount++;
-    this.#made.push({ number, untilMs: performance.now() + madeStayMs });
     const host = madeHost(number);
     const watch = async (committedMs: number): Promise<void> => {
       await this.#answers(host, '/small', committedMs, (status) => status === 200);
-      this.servedMs.push(performance.now() - committedMs);
+      const nowMs = performance.now();
+      this.servedMs.push(nowMs - committedMs);
+      this.#made.push({ number, untilMs: nowMs + madeStayMs });
     };
     const route: RouteEntry = { ...this.#head('host', host), entity: { kind: 'host', host, tenantId: madeId(number) } };
     return { entries: [this.#tenant(madeId(number), 'trial', 100), route], watch };
