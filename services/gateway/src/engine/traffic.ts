@@ -210,7 +210,9 @@ export class Traffic {
    * new connection, if it was only an old one that had died.
    */
   retry(failed: FailedAttempt, { set }: Admitted): 'elsewhere' | 'again' | undefined {
-    if (!isRetriable(failed) || !set.mayRetry()) return undefined;
+    if (!isRetriable(failed)) return undefined;
+    // That kept connections have died, often all of an age at once, says nothing of the endpoint: the budget is not for that.
+    if (!failed.sent && !set.mayRetry()) return undefined;
     if (set.endpoints.length > 1) return 'elsewhere';
     return failed.sent ? 'again' : undefined;
   }
