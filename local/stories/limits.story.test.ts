@@ -49,6 +49,8 @@ interface StartedGateway {
 }
 
 let gateways: StartedGateway[] = [];
+/** The registry of the third gateway. */
+let other: StartedRegistry;
 let client: ReturnType<typeof createRpcClient<typeof RegistryService>>;
 /** Requests of the app that it has not answered, now and at most. */
 const inApp = { now: 0, most: 0 };
@@ -72,18 +74,28 @@ async function startApp(): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-async function startRegistry(folder: string, name: string): Promise<string> {
+interface StartedRegistry {
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+async function startRegistry(folder: string, name: string): Promise<StartedRegistry> {
   const store = await openSqliteStore({ file: join(folder, 'registry.sqlite') });
   const events = await openEmbeddedEvents({ file: join(folder, 'events.sqlite'), logger });
   const address = `unix:${join(folder, `${name}.sock`)}`;
   const service = createRegistryService({ address, store, events, catalog, baseDomain: 'localhost', logger, metrics: createMetrics() });
   await service.start();
-  closers.push(async () => {
-    await service.stop();
-    await events.close();
-    await store.close();
-  });
-  return address;
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopped ??= (async () => {
+      await service.stop();
+      await events.close();
+      await store.close();
+    })();
+    return stopped;
+  };
+  closers.push(stop);
+  return { address, stop };
 }
 
 async function startGateway(gatewayId: string, registry: string): Promise<StartedGateway> {
@@ -168,12 +180,13 @@ beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'burgage-story-'));
   closers.push(() => rm(folder, { recursive: true, force: true }));
   const app = await startApp();
-  const [one, other] = [await startRegistry(folder, 'one'), await startRegistry(folder, 'other')];
-  client = createRpcClient(RegistryService, { address: one });
+  const one = await startRegistry(folder, 'one');
+  other = await startRegistry(folder, 'other');
+  client = createRpcClient(RegistryService, { address: one.address });
   const { close } = client;
   closers.push(() => close());
   await client.putUpstream({ name: 'app', endpoints: [{ address: app }] });
-  gateways = await Promise.all([startGateway('gw-1', one), startGateway('gw-2', one), startGateway('gw-3', other)]);
+  gateways = await Promise.all([startGateway('gw-1', one.address), startGateway('gw-2', one.address), startGateway('gw-3', other.address)]);
   await until('each gateway has its third', async () => {
     const all = await Promise.all(gateways.map((gateway) => gateway.status()));
     return all.every(({ limitShares }) => limitShares?.gateways === 3 && Math.round(limitShares.evenShare * 3 * 1_000) === 1_000);
@@ -258,5 +271,18 @@ describe('three gateways', () => {
     asking = false;
     await Promise.all(onlyOne);
     expect(inApp.most).toBeLessThanOrEqual(1.1 * concurrency);
+  });
+
+  // The last one: what is cut off here stays so.
+  test('of which one is cut off let through at most its even share more', { timeout: 120_000 }, async () => {
+    const host = await signUp('cut-off', 'trial');
+    await demand(host, [0, 0, 150], 2_000);
+    await other.stop();
+    const { passed, elapsedMs } = await demand(host, [150, 150, 150], 15_000);
+    expect(sum(passed)).toBeLessThanOrEqual(most(rate, elapsedMs) + (rate / 3) * (1 + elapsedMs / 1_000));
+    await until('the two others share all between them, the third keeps its third', async () => {
+      const shares = await Promise.all([0, 1, 2].map((index) => shareAt(index, host)));
+      return shares.map((share) => Math.round(share?.requestsPerSecond ?? rate)).join() === '50,50,33';
+    });
   });
 });

@@ -22,7 +22,7 @@ describe('an overloaded gateway', () => {
           const [was, is] = [shareOf(before), shareOf(state)];
           expect(is).toBeGreaterThanOrEqual(0);
           expect(is).toBeLessThanOrEqual(shedShareMax);
-          if (was === 0) expect(is > 0).toBe(overInARow >= 2);
+          if (was === 0) expect(is > 0).toBe(overInARow >= 3);
           else if (isOver(look)) expect(is > was || is === shedShareMax).toBe(true);
           else if (isUnder(look)) expect(is).toBeLessThan(was);
           else expect(is).toBe(was);

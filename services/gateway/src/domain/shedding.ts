@@ -22,8 +22,8 @@ export const strainBounds = {
   end: { loopDelayMs: 30, heapShare: 0.8 },
 } as const;
 
-/** A single late look is a collection of garbage, or somebody's large table. */
-const looksToBegin = 2;
+/** One late look or two are a collection of garbage, a large table, or a neighbour on the same cores. */
+const looksToBegin = 3;
 const shareFirst = 0.3;
 /** Refused more in steps that are larger than those back: what gave way has its reason, and what comes back is tried out. */
 const stepUp = 0.15;
