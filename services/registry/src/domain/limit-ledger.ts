@@ -40,9 +40,14 @@ export interface GatewayShares {
 
 const nothing: Claim = { share: 0, held: 0, wanted: 0 };
 
+/** Gateways choose their names themselves: one may be called as something that every object has. */
+function own<T>(byName: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(byName, name) ? byName[name] : undefined;
+}
+
 /** A gateway more; it gets what there is room for, and its part once the others have made place. */
 export function join(ledger: LimitLedger, gateway: string): LimitLedger {
-  if (ledger.even[gateway] !== undefined) return ledger;
+  if (own(ledger.even, gateway) !== undefined) return ledger;
   return mapped(ledger, (claims) => ({ ...claims, [gateway]: nothing }));
 }
 
@@ -53,7 +58,7 @@ export function leave(ledger: LimitLedger, gateway: string): LimitLedger {
 
 /** What a gateway wants of some limits. One that nobody has named before begins as it was shared until now: evenly. */
 export function want(ledger: LimitLedger, gateway: string, wanted: ReadonlyMap<string, number>): LimitLedger {
-  if (ledger.even[gateway] === undefined) return ledger;
+  if (own(ledger.even, gateway) === undefined) return ledger;
   const limits: Record<string, Claims> = { ...ledger.limits };
   let count = Object.keys(limits).length;
   for (const [name, amount] of wanted) {
@@ -63,7 +68,7 @@ export function want(ledger: LimitLedger, gateway: string, wanted: ReadonlyMap<s
       count += 1;
     }
     const claims: Claims = limits[name];
-    const claim = claims[gateway] ?? nothing;
+    const claim = own(claims, gateway) ?? nothing;
     limits[name] = { ...claims, [gateway]: { ...claim, wanted: Math.min(amount, whole) } };
   }
   return { ...ledger, limits };
@@ -72,7 +77,7 @@ export function want(ledger: LimitLedger, gateway: string, wanted: ReadonlyMap<s
 /** A gateway has said that it keeps to `told`; of the limits in `inUse` so much is still taken there nevertheless. */
 export function keepTo(ledger: LimitLedger, gateway: string, told: GatewayShares, inUse: ReadonlyMap<string, number>): LimitLedger {
   return mapped(ledger, (claims, name) => {
-    const claim = claims[gateway];
+    const claim = own(claims, gateway);
     if (claim === undefined) return claims;
     const kept = name === undefined ? told.even : (told.limits[name] ?? told.even);
     const using = name === undefined ? 0 : (inUse.get(name) ?? 0);
@@ -89,7 +94,7 @@ export function settle({ even, limits }: LimitLedger): LimitLedger {
   const evenly = moved(even, evenTargets(even));
   const followed: Record<string, Claims> = {};
   for (const [name, claims] of Object.entries(limits)) {
-    const isQuiet = Object.entries(claims).every(([gateway, { wanted }]) => wanted <= (evenly[gateway]?.share ?? 0) / 2);
+    const isQuiet = Object.entries(claims).every(([gateway, { wanted }]) => wanted <= (own(evenly, gateway)?.share ?? 0) / 2);
     const next = moved(claims, isQuiet ? evenTargets(claims) : demandTargets(claims));
     // Shared as all others are, it need not be named.
     if (isQuiet && isAsIn(next, evenly)) continue;
@@ -100,10 +105,10 @@ export function settle({ even, limits }: LimitLedger): LimitLedger {
 
 /** What `gateway` is to be told; undefined where it is not in the ledger. */
 export function sharesOf({ even, limits }: LimitLedger, gateway: string): GatewayShares | undefined {
-  const own = even[gateway];
-  if (own === undefined) return undefined;
-  const shares = Object.entries(limits).map(([name, claims]) => [name, claims[gateway]?.share ?? own.share]);
-  return { gateways: Object.keys(even).length, even: own.share, limits: Object.fromEntries(shares) };
+  const ofGateway = own(even, gateway);
+  if (ofGateway === undefined) return undefined;
+  const shares = Object.entries(limits).map(([name, claims]) => [name, own(claims, gateway)?.share ?? ofGateway.share]);
+  return { gateways: Object.keys(even).length, even: ofGateway.share, limits: Object.fromEntries(shares) };
 }
 
 /** The most that all gateways together may be using of one limit. */
@@ -141,22 +146,22 @@ function demandTargets(claims: Claims): Targets {
 
 /** `claims` on their way to `targets`. */
 function moved(claims: Claims, targets: Targets): Claims {
-  const next: Record<string, Claim> = {};
+  const next: [string, Claim][] = [];
   let room = inForceMax - inForce(claims);
   // Who has least is the first to get more.
   for (const [gateway, claim] of Object.entries(claims).sort(([, a], [, b]) => a.share - b.share)) {
-    const target = targets[gateway] ?? 0;
+    const target = own(targets, gateway) ?? 0;
     const share = target <= claim.share ? target : Math.min(target, Math.max(claim.held + Math.max(room, 0), claim.share));
     const held = Math.max(claim.held, share);
     room -= held - claim.held;
-    next[gateway] = { ...claim, share, held };
+    next.push([gateway, { ...claim, share, held }]);
   }
-  return next;
+  return Object.fromEntries(next);
 }
 
 function isAsIn(claims: Claims, even: Claims): boolean {
   return Object.entries(claims).every(([gateway, { share, held }]) => {
-    const other = even[gateway];
+    const other = own(even, gateway);
     return other !== undefined && share === held && other.share === share && other.held === held;
   });
 }
