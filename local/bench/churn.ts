@@ -95,7 +95,8 @@ export async function churn(
   say(`${changesPerSecond} changes a second for ${seconds} s …`);
   const changes = new RouteChanges({ journal: registry.routes, port, hosts, web: web.map(addressOf), backends: backendAddresses });
   const load = requests({ path: '/small', perSecond: requestsPerSecond });
-  const churned = (forS: number) => Promise.all([load.send({ host: '127.0.0.1', port, secure: false, hosts }, forS), changes.run(forS, changesPerSecond)]);
+  const churned = (forS: number) =>
+    Promise.all([load.send({ host: '127.0.0.1', port, secure: false, hosts }, forS), changes.run(forS, changesPerSecond)]);
   const [before] = await churned(warmUpS);
   changes.forgetTimes();
   // What was late before, such as while the first routes came, is not of the churn.
