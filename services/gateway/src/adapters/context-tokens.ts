@@ -5,6 +5,7 @@ import { BurgageError } from '@burgage/contracts';
 import type { Clock, Component, Logger } from '@burgage/runtime';
 import type { TenantRoute } from '@burgage/tenancy';
 import { z } from 'zod';
+import type { MeteredTenant } from '../domain/tenant-meters.ts';
 
 /** How long one token is used; it is valid for five times as long. */
 const reuseMs = 60_000;
@@ -22,7 +23,7 @@ const keysSchema = z.object({
 
 export interface ContextTokens extends Component {
   /** A token for the tenant's app, at once where it has one; undefined on a part of the platform and where there are no keys. */
-  tokenFor(tenant: TenantRoute): string | Promise<string> | undefined;
+  tokenFor(tenant: TenantRoute & MeteredTenant): string | Promise<string> | undefined;
   /** The public keys, as a JWK set. */
   jwks(): ReturnType<ContextIssuer['jwks']>;
 }
@@ -36,6 +37,7 @@ export interface ContextTokensOptions {
 
 interface Kept {
   token: string | Promise<string>;
+  readonly upstream: string;
   readonly entitlementVersion: number;
   readonly isolation: TenantRoute['isolation'];
   readonly madeMs: number;
@@ -44,7 +46,8 @@ interface Kept {
 /** @throws BurgageError `config_invalid` at start where the keys cannot be read. A change that cannot be read later keeps the keys. */
 export function createContextTokens({ keysFile, clock, logger }: ContextTokensOptions): ContextTokens {
   const stopping = new AbortController();
-  const kept = new Map<string, Kept>();
+  /** By the tenant's number. */
+  const kept = new Map<number, Kept>();
   let issuer: ContextIssuer | undefined;
   let running: Promise<void> = Promise.resolve();
 
@@ -83,15 +86,20 @@ export function createContextTokens({ keysFile, clock, logger }: ContextTokensOp
     },
     tokenFor: (tenant) => {
       if (issuer === undefined || tenant.platform) return undefined;
-      const { tenantId, upstream, entitlementVersion, isolation } = tenant;
-      const key = `${tenantId} ${upstream}`;
+      const { number: key, upstream, entitlementVersion, isolation } = tenant;
       const nowMs = clock.monotonicMs();
       const known = kept.get(key);
       // The isolation has its part in the version. It is compared all the same: by it the app finds a tenant's data.
-      const isSame = known?.entitlementVersion === entitlementVersion && known.isolation === isolation;
-      if (known !== undefined && isSame && nowMs - known.madeMs < reuseMs) return known.token;
+      if (
+        known !== undefined &&
+        known.upstream === upstream &&
+        known.entitlementVersion === entitlementVersion &&
+        known.isolation === isolation &&
+        nowMs - known.madeMs < reuseMs
+      )
+        return known.token;
       const token = issuer.tenantContext(claimsOf(tenant), upstream);
-      const fresh: Kept = { token, entitlementVersion, isolation, madeMs: nowMs };
+      const fresh: Kept = { token, upstream, entitlementVersion, isolation, madeMs: nowMs };
       kept.delete(key);
       kept.set(key, fresh);
       token.then(

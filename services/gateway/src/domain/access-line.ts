@@ -92,10 +92,10 @@ export interface LineFacts {
 }
 
 /** More bytes than the line of `exchange` can have. */
-export function accessLineBytesMax({ read, tenant, endpoint, detail }: Exchange): number {
+export function accessLineBytesMax({ read, tenant, meter, endpoint, detail }: Exchange): number {
   let characters = 0;
   if (read !== undefined) characters += read.path.length;
-  if (tenant !== undefined) characters += tenant.tenantId.length + tenant.upstream.length;
+  if (tenant !== undefined) characters += (meter ?? tenant).tenantId.length + tenant.upstream.length;
   if (endpoint !== undefined) characters += endpoint.length;
   if (detail !== undefined) characters += detail.length;
   return ownBytesMax + bytesPerCharacterMax * characters;
@@ -103,7 +103,7 @@ export function accessLineBytesMax({ read, tenant, endpoint, detail }: Exchange)
 
 /** Hot path. An `AccessRecord` as JSON, with a line end, put at a place with room for it; answers with the place behind. */
 export function putAccessLine(to: Buffer, start: number, exchange: Exchange, { termination, time, nowMs, sample }: LineFacts): number {
-  const { requestId, head, peer, read, tenant, endpoint, code, detail, firstByteMs, traceparent } = exchange;
+  const { requestId, head, peer, read, tenant, meter, endpoint, code, detail, firstByteMs, traceparent } = exchange;
   let at = putText(to, put(to, start, names.time), time);
   at = putText(to, put(to, at, names.requestId), requestId);
   at = putText(to, put(to, at, names.client), peer.address);
@@ -116,7 +116,9 @@ export function putAccessLine(to: Buffer, start: number, exchange: Exchange, { t
     at = putQuoted(to, put(to, at, names.path), read.path, pathLength(read.path));
   }
   if (tenant !== undefined) {
-    at = putQuoted(to, put(to, at, names.tenant), tenant.tenantId, tenant.tenantId.length);
+    // The meter has it as one text for all of its requests.
+    const { tenantId } = meter ?? tenant;
+    at = putQuoted(to, put(to, at, names.tenant), tenantId, tenantId.length);
     at = putQuoted(to, put(to, at, names.upstream), tenant.upstream, tenant.upstream.length);
   }
   if (endpoint !== undefined) {

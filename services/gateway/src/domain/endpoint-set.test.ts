@@ -18,6 +18,9 @@ function first(set: EndpointSet): EndpointState {
   return endpoint;
 }
 
+/** A clock that shows this. */
+const at = (nowMs: number) => ({ monotonicMs: () => nowMs });
+
 describe('EndpointSet', () => {
   it('never ejects the last endpoint in good standing, whatever happens', () => {
     fc.assert(
@@ -32,7 +35,7 @@ describe('EndpointSet', () => {
           for (const [index, outcome, gapMs] of steps) {
             nowMs += gapMs;
             const endpoint = set.endpoints[index % count];
-            if (endpoint !== undefined) set.note(endpoint, outcome, nowMs);
+            if (endpoint !== undefined) set.note(endpoint, outcome, at(nowMs));
             expect(set.endpoints.some((other) => !set.isEjected(other, nowMs))).toBe(true);
             for (const { ejectedUntilMs } of set.endpoints) expect(ejectedUntilMs - nowMs).toBeLessThanOrEqual(300_000);
           }
@@ -44,16 +47,16 @@ describe('EndpointSet', () => {
   it('ejects after five failures in a row, each time for longer, and forgets after good behaviour', () => {
     const set = setOf(3);
     const endpoint = first(set);
-    const fail = (times: number, nowMs: number) => Array.from({ length: times }, () => set.note(endpoint, 'failure', nowMs));
+    const fail = (times: number, nowMs: number) => Array.from({ length: times }, () => set.note(endpoint, 'failure', at(nowMs)));
     expect(fail(4, 0)).toEqual([false, false, false, false]);
-    set.note(endpoint, 'success', 0);
+    set.note(endpoint, 'success', at(0));
     expect(fail(4, 0)).not.toContain(true);
-    expect(set.note(endpoint, 'neutral', 0)).toBe(false);
-    expect(set.note(endpoint, 'failure', 0)).toBe(true);
+    expect(set.note(endpoint, 'neutral', at(0))).toBe(false);
+    expect(set.note(endpoint, 'failure', at(0))).toBe(true);
     expect(endpoint.ejectedUntilMs).toBe(30_000);
     fail(5, 30_000);
     expect(endpoint.ejectedUntilMs).toBe(90_000);
-    set.note(endpoint, 'success', 300_000);
+    set.note(endpoint, 'success', at(300_000));
     fail(5, 300_000);
     expect(endpoint.ejectedUntilMs).toBe(330_000);
   });
@@ -63,9 +66,9 @@ describe('EndpointSet', () => {
       fc.property(fc.integer({ min: 2, max: 8 }), fc.nat({ max: 7 }), fc.integer(), (count, bad, seed) => {
         const set = setOf(count);
         const ejected = set.endpoints.slice(0, Math.min(bad, count - 1));
-        for (const endpoint of ejected) for (let i = 0; i < 5; i++) set.note(endpoint, 'failure', 0);
+        for (const endpoint of ejected) for (let i = 0; i < 5; i++) set.note(endpoint, 'failure', at(0));
         const random = seededRandom(seed);
-        const chosen = new Set(Array.from({ length: 200 }, () => set.choose(1, () => random.float())));
+        const chosen = new Set(Array.from({ length: 200 }, () => set.choose(at(1), () => random.float())));
         const isPanic = ejected.length >= count / 2;
         expect(ejected.some((endpoint) => chosen.has(endpoint))).toBe(isPanic && ejected.length > 0);
       }),
@@ -78,7 +81,7 @@ describe('EndpointSet', () => {
         const set = setOf(count);
         const random = seededRandom(seed);
         const failed = first(set);
-        const chosen = set.choose(0, () => random.float(), failed);
+        const chosen = set.choose(at(0), () => random.float(), failed);
         expect(chosen === undefined).toBe(count === 1);
         expect(chosen).not.toBe(failed);
       }),
@@ -90,7 +93,7 @@ describe('EndpointSet', () => {
     set.update([...addresses(1, 3), { address: 'b:1', weight: 1, zone: '' }]);
     const random = seededRandom(7);
     for (let i = 0; i < 4_000; i++) {
-      const endpoint = set.choose(0, () => random.float());
+      const endpoint = set.choose(at(0), () => random.float());
       if (endpoint !== undefined) set.begin(endpoint);
     }
     const [heavy, light] = set.endpoints;
@@ -104,9 +107,9 @@ describe('EndpointSet', () => {
     const [a, b] = set.endpoints;
     if (a === undefined || b === undefined) throw new Error('two endpoints were expected');
     set.begin(a);
-    for (let i = 0; i < 5; i++) set.note(a, 'failure', 0);
+    for (let i = 0; i < 5; i++) set.note(a, 'failure', at(0));
     expect(set.update([{ address: 'new:1', weight: 1, zone: '' }])).toEqual([b.address]);
-    expect(set.choose(0, () => 0)?.address).toBe('new:1');
+    expect(set.choose(at(0), () => 0)?.address).toBe('new:1');
     expect(set.update(addresses(1))).toEqual(['new:1']);
     expect(set.endpoints[0]).toBe(a);
     expect(a.ejectedUntilMs).toBe(30_000);

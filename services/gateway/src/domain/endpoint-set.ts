@@ -1,4 +1,5 @@
 // The endpoints of one upstream: which of them gets the next request, and which have failed too often to get one.
+import type { Clock } from '@burgage/runtime';
 import type { Endpoint } from '@burgage/tenancy';
 
 export interface EjectionRules {
@@ -91,9 +92,10 @@ export class EndpointSet {
    * The less busy, by its weight, of two that are drawn by weight among those in good standing. `except` is the one that just
    * failed. `draw` gives numbers from 0 up to 1. Undefined where there is none.
    */
-  choose(nowMs: number, draw: () => number, except?: EndpointState): EndpointState | undefined {
+  choose(clock: Pick<Clock, 'monotonicMs'>, draw: () => number, except?: EndpointState): EndpointState | undefined {
     // The only one is never ejected.
     if (this.#live.length === 1) return this.#live[0] === except ? undefined : this.#live[0];
+    const nowMs = clock.monotonicMs();
     const ejected = this.#live.reduce((count, endpoint) => count + (this.isEjected(endpoint, nowMs) ? 1 : 0), 0);
     const isPanic = ejected >= this.#live.length * this.#rules.panicShare;
     let candidates = this.#live;
@@ -128,14 +130,16 @@ export class EndpointSet {
   }
 
   /** Notes what was seen of the endpoint; true where that ejects it. The last one in good standing never is. */
-  note(endpoint: EndpointState, outcome: Outcome, nowMs: number): boolean {
+  note(endpoint: EndpointState, outcome: Outcome, clock: Pick<Clock, 'monotonicMs'>): boolean {
     if (outcome === 'neutral') return false;
     if (outcome === 'success') {
       endpoint.failuresInARow = 0;
       // Served well for as long as its next ejection would last: the past is forgotten.
-      if (endpoint.ejections > 0 && nowMs >= endpoint.ejectedUntilMs + this.#ejectionMs(endpoint.ejections + 1)) endpoint.ejections = 0;
+      if (endpoint.ejections > 0 && clock.monotonicMs() >= endpoint.ejectedUntilMs + this.#ejectionMs(endpoint.ejections + 1))
+        endpoint.ejections = 0;
       return false;
     }
+    const nowMs = clock.monotonicMs();
     endpoint.failuresInARow += 1;
     if (endpoint.failuresInARow < this.#rules.consecutiveFailures || this.isEjected(endpoint, nowMs)) return false;
     const others = this.#live.filter((other) => other !== endpoint && !this.isEjected(other, nowMs));

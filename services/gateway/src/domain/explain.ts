@@ -105,7 +105,7 @@ export function explain(url: string, facts: ExplainFacts): Explanation {
   }
   const endpoints = table.endpoints(tenant.upstream);
   const set = upstreams.set(tenant.upstream, endpoints ?? []);
-  const chosen = set.choose(nowMs, facts.draw);
+  const chosen = set.choose({ monotonicMs: () => nowMs }, facts.draw);
   const refusal = isReserved(pathIn(url))
     ? refuse('not_found')
     : (admission.preview(tenant, nowMs) ?? (chosen === undefined ? noEndpoint(tenant, endpoints === undefined) : undefined));

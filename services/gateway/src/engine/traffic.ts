@@ -83,7 +83,7 @@ export class Attempt {
     if (this.#ended) return;
     this.#ended = true;
     const { metrics, upstreams, clock } = this.#traffic;
-    if (this.#set.note(this.endpoint, outcome, clock.monotonicMs())) metrics.ejections.inc();
+    if (this.#set.note(this.endpoint, outcome, clock)) metrics.ejections.inc();
     upstreams.ended(this.#set, this.endpoint, this.number > 0);
   }
 }
@@ -140,7 +140,8 @@ export class Traffic {
     if (isReserved(read.path)) return refuse('not_found');
     const known = table();
     const tenant = known.tenantAt(read.host);
-    if (tenant !== undefined) return this.#enter(exchange, read, tenant, known);
+    // It is no later than when it came.
+    if (tenant !== undefined) return this.#enter(exchange, read, tenant, known, exchange.startedMs);
     const miss = onMiss(read.host);
     if (miss === 'final') return refuse('host_unknown');
     // Nobody can be called unknown by a gateway that does not know.
@@ -148,16 +149,22 @@ export class Traffic {
     return miss.then((answered) => {
       if (answered === undefined) return refuse('routes_unavailable', { retryAfterMs: 1_000 });
       const found = answered.tenantAt(read.host);
-      return found === undefined ? refuse('host_unknown') : this.#enter(exchange, read, found, answered);
+      return found === undefined ? refuse('host_unknown') : this.#enter(exchange, read, found, answered, this.nowMs());
     });
   }
 
-  #enter(exchange: Exchange, read: ReadHead, tenant: ServedTenant, table: RouteTable): Admitted | Refusal | Promise<Admitted | Refusal> {
+  #enter(
+    exchange: Exchange,
+    read: ReadHead,
+    tenant: ServedTenant,
+    table: RouteTable,
+    nowMs: number,
+  ): Admitted | Refusal | Promise<Admitted | Refusal> {
     const { admission, meters } = this.#options;
     exchange.tenant = tenant;
     const meter = meters.count(tenant);
     exchange.meter = meter;
-    const permit = admission.admit(tenant, meter, this.nowMs());
+    const permit = admission.admit(tenant, meter, nowMs);
     if (!isPermit(permit)) return permit;
     exchange.permit = permit;
     const bodyBytesMax = admission.bodyBytesMax(tenant);
@@ -195,7 +202,7 @@ export class Traffic {
 
   /** Chooses an endpoint and counts the attempt against it; `except` is the one that just failed. */
   attempt(exchange: Exchange, { set, tenant }: Admitted, except?: EndpointState): Attempt | Refusal {
-    const endpoint = set.choose(this.nowMs(), this.#draw, except);
+    const endpoint = set.choose(this.#options.clock, this.#draw, except);
     if (endpoint === undefined)
       return refuse('no_endpoint', { retryAfterMs: 1_000, detail: `the upstream ${tenant.upstream} has no endpoint` });
     const number = exchange.attempts;
