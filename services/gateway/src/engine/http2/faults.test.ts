@@ -1,12 +1,18 @@
 // Endpoints, streams and connections of HTTP/2 that fail at every stage, many at once: nothing of them is left.
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { queryObjects } from 'node:v8';
 import { createMetrics, type Random, seededRandom } from '@burgage/runtime';
 import { expect, it } from 'vitest';
+import { Exchange } from '../../domain/exchange.ts';
 import { gatewayMetrics } from '../../metrics.ts';
 import { acme, makeCertificates } from '../../testing/certificates.ts';
 import { failingAnswers, startFailingApp } from '../../testing/failing-app.ts';
 import { eventually, metricValue, startGateway } from '../../testing/fixture.ts';
+import { Relay } from '../http1/relay.ts';
+import { UpstreamConnection } from '../http1/upstream-connection.ts';
+import { Http2Connection } from './http2-connection.ts';
+import { StreamClient } from './stream-client.ts';
 
 const names = Object.keys(failingAnswers);
 /** What a client does with a stream, and what with its connection once it has some. */
@@ -81,16 +87,24 @@ it(`${rounds} streams that fail on either side leave no request, stream or socke
     sockets: sockets() - before,
   });
   const nothing = { seed, inflight: 0, connections: 0, sockets: 0 };
-  let found = await counted();
-  for (let look = 0; look < 400 && JSON.stringify(found) !== JSON.stringify(nothing); look++) {
-    await sleep(25);
-    found = await counted();
-  }
-  expect(found).toEqual(nothing);
+  const settled = async () => {
+    let found = await counted();
+    for (let look = 0; look < 400 && JSON.stringify(found) !== JSON.stringify(nothing); look++) {
+      await sleep(25);
+      found = await counted();
+    }
+    return found;
+  };
+  expect(await settled()).toEqual(nothing);
   const session = connect(`https://${acme}`, { host: '127.0.0.1', port: httpsPort, servername: acme, ca: certificates.ca });
   session.on('error', () => {});
   let body = '';
   session.request({ ':path': '/whole', ':authority': acme }).on('data', (bytes) => (body += bytes));
   await eventually(() => body === 'whole');
   session.destroy();
+  expect(await settled()).toEqual(nothing);
+  // Counted in the heap: what is not there cannot be held by anything.
+  const parts = { Http2Connection, StreamClient, Relay, UpstreamConnection, Exchange };
+  const inHeap = Object.entries(parts).map(([name, part]) => [name, queryObjects(part, { format: 'count' })]);
+  expect(Object.fromEntries(inHeap)).toEqual(Object.fromEntries(Object.keys(parts).map((name) => [name, 0])));
 });
