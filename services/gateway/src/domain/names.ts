@@ -32,20 +32,13 @@ export class Names {
 
   /** Hot path. The number of `name`; -1 where it has none. */
   find(name: string): number {
-    const slots = this.#slots;
-    const mask = this.#mask;
-    const hash = hashName(name, this.#key);
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const number = (slots[2 * slot + 1] as number) - 1;
-      if (number < 0) break;
-      if (slots[2 * slot] === hash && this.#is(number, name)) return number;
-    }
-    return this.#wide.size === 0 ? -1 : (this.#wide.get(name) ?? -1);
+    return this.#look(name, hashName(name, this.#key));
   }
 
   /** The number of `name`, which it is given if it has none. */
   add(name: string): number {
-    const known = this.find(name);
+    const hash = hashName(name, this.#key);
+    const known = this.#look(name, hash);
     if (known >= 0) return known;
     const number = this.#count;
     if (number + 1 === this.#places.length) this.#places = grown(this.#places, 2 * number + 1);
@@ -57,7 +50,7 @@ export class Names {
     } else {
       this.#places[number + 1] = start + this.#write(name, start);
       if (number + 1 > takenShareMax * (this.#mask + 1)) this.#spread();
-      this.#take(hashName(name, this.#key), number);
+      this.#take(hash, number);
     }
     this.#count = number + 1;
     return number;
@@ -67,6 +60,18 @@ export class Names {
   nameOf(number: number): string {
     const wide = this.#wideNames.size === 0 ? undefined : this.#wideNames.get(number);
     return wide ?? this.#bytes.toString('latin1', this.#places[number], this.#places[number + 1]);
+  }
+
+  /** Hot path. */
+  #look(name: string, hash: number): number {
+    const slots = this.#slots;
+    const mask = this.#mask;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const number = (slots[2 * slot + 1] as number) - 1;
+      if (number < 0) break;
+      if (slots[2 * slot] === hash && this.#is(number, name)) return number;
+    }
+    return this.#wide.size === 0 ? -1 : (this.#wide.get(name) ?? -1);
   }
 
   #is(number: number, name: string): boolean {
