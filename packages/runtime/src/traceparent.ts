@@ -33,13 +33,6 @@ export function newTraceparent(random: Random): string {
   return `00-${notZero(both.slice(0, 32))}-${notZero(both.slice(32))}-01`;
 }
 
-/** The header of a new span in the trace of `parent`; of a new trace where `parent` is not valid. */
-export function childTraceparent(parent: string, random: Random): string {
-  const parsed = parseTraceparent(parent);
-  if (parsed === undefined) return newTraceparent(random);
-  return formatTraceparent({ traceId: parsed.traceId, spanId: notZero(hex(random, 8)), flags: parsed.flags });
-}
-
 /** `count` random bytes in hex. */
 function hex(random: Random, count: number): string {
   const bytes = random.bytes(count);

@@ -51,7 +51,7 @@ const facts = {
   clientAddress: '203.0.113.7',
   scheme: 'https',
   requestId: '4bf92f3577b34da6a3ce929d0e0e4736',
-  traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+  traceparent: { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', flags: 1 },
   keepsTracestate: false,
   context: 'c'.repeat(400),
 } as const;

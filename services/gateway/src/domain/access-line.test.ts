@@ -20,7 +20,7 @@ it('says what there is of the exchange, whatever characters are in it', () => {
           tenant: { tenantId: 'ten_1', upstream } as Exchange['tenant'] & object,
           endpoint: '127.0.0.1:1',
           firstByteMs: 10.0004,
-          traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+          traceId: 'a'.repeat(32),
         }),
         ...(!isServed && { code: 'bad_request' as const, detail }),
       } satisfies Partial<Exchange>);

@@ -63,10 +63,6 @@ const names = {
   sample: ascii('","sample":'),
 } as const;
 
-/** Where the trace id is in a traceparent. */
-const traceStart = 3;
-const traceEnd = 35;
-
 /** Where a line can be put. */
 export interface LineRoom {
   readonly bytes: Buffer;
@@ -103,7 +99,7 @@ export function accessLineBytesMax({ read, tenant, meter, endpoint, detail }: Ex
 
 /** Hot path. An `AccessRecord` as JSON, with a line end, put at a place with room for it; answers with the place behind. */
 export function putAccessLine(to: Buffer, start: number, exchange: Exchange, { termination, time, nowMs, sample }: LineFacts): number {
-  const { requestId, head, peer, read, tenant, meter, endpoint, code, detail, firstByteMs, traceparent } = exchange;
+  const { requestId, head, peer, read, tenant, meter, endpoint, code, detail, firstByteMs, traceId } = exchange;
   let at = putText(to, put(to, start, names.time), time);
   at = putText(to, put(to, at, names.requestId), requestId);
   at = putText(to, put(to, at, names.client), peer.address);
@@ -136,10 +132,7 @@ export function putAccessLine(to: Buffer, start: number, exchange: Exchange, { t
   if (firstByteMs !== undefined) at = putThousandths(to, put(to, at, names.firstByteMs), firstByteMs - exchange.startedMs);
   at = putThousandths(to, put(to, at, names.durationMs), nowMs - exchange.startedMs);
   at = putText(to, put(to, at, names.termination), termination);
-  if (traceparent !== undefined) {
-    at = put(to, at, names.trace);
-    for (let i = traceStart; i < traceEnd; i++) to[at++] = traceparent.charCodeAt(i);
-  }
+  if (traceId !== undefined) at = putText(to, put(to, at, names.trace), traceId);
   if (sample < 1) at = putText(to, put(to, at, names.sample), String(sample));
   else to[at++] = quote;
   return putText(to, at, '}\n');

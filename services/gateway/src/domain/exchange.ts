@@ -52,7 +52,8 @@ export class Exchange {
   permit: Permit | undefined = undefined;
   /** Wakes it, while it waits for the end of its tenant's move. */
   waiting: AbortController | undefined = undefined;
-  traceparent: string | undefined = undefined;
+  /** Of the trace that the app was told. */
+  traceId: string | undefined = undefined;
   endpoint: string | undefined = undefined;
   attempts = 0;
   status = 0;

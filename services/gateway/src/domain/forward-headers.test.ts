@@ -37,7 +37,7 @@ const facts = {
   clientAddress: '::1',
   scheme: 'http',
   requestId: 'r',
-  traceparent: 't',
+  traceparent: { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', flags: 1 },
   keepsTracestate: false,
   context: 'signed',
 } as const;

@@ -1,5 +1,5 @@
 // One request's life, shared by every engine: resolve, admit, choose, head, record. What moves bytes is the engine's.
-import { type Clock, childTraceparent, newTraceparent, parseTraceparent } from '@burgage/runtime';
+import { type Clock, parseTraceparent } from '@burgage/runtime';
 import type { Result } from '@burgage/tenancy';
 import { type AccessLines, accessLine, accessLineBytesMax, createTimeText, type LineFacts, putAccessLine } from '../domain/access-line.ts';
 import { type Admission, beingMoved, isPermit, standing } from '../domain/admission.ts';
@@ -45,6 +45,10 @@ export interface TrafficOptions {
   /** Cookies of tenants for this domain are taken off; empty: none are. */
   readonly baseDomain: string;
 }
+
+/** Of a traceparent. */
+const sampled = 1;
+const spanIdBytes = 8;
 
 /** A request that may go to its tenant's app. */
 export interface Admitted {
@@ -304,16 +308,17 @@ export class Traffic {
     const { head, peer, requestId } = exchange;
     const { random } = this.#options;
     const parent = head.field('traceparent');
-    const isTraced = parent !== undefined && parseTraceparent(parent) !== undefined;
-    const traceparent = isTraced ? childTraceparent(parent, random) : newTraceparent(random);
-    exchange.traceparent = traceparent;
+    const traced = parent === undefined ? undefined : parseTraceparent(parent);
+    // A trace that begins here is found by the id of its first request.
+    const { traceId, flags } = traced ?? { traceId: requestId, flags: sampled };
+    exchange.traceId = traceId;
     return {
       authority: read.authority,
       clientAddress: peer.address,
       scheme: peer.scheme,
       requestId,
-      traceparent,
-      keepsTracestate: isTraced,
+      traceparent: { traceId, spanId: random.hex(spanIdBytes), flags },
+      keepsTracestate: traced !== undefined,
       contentLength: read.body.kind === 'length' ? read.body.bytes : undefined,
       context,
     };

@@ -4,6 +4,7 @@ export const tab = 0x09;
 export const lf = 0x0a;
 export const cr = 0x0d;
 export const space = 0x20;
+export const hyphen = 0x2d;
 export const quote = 0x22;
 export const comma = 0x2c;
 export const slash = 0x2f;

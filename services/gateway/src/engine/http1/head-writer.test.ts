@@ -14,7 +14,11 @@ const factsOf = fc.record({
   clientAddress: fc.constantFrom('203.0.113.7', '2001:db8::1'),
   scheme: fc.constantFrom('http' as const, 'https' as const),
   requestId: fc.constant('4bf92f3577b34da6a3ce929d0e0e4736'),
-  traceparent: fc.constant('00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'),
+  traceparent: fc.record({
+    traceId: fc.constant('4bf92f3577b34da6a3ce929d0e0e4736'),
+    spanId: fc.constant('00f067aa0ba902b7'),
+    flags: fc.nat({ max: 255 }),
+  }),
   keepsTracestate: fc.boolean(),
   context: fc.option(fc.constantFrom('signed', 'c'.repeat(500)), { nil: undefined }),
 });
@@ -94,7 +98,7 @@ describe('the head that an endpoint gets', () => {
       clientAddress: '::1',
       scheme: 'http',
       requestId: 'r',
-      traceparent: 't',
+      traceparent: { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', flags: 1 },
       keepsTracestate: false,
     } as const;
     const sent = written((out) => writeRequestHead(out, head as ParsedRequest, facts, new ClientLines({ address: '::1', scheme: 'http' })));
@@ -102,7 +106,12 @@ describe('the head that an endpoint gets', () => {
       'GET /?q HTTP/1.1',
       'host: acme.test',
       ...['A: 1', 'B: 2', 'C: 3', 'D: ', 'E: ', 'G: 7', 'F: gr\xf6\xdfe'],
-      ...['x-request-id: r', 'traceparent: t', 'forwarded: for="[::1]";host="acme.test";proto=http', 'x-forwarded-for: ::1'],
+      ...[
+        'x-request-id: r',
+        'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+        'forwarded: for="[::1]";host="acme.test";proto=http',
+        'x-forwarded-for: ::1',
+      ],
       ...['x-forwarded-proto: http', 'x-forwarded-host: acme.test', '', ''],
     ]);
   });

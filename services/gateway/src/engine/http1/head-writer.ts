@@ -4,7 +4,7 @@ import { isShared } from '../../domain/cookies.ts';
 import type { Peer } from '../../domain/exchange.ts';
 import { type ForwardFacts, forwardedNode } from '../../domain/forward-headers.ts';
 import { put, putRange, putText } from '../../domain/put.ts';
-import { cr, space } from './bytes.ts';
+import { cr, hyphen, space } from './bytes.ts';
 import { type FieldId, type Fields, fieldIds } from './fields.ts';
 import type { HeadBuffer } from './head-buffer.ts';
 import type { ParsedRequest } from './request-head.ts';
@@ -92,7 +92,8 @@ const contentLengthName = ascii('content-length: ');
 const chunkedLine = ascii('transfer-encoding: chunked\r\n');
 const upgradeLines = ascii('connection: upgrade\r\nupgrade: ');
 const requestIdName = ascii('x-request-id: ');
-const traceparentName = ascii('\r\ntraceparent: ');
+const traceparentName = ascii('\r\ntraceparent: 00-');
+const traceparentBytes = 55;
 const contextName = ascii('\r\nburgage-context: ');
 const version = ascii('HTTP/1.1 ');
 const closeLine = ascii('Connection: close\r\n');
@@ -109,6 +110,8 @@ function ascii(text: string): Buffer {
   return Buffer.from(text, 'latin1');
 }
 
+/** The flags of a traceparent as it writes them. */
+const flagDigits = Array.from({ length: 256 }, (_, flags) => flags.toString(16).padStart(2, '0'));
 /** More than all that is written of constant names and numbers. */
 const ownBytesMax = 512;
 
@@ -126,7 +129,7 @@ export function writeRequestHead(out: HeadBuffer, head: ParsedRequest, facts: Fo
       client.beforeAuthority.length +
       client.betweenAuthorities.length +
       requestId.length +
-      traceparent.length +
+      traceparentBytes +
       (upgrade === undefined ? 0 : upgrade.length) +
       (context === undefined ? 0 : context.length),
   );
@@ -135,7 +138,9 @@ export function writeRequestHead(out: HeadBuffer, head: ParsedRequest, facts: Fo
   if (head.path === head.target) at = putRange(to, at, fields.bytes, head.lineStart, head.targetEnd);
   else at = putText(to, at, `${head.method} ${head.path}`);
   at = put(to, at, versionAndHost);
+  const authorityStart = at;
   at = putText(to, at, authority);
+  const authorityEnd = at;
   at = put(to, at, lineEnd);
   out.length = at;
   copyLines(out, fields, facts.keepsTracestate ? tracedRequest : untracedRequest, head.connection.names, '');
@@ -155,11 +160,15 @@ export function writeRequestHead(out: HeadBuffer, head: ParsedRequest, facts: Fo
   at = put(to, at, requestIdName);
   at = putText(to, at, requestId);
   at = put(to, at, traceparentName);
-  at = putText(to, at, traceparent);
+  at = putText(to, at, traceparent.traceId);
+  to[at++] = hyphen;
+  at = putText(to, at, traceparent.spanId);
+  to[at++] = hyphen;
+  at = putText(to, at, flagDigits[traceparent.flags & 0xff] as string);
   at = put(to, at, client.beforeAuthority);
-  at = putText(to, at, authority);
+  at = putRange(to, at, to, authorityStart, authorityEnd);
   at = put(to, at, client.betweenAuthorities);
-  at = putText(to, at, authority);
+  at = putRange(to, at, to, authorityStart, authorityEnd);
   if (context !== undefined) {
     at = put(to, at, contextName);
     at = putText(to, at, context);
