@@ -1,5 +1,5 @@
 // Headers across the gateway: what is taken off, what is put on, in both directions (RFC 9110 sections 7.6 and 7.8, RFC 7239).
-import { formatTraceparent, type TraceParent } from '@burgage/runtime';
+import type { TraceParent } from '@burgage/runtime';
 import { isShared } from './cookies.ts';
 
 /** Fields that belong to one connection and never cross it. `expect` is answered here; trailers are announced anew. */
@@ -82,11 +82,16 @@ export function requestHeaders(rawHeaders: readonly string[], facts: ForwardFact
     headers.push(name, rawHeaders[i + 1] ?? '');
   }
   if (facts.contentLength !== undefined) headers.push('content-length', String(facts.contentLength));
-  headers.push('x-request-id', facts.requestId, 'traceparent', formatTraceparent(facts.traceparent));
+  headers.push('x-request-id', facts.requestId, 'traceparent', written(facts.traceparent));
   headers.push('forwarded', forwarded(facts));
   headers.push('x-forwarded-for', facts.clientAddress, 'x-forwarded-proto', facts.scheme, 'x-forwarded-host', facts.authority);
   if (facts.context !== undefined) headers.push('burgage-context', facts.context);
   return headers;
+}
+
+/** As the engines write it. */
+function written({ traceId, spanId, flags }: TraceParent): string {
+  return `00-${traceId}-${spanId}-${(flags & 0xff).toString(16).padStart(2, '0')}`;
 }
 
 function forwarded({ clientAddress, authority, scheme }: ForwardFacts): string {
