@@ -43,6 +43,7 @@ class Http1Engine implements Engine {
   /** Of the last look at what is due. */
   #coarseMs = 0;
   #onIdle: (() => void) | undefined;
+  #isHandingOver = false;
 
   constructor(options: EngineOptions) {
     const { traffic, timeouts, limits, logger, metrics } = options;
@@ -92,6 +93,15 @@ class Http1Engine implements Engine {
     return this.#front.httpsAddress();
   }
 
+  async handOver(): Promise<void> {
+    if (this.#sweeping === undefined) return;
+    this.#options.traffic.startDraining('taken');
+    this.#isHandingOver = true;
+    const late = new AbortController();
+    await Promise.race([this.#front.close(), this.#options.clock.sleep(this.#options.timeouts.drainMs, late.signal)]);
+    late.abort();
+  }
+
   async drain(): Promise<void> {
     if (this.#sweeping === undefined) return;
     this.#options.traffic.startDraining();
@@ -138,7 +148,10 @@ class Http1Engine implements Engine {
     const nowMs = this.#options.traffic.nowMs();
     this.#coarseMs = nowMs;
     this.#front.check(nowMs);
-    for (const client of this.#clients) client.check(nowMs);
+    for (const client of this.#clients) {
+      if (this.#isHandingOver) client.handOver();
+      client.check(nowMs);
+    }
     this.#pools.sweep(nowMs);
   }
 }
