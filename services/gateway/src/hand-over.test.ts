@@ -123,6 +123,7 @@ it('takes over three times in a row under load without one failed request, and w
     await tunnel.untilText('101 ');
 
     await kept.handOver();
+    await load.more(20);
     upload.send('2');
     kept.pieces.pop()?.();
     expect(await download.all()).toMatch(/^HTTP\/1\.1 200 [\s\S]*first [\s\S]*last/);
@@ -134,7 +135,6 @@ it('takes over three times in a row under load without one failed request, and w
     for (const open of [before, tunnel]) await open?.send(`${round}\n`).untilText(`${round}\n`);
     before?.socket.destroy();
     before = tunnel;
-    await load.more(20);
   }
   await eventually(async () => (await kept.lives()).length === 2);
   before?.socket.destroy();

@@ -67,9 +67,6 @@ export interface GatewayServiceOptions {
   readonly createEngine?: CreateEngine;
 }
 
-/** How long a gateway that takes over tries to know all that the registry does; then it serves what is on disk. */
-const settledWithinMs = 10_000;
-
 /** A gateway that follows a registry. Starts, and serves from disk, whether the registry can be reached or not. */
 export function createGatewayService(options: GatewayServiceOptions): Gateway {
   const { logger, clock = systemClock, random = systemRandom, readiness = new Readiness(), metrics = createMetrics() } = options;
@@ -176,7 +173,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
     },
     demandsChanged: () => watch.ack(),
     settled: async (signal) => {
-      await clock.sleep(settledWithinMs, AbortSignal.any([caughtUp.signal, signal]));
+      await clock.sleep(timeouts.inSyncMs, AbortSignal.any([caughtUp.signal, signal]));
       if (caughtUp.signal.aborted) return;
       if (source === 'none') throw new BurgageError('unavailable', { message: origin.status().sentence });
       logger.warn({ ...follower.position }, 'not in sync with the registry: taking over with the routes on disk');
