@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { acme, makeCertificates } from './testing/certificates.ts';
-import { eventually, onTestEnd, RawClient, startApp, temporaryFolder } from './testing/fixture.ts';
+import { deadAddress, eventually, onTestEnd, RawClient, sendRaw, startApp, temporaryFolder } from './testing/fixture.ts';
 import { type Load, startLoad, type Target } from './testing/hand-over-load.ts';
+import { routeOf, TestRegistry, upstreamOf } from './testing/registry.ts';
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url));
 
@@ -23,6 +24,23 @@ interface Kept extends Target {
   /** Process ids of the gateways that live. */
   lives(): Promise<number[]>;
   handOver(): Promise<void>;
+}
+
+/** A gateway as a process, at the head of a group. */
+function spawnGateway(...args: readonly string[]): { readonly child: ChildProcess; said(): string } {
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: {}, detached: true });
+  let out = '';
+  const hear = (text: Buffer): void => {
+    out += text;
+  };
+  child.stdout.on('data', hear);
+  child.stderr.on('data', hear);
+  onTestEnd(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  });
+  return { child, said: () => out };
 }
 
 /** A gateway with `--hand-over`, and an app behind it whose slow answers go on when they are told to. */
@@ -49,24 +67,10 @@ async function startKept(): Promise<Kept> {
   const [routes, accessLog] = [join(folder, 'routes.ndjson'), join(folder, 'access.log')];
   await writeFile(routes, JSON.stringify({ host: acme, tenant: 'ten_1', backends: [app.address] }));
   const ports = ['--port', '0', '--https-port', '0', '--certificates', certificates.folder];
-  const keeper = spawn(process.execPath, [main, '--routes', routes, ...ports, '--access-log', accessLog, '--hand-over'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {},
-  });
-  let out = '';
-  const hear = (text: Buffer): void => {
-    out += text;
-  };
-  keeper.stdout.on('data', hear);
-  keeper.stderr.on('data', hear);
-  onTestEnd(async () => {
-    if (keeper.exitCode !== null || keeper.signalCode !== null) return;
-    keeper.kill('SIGKILL');
-    await once(keeper, 'exit');
-  });
-  const comings = (): number => out.match(/^ready gateway/gm)?.length ?? 0;
+  const { child: keeper, said } = spawnGateway('--routes', routes, ...ports, '--access-log', accessLog, '--hand-over');
+  const comings = (): number => said().match(/^ready gateway/gm)?.length ?? 0;
   await eventually(() => comings() === 1);
-  const [, port, httpsPort, admin = ''] = /^ready gateway http:\S+:(\d+) https:\S+:(\d+) admin (\S+)/m.exec(out) ?? [];
+  const [, port, httpsPort, admin = ''] = /^ready gateway http:\S+:(\d+) https:\S+:(\d+) admin (\S+)/m.exec(said()) ?? [];
   return {
     keeper,
     routes,
@@ -77,13 +81,13 @@ async function startKept(): Promise<Kept> {
     port: Number(port),
     httpsPort: Number(httpsPort),
     ca: certificates.ca,
-    said: () => out,
+    said,
     comings,
     lives: () => childrenOf(keeper.pid ?? 0),
     async handOver() {
-      const [before, handed] = [comings(), handedOver(out)];
+      const [before, handed] = [comings(), handedOver(said())];
       keeper.kill('SIGUSR2');
-      await eventually(() => comings() > before && handedOver(out) > handed);
+      await eventually(() => comings() > before && handedOver(said()) > handed);
     },
   };
 }
@@ -183,6 +187,59 @@ it('changes nothing where the new gateway does not come up, or dies on its way, 
   await load.more(10);
   await load.stop();
   expect(faultsOf(load)).toEqual(none);
+});
+
+it('takes a signal to all of its processes for one wish, as when a service manager sends it', async () => {
+  const kept = await startKept();
+  const group = -(kept.keeper.pid ?? 0);
+  const download = await RawClient.connect(kept.port);
+  download.send(`GET /download HTTP/1.1\r\nHost: ${acme}\r\n\r\n`);
+  await download.untilText('first ');
+  process.kill(group, 'SIGUSR2');
+  await eventually(() => kept.comings() === 2);
+  await eventually(async () => (await kept.lives()).length === 2);
+  process.kill(group, 'SIGTERM');
+  kept.pieces[0]?.();
+  expect(await download.all()).toMatch(/^HTTP\/1\.1 200 [\s\S]*first [\s\S]*last/);
+  expect(await once(kept.keeper, 'exit')).toEqual([0, null]);
+  expect(kept.comings()).toBe(2);
+});
+
+it('takes over beside a registry without one answer that no routes are known', async () => {
+  const folder = await temporaryFolder();
+  const app = await startApp((_, response) => response.end('app'));
+  const registry = new TestRegistry(folder);
+  registry.append(upstreamOf(app.address), ...routeOf('acme.test'));
+  await registry.start();
+  const adminPort = (await deadAddress()).split(':')[1] ?? '';
+  // Without a table on disk: all that the new one knows it has from the registry.
+  const keeper = spawnGateway('--registry', registry.address, '--port', '0', '--admin-port', adminPort, '--hand-over');
+  await eventually(() => /^ready gateway/m.test(keeper.said()));
+  const port = Number(/^ready gateway http:\S+:(\d+)/m.exec(keeper.said())?.[1]);
+  const ask = () => sendRaw(port, 'GET / HTTP/1.1\r\nHost: acme.test\r\nConnection: close\r\n\r\n');
+  await eventually(async () => (await ask()).startsWith('HTTP/1.1 200 '));
+  keeper.child.kill('SIGUSR2');
+  const answers: string[] = [];
+  await eventually(async () => {
+    answers.push((await ask()).slice(0, 12));
+    return /"the gateway that was taken over from has left"/.test(keeper.said());
+  });
+  for (let more = 0; more < 20; more++) answers.push((await ask()).slice(0, 12));
+  expect(new Set(answers)).toEqual(new Set(['HTTP/1.1 200']));
+  expect(registry.hellos.map(({ gatewayId, adminAddress }) => [gatewayId, adminAddress])).toEqual(
+    Array.from({ length: 2 }, () => ['gateway', `127.0.0.1:${adminPort}`]),
+  );
+});
+
+it('is not had by a gateway that was started without it: SIGUSR2 then changes nothing', async () => {
+  const routes = join(await temporaryFolder(), 'routes.ndjson');
+  await writeFile(routes, '');
+  const plain = spawnGateway('--routes', routes, '--port', '0');
+  await eventually(() => /^ready gateway/m.test(plain.said()));
+  plain.child.kill('SIGUSR2');
+  await eventually(() => plain.said().includes('SIGUSR2: nothing is done, as this gateway was started without --hand-over'));
+  plain.child.kill('SIGTERM');
+  expect(await once(plain.child, 'exit')).toEqual([0, null]);
 });
 
 it('ends with the gateway that serves, and with its exit code, so that whoever runs it knows', async () => {
