@@ -23,7 +23,7 @@ async function startOnProjectNode() {
   }
   const { spawn } = await import('node:child_process');
   const child = spawn(node, [file, ...process.argv.slice(2)], { stdio: 'inherit' });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {
     if (signal === null) process.exit(code);
     for (const own of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(own);

@@ -2,4 +2,6 @@
 import { run } from './program.ts';
 import { processTerminal } from './terminal.ts';
 
-process.exitCode = await run(process.argv.slice(2), processTerminal());
+const code = await run(process.argv.slice(2), processTerminal());
+// A gateway that this process kept the ports for may have ended with a code of its own.
+process.exitCode ??= code;

@@ -1,16 +1,18 @@
 // Holds the supervisor to its promises with real processes.
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createLogger, systemClock } from '@burgage/runtime';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isAlive, until } from '../stories/platform.ts';
 import { freePort } from './ports.ts';
+import { flags, lifeline } from './processes.ts';
 import { SupervisedProcess } from './supervisor.ts';
 
+const repository = resolve(import.meta.dirname, '../..');
 let folder: string;
 let crashes: string[];
 let supervised: SupervisedProcess | undefined;
@@ -54,6 +56,40 @@ describe('a supervised process', () => {
     const second = one.pid ?? 0;
     await one.stop();
     expect([first, second].filter(isAlive)).toEqual([]);
+  });
+
+  test('is the same to the supervisor while a gateway in it hands over to a new one', async () => {
+    const [port, adminPort] = [await freePort('127.0.0.1'), await freePort('127.0.0.1')];
+    const [routes, logFile] = [join(folder, 'routes.ndjson'), join(folder, 'gateway.log')];
+    await writeFile(routes, '');
+    supervised = new SupervisedProcess({
+      spec: {
+        name: 'gateway',
+        args: [
+          ...lifeline(repository),
+          join(repository, 'services/gateway/src/main.ts'),
+          ...flags({ routes, port, 'admin-port': adminPort }),
+        ],
+        env: { BURGAGE_GATEWAY_HAND_OVER: 'true' },
+        cwd: repository,
+        logFile,
+        readyUrl: `http://127.0.0.1:${adminPort}/healthz`,
+      },
+      clock: systemClock,
+      logger: createLogger({ service: 'test', level: 'silent' }),
+      onCrash: (_, how) => crashes.push(how),
+      readyTimeoutMs: 20_000,
+      stopTimeoutMs: 5_000,
+    });
+    await supervised.start();
+    const { pid = 0 } = supervised;
+    process.kill(pid, 'SIGUSR2');
+    await until('the old gateway has left', async () => (await readFile(logFile, 'utf8')).includes('was taken over from has left'));
+    const gateways = [...(await readFile(logFile, 'utf8')).matchAll(/"(?:gateway|leaving)Pid":(\d+)/g)].map(([, id]) => Number(id));
+    expect([supervised.pid, isAlive(pid), new Set(gateways.filter(isAlive)).size, crashes]).toEqual([pid, true, 1, []]);
+    await supervised.stop();
+    expect([pid, ...gateways].filter(isAlive)).toEqual([]);
+    expect(crashes).toEqual([]);
   });
 
   test('is not taken for ready when another program answers in its place', async () => {

@@ -4,10 +4,12 @@ import {
   createLogger,
   createMetrics,
   inNameOf,
+  type Logger,
   Readiness,
   type RunningProcess,
   readSettings,
   runProcess,
+  type SettingsOf,
   systemClock,
   systemRandom,
 } from '@burgage/runtime';
@@ -20,6 +22,7 @@ import { RouteNames } from './domain/route-table.ts';
 import { createHttp1Engine } from './engine/http1/engine.ts';
 import { addressesOf, createGateway, type RouteOrigin } from './gateway.ts';
 import { gatewayMetrics } from './metrics.ts';
+import { type GatewayProcess, runOnPorts } from './own-ports.ts';
 import { aloneSettings, checkListening, readSettingFile, readToken } from './settings.ts';
 
 /**
@@ -29,13 +32,17 @@ import { aloneSettings, checkListening, readSettingFile, readToken } from './set
 export async function runGatewayAlone(argv: readonly string[]): Promise<RunningProcess> {
   const settings = readSettings(aloneSettings, { argv });
   await checkListening(settings);
-  const table = unwrap(parseRouteFile(await readSettingFile('routes', settings.routes), settings.routes, new RouteNames(systemRandom)));
-  const internalToken = await readToken(settings.internalTokenFile);
   const logger = createLogger({
     service: 'gateway',
     level: settings.logLevel,
     ...(settings.logFile !== undefined && { destination: settings.logFile }),
   });
+  return runOnPorts({ handOver: settings.handOver, logger }, (takesOver) => start(settings, logger, takesOver));
+}
+
+async function start(settings: SettingsOf<typeof aloneSettings>, logger: Logger, takesOver: boolean): Promise<GatewayProcess> {
+  const table = unwrap(parseRouteFile(await readSettingFile('routes', settings.routes), settings.routes, new RouteNames(systemRandom)));
+  const internalToken = await readToken(settings.internalTokenFile);
   const metrics = createMetrics();
   const follower = new RouteFollower(table, { epoch: 'file', revision: 1, seen: { revision: 1, stamp: '' } });
   const origin: RouteOrigin = {
@@ -60,11 +67,12 @@ export async function runGatewayAlone(argv: readonly string[]): Promise<RunningP
     clock: systemClock,
     random: systemRandom,
     origin,
+    takesOver,
   });
   // Started here: why it does not start is told once, by whoever called.
   await inNameOf(aloneSettings, () => gateway.start());
   const started: Component = { ...gateway, start: async () => {} };
   const running = await runProcess({ name: 'gateway', logger, components: [started], drainTimeoutMs: processDrainMs });
   process.stdout.write(`ready ${addressesOf(gateway)} hosts ${table.hostCount}\n`);
-  return running;
+  return { gateway, running };
 }

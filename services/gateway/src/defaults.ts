@@ -22,6 +22,8 @@ export interface Timeouts {
   readonly lingerMs: number;
   /** A request for an unknown host while the routes are not in sync. */
   readonly resolveMs: number;
+  /** A gateway that takes over from another, to know all that the registry does; then it serves what is on disk. */
+  readonly inSyncMs: number;
   /** A key of session tickets: whoever gets hold of one can read what was sent with its tickets, and each change costs every client a handshake. */
   readonly ticketKeyMs: number;
 }
@@ -37,6 +39,7 @@ export const defaultTimeouts: Timeouts = {
   drainMs: 30_000,
   lingerMs: 2_000,
   resolveMs: 1_000,
+  inSyncMs: 10_000,
   ticketKeyMs: 12 * 60 * 60 * 1_000,
 };
 

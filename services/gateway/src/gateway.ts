@@ -1,5 +1,5 @@
 // The gateway put together: an engine over the shared life of a request, with its admin port, log and metrics.
-import type { BlockList } from 'node:net';
+import { type BlockList, isIPv6 } from 'node:net';
 import { invalidField } from '@burgage/contracts';
 import {
   type AdminRouteKey,
@@ -41,6 +41,10 @@ export interface RouteOrigin {
   acceptSnapshot(): boolean;
   /** Other shares of limits are wanted than a moment ago. */
   demandsChanged?(): void;
+  /** Resolves when its routes are all that there is to know, or as good as can be had now. @throws BurgageError `unavailable`: there are none. */
+  settled?(signal: AbortSignal): Promise<void>;
+  /** What it keeps on disk is another process's from now on. */
+  handedOver?(): void;
   /** Started before the engine listens, in this order. */
   readonly before: readonly Component[];
   /** Started when the admin port is bound. */
@@ -76,12 +80,16 @@ export interface GatewayParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly origin: RouteOrigin;
+  /** Another process serves at these addresses until this one does: it listens last of all, and with settled routes. */
+  readonly takesOver?: boolean;
   /** Of tenants' limits; absent: they are all this gateway's. */
   readonly shares?: LimitShares;
 }
 
 export interface Gateway extends Component {
   drain(): Promise<void>;
+  /** Leaves its addresses to another process that listens there; resolves when what it had taken on has ended, or at the drain timeout. */
+  handOver(): Promise<void>;
   /** host:port of the listener. */
   address(): string;
   /** host:port of the listener for TLS, where there is one. */
@@ -157,8 +165,22 @@ export function createGateway(parts: GatewayParts): Gateway {
   const engine = parts.createEngine({ host, port, https, proxyProtocolFrom, ...shared });
   const admin = createAdmin();
   const housework = createHousework();
-  const components = [...(accessLog ? [accessLog] : []), tokens, ...origin.before, engine, admin, overload, housework, ...origin.after];
+  const routesSettled: Component = {
+    name: 'settled routes',
+    start: async (signal = new AbortController().signal) => origin.settled?.(signal),
+    stop: async () => {},
+  };
+  const components = [
+    ...(accessLog ? [accessLog] : []),
+    tokens,
+    ...origin.before,
+    ...(parts.takesOver
+      ? [overload, housework, ...origin.after, routesSettled, engine, admin]
+      : [engine, admin, overload, housework, ...origin.after]),
+  ];
   const started: Component[] = [];
+  /** As it was last bound: said of the gateway also while another process answers there. */
+  let adminAddress = parts.takesOver ? `${isIPv6(parts.adminHost) ? `[${parts.adminHost}]` : parts.adminHost}:${parts.adminPort}` : '';
 
   function createAdmin(): ReturnType<typeof createAdminServer> {
     const guarded: Parameters<typeof createAdminServer>[0]['routes'] = {
@@ -256,11 +278,12 @@ export function createGateway(parts: GatewayParts): Gateway {
 
   return {
     name: 'gateway',
-    start: async () => {
+    start: async (signal) => {
       try {
         for (const component of components) {
-          await component.start();
+          await component.start(signal);
           started.push(component);
+          if (component === admin) adminAddress = admin.address();
         }
       } catch (error) {
         for (const component of started.splice(0).reverse()) await component.stop();
@@ -272,12 +295,16 @@ export function createGateway(parts: GatewayParts): Gateway {
       readiness.set('traffic', false, 'draining');
       await engine.drain();
     },
+    handOver: async () => {
+      origin.handedOver?.();
+      await Promise.all([admin.stop(), engine.handOver()]);
+    },
     stop: async () => {
       for (const component of started.splice(0).reverse()) await component.stop();
     },
     address: () => engine.address(),
     httpsAddress: () => engine.httpsAddress(),
-    adminAddress: () => admin.address(),
+    adminAddress: () => adminAddress || admin.address(),
     routesApplied: () => waitingRoom.look(),
     routesChanged: showRoutes,
     sharesChanged: () => {

@@ -252,4 +252,10 @@ describe('the gateway beside a registry', () => {
     expect(await once(ran.child, 'exit')).toEqual([0, null]);
     expect(ran.out).not.toContain('"internal"');
   });
+
+  it('does not start with --hand-over on an admin port that would be another each time', async () => {
+    const ran = runMain('--registry', 'unix:/nowhere', '--port', '0', '--hand-over');
+    expect((await once(ran.child, 'close'))[0]).toBe(1);
+    expect(ran.err).toMatch(/^error: --admin-port: got 0 with --hand-over; expected one that stays the same\.\n.*\[config_invalid\]/);
+  });
 });

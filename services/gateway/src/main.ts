@@ -3,8 +3,9 @@ import { targetFrom, tlsFrom } from '@burgage/rpc';
 import { createLogger, describeSettings, inNameOf, readSettings, runMain, runProcess, usageOf } from '@burgage/runtime';
 import { processDrainMs } from './defaults.ts';
 import { addressesOf } from './gateway.ts';
+import { runOnPorts } from './own-ports.ts';
 import { createGatewayService, runGatewayAlone } from './service.ts';
-import { aloneUsage, checkListening, readToken, serviceSettings } from './settings.ts';
+import { aloneUsage, checkHandOver, checkListening, readToken, serviceSettings } from './settings.ts';
 
 async function run(argv: readonly string[]): Promise<void> {
   if (argv.some((argument) => argument === '--routes' || argument.startsWith('--routes='))) {
@@ -13,6 +14,7 @@ async function run(argv: readonly string[]): Promise<void> {
   }
   const settings = readSettings(serviceSettings, { argv });
   await checkListening(settings);
+  checkHandOver(settings);
   const internalToken = await readToken(settings.internalTokenFile);
   const logger = createLogger({
     service: 'gateway',
@@ -20,12 +22,15 @@ async function run(argv: readonly string[]): Promise<void> {
     ...(settings.logFile !== undefined && { destination: settings.logFile }),
   });
   logger.info({ settings: describeSettings(serviceSettings, settings) }, 'settings');
-  const tls = await tlsFrom(settings, { logger, service: 'gateway' });
-  const registry = await targetFrom(serviceSettings.registry, settings.registry, tls);
-  const gateway = createGatewayService({ ...settings, registry, tls, internalToken, logger });
-  const component = { ...gateway, start: () => inNameOf(serviceSettings, () => gateway.start()) };
-  await runProcess({ name: 'gateway', logger, components: [component], drainTimeoutMs: processDrainMs });
-  process.stdout.write(`ready ${addressesOf(gateway)}\n`);
+  await runOnPorts({ handOver: settings.handOver, logger }, async (takesOver) => {
+    const tls = await tlsFrom(settings, { logger, service: 'gateway' });
+    const registry = await targetFrom(serviceSettings.registry, settings.registry, tls);
+    const gateway = createGatewayService({ ...settings, registry, tls, internalToken, logger, takesOver });
+    const component = { ...gateway, start: (signal?: AbortSignal) => inNameOf(serviceSettings, () => gateway.start(signal)) };
+    const running = await runProcess({ name: 'gateway', logger, components: [component], drainTimeoutMs: processDrainMs });
+    process.stdout.write(`ready ${addressesOf(gateway)}\n`);
+    return { gateway, running };
+  });
 }
 
 const usage = `${usageOf(serviceSettings)}\n\nAlone, on routes from a file:\n${aloneUsage}`;

@@ -6,7 +6,18 @@ import { createLogger, createMetrics, Readiness, systemClock } from '@burgage/ru
 import { describe, expect, it } from 'vitest';
 import type { Gateway } from './gateway.ts';
 import { createGatewayService, type Explanation, type GatewayServiceOptions, type RouteStatus } from './service.ts';
-import { eventually, metricValue, onTestEnd, RawClient, sendRaw, silent, startApp, startTcp, temporaryFolder } from './testing/fixture.ts';
+import {
+  deadAddress,
+  eventually,
+  metricValue,
+  onTestEnd,
+  RawClient,
+  sendRaw,
+  silent,
+  startApp,
+  startTcp,
+  temporaryFolder,
+} from './testing/fixture.ts';
 import { removal, routeOf, TestRegistry, upstreamOf } from './testing/registry.ts';
 
 const token = 'internal-token';
@@ -187,6 +198,63 @@ describe('a gateway without its registry at the start', () => {
     expect(await get(second.port, 'acme.test')).toMatch(/^HTTP\/1\.1 200 /);
     await second.gateway.stop();
     expect(await readFile(tableFile, 'utf8')).toContain('acme.test');
+  });
+});
+
+describe('a gateway that takes over from another', () => {
+  const takesOver = true;
+
+  it('listens only when its routes are all that there is to know, and has told the registry where it will answer', async () => {
+    const { registry, folder } = await startWorld();
+    await registry.start();
+    const tableFile = join(folder, 'routes.table');
+    const first = await startService(registry, { tableFile });
+    await eventually(async () => (await first.status()).inSync);
+    await first.gateway.stop();
+    await registry.stop();
+    // On disk it is still served, and nowhere else.
+    registry.append(removal('host', 'acme.test', 2));
+    const [port, adminPort] = [Number((await deadAddress()).split(':')[1]), Number((await deadAddress()).split(':')[1])];
+    const starting = startService(registry, { tableFile, port, adminPort, takesOver });
+    await eventually(() => registry.hellos.length === 1);
+    await expect(RawClient.connect(port)).rejects.toThrow('ECONNREFUSED');
+    await registry.start();
+    await starting;
+    expect(await get(port, 'acme.test')).toMatch(/^HTTP\/1\.1 404 /);
+    expect(registry.hellos.at(-1)?.adminAddress).toBe(`127.0.0.1:${adminPort}`);
+  });
+
+  it('serves what is on disk where the registry stays away, and does not begin where there is nothing', async () => {
+    const { registry, folder } = await startWorld();
+    await registry.start();
+    const tableFile = join(folder, 'routes.table');
+    const first = await startService(registry, { tableFile });
+    await eventually(async () => (await first.status()).inSync);
+    await first.gateway.stop();
+    await registry.stop();
+    const timeouts = { inSyncMs: 50 };
+    const second = await startService(registry, { tableFile, takesOver, timeouts });
+    expect(await get(second.port, 'acme.test')).toMatch(/^HTTP\/1\.1 200 /);
+    await expect(startService(registry, { takesOver, timeouts })).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'No routes yet: the registry has not been reached.',
+    });
+  });
+
+  it('leaves the table on disk to the one that took over from it', async () => {
+    const { registry, folder } = await startWorld();
+    await registry.start();
+    const tableFile = join(folder, 'routes.table');
+    const first = await startService(registry, { tableFile });
+    await eventually(async () => (await first.status()).inSync);
+    const second = await startService(registry, { tableFile, takesOver });
+    await first.gateway.handOver();
+    await second.gateway.stop();
+    const left = await readFile(tableFile, 'utf8');
+    registry.append(...routeOf('later.test'));
+    await eventually(() => registry.acks.at(-1)?.revision === 5);
+    await first.gateway.stop();
+    expect(await readFile(tableFile, 'utf8')).toBe(left);
   });
 });
 

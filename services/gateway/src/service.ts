@@ -1,7 +1,7 @@
 // The gateway as a service: it follows a registry, keeps the last good table on disk, and serves what it knows.
 import { randomUUID } from 'node:crypto';
 import type { BlockList } from 'node:net';
-import { RegistryService } from '@burgage/contracts';
+import { BurgageError, RegistryService } from '@burgage/contracts';
 import { createRpcClient, type TlsIdentity } from '@burgage/rpc';
 import { type Clock, createMetrics, type Logger, type Metrics, type Random, Readiness, systemClock, systemRandom } from '@burgage/runtime';
 import { createHostResolver } from './adapters/host-resolver.ts';
@@ -56,6 +56,8 @@ export interface GatewayServiceOptions {
   /** What all tenants' subdomains share; cookies of tenants for it are dropped. */
   readonly baseDomain: string;
   readonly logger: Logger;
+  /** Another process serves at these addresses until this one does. Its admin port is not 0. */
+  readonly takesOver?: boolean;
   readonly metrics?: Metrics;
   readonly readiness?: Readiness;
   readonly clock?: Clock;
@@ -86,6 +88,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
   let source: RouteSource = 'none';
   let savedAt: Date | undefined;
   let wasCaughtUp = false;
+  const caughtUp = new AbortController();
 
   const tableFile: TableFile | undefined =
     options.tableFile === undefined
@@ -116,6 +119,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
       if (follower.caughtUp === wasCaughtUp && (change === 'none' || change === 'advanced')) return;
       if (follower.caughtUp && !wasCaughtUp) logger.info({ ...follower.position, hosts: follower.table.hostCount }, 'routes in sync');
       wasCaughtUp = follower.caughtUp;
+      if (wasCaughtUp) caughtUp.abort();
       gateway.routesChanged();
     },
   });
@@ -168,6 +172,13 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
       return true;
     },
     demandsChanged: () => watch.ack(),
+    settled: async (signal) => {
+      await clock.sleep(timeouts.inSyncMs, AbortSignal.any([caughtUp.signal, signal]));
+      if (caughtUp.signal.aborted) return;
+      if (source === 'none') throw new BurgageError('unavailable', { message: origin.status().sentence });
+      logger.warn({ ...follower.position }, 'not in sync with the registry: taking over with the routes on disk');
+    },
+    handedOver: () => tableFile?.leave(),
     before: [{ name: 'routes from disk', start: loadFromDisk, stop: () => client.close() }, ...(tableFile ? [tableFile] : [])],
     after: [watch],
   };
@@ -195,6 +206,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
     clock,
     random,
     origin,
+    ...(options.takesOver && { takesOver: true }),
     shares,
   });
   return gateway;

@@ -72,6 +72,13 @@ const listening = defineSettings({
     default: '1',
     description: 'Share of ordinary requests in the access log, 0 to 1; errors, refusals and slow ones are always in it',
   },
+  handOver: {
+    flag: 'hand-over',
+    env: 'BURGAGE_GATEWAY_HAND_OVER',
+    schema: z.stringbool('expected true or false'),
+    default: 'false',
+    description: 'A process of its own keeps the ports: at SIGUSR2 a new gateway takes over from the one that runs',
+  },
   logFile: { flag: 'log-file', env: 'BURGAGE_LOG_FILE', schema: optionalText, description: 'File for the log; standard output without it' },
   logLevel: { flag: 'log-level', env: 'BURGAGE_LOG_LEVEL', schema: level, default: 'info', description: 'Least level that is logged' },
 });
@@ -206,6 +213,11 @@ export async function checkListening({ host, port, httpsPort, certificates, admi
     throw invalid(`--certificates: ${JSON.stringify(certificates)} ${reason}.`);
   }
   if (!found.isDirectory()) throw invalid(`--certificates: ${JSON.stringify(certificates)} is a file, expected a folder.`);
+}
+
+/** The registry is told where the admin port is before a gateway that takes over listens there. @throws BurgageError `config_invalid`. */
+export function checkHandOver({ handOver, adminPort }: { readonly handOver: boolean; readonly adminPort: number }): void {
+  if (handOver && adminPort === 0) throw invalid('--admin-port: got 0 with --hand-over; expected one that stays the same.');
 }
 
 function isSameAddress(one: string, other: string): boolean {

@@ -53,12 +53,25 @@ describe('the table file', () => {
   it('is left as it was by a save that was broken off', async () => {
     const file = join(await temporaryFolder(), 'routes.table');
     await saveTable(file, current('acme.test'), new Date(0));
-    await writeFile(`${file}.tmp`, 'half of a');
+    await writeFile(`${file}.${process.pid}.tmp`, 'half of a');
     const loaded = await loadTable(file, freshNames(), new ManualClock());
     expect(loaded.kind === 'loaded' && loaded.table.find('acme.test')?.kind).toBe('exact');
     await saveTable(file, current('acme.test', 'later.test'), new Date(0));
     const later = await loadTable(file, freshNames(), new ManualClock());
     expect(later.kind === 'loaded' && later.table.hostCount).toBe(2);
+  });
+
+  it('is cleared of what ended processes left, and not of what another is writing', async () => {
+    const folder = await temporaryFolder();
+    const file = join(folder, 'routes.table');
+    const ended = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
+    await once(ended, 'exit');
+    for (const name of [`routes.table.${ended.pid}.tmp`, `routes.table.${process.ppid}.tmp`, `other.table.${ended.pid}.tmp`])
+      await writeFile(join(folder, name), 'half of a');
+    const tableFile = createTableFile({ file, current: current('acme.test'), clock: new ManualClock(), logger: silent });
+    await tableFile.start();
+    await tableFile.stop();
+    expect((await readdir(folder)).sort()).toEqual([`other.table.${ended.pid}.tmp`, `routes.table.${process.ppid}.tmp`]);
   });
 
   it('is written once for many changes, at the latest when the gateway stops', async () => {

@@ -1,6 +1,6 @@
 // The last good route table on disk, so that a gateway can start and serve without the registry.
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { BurgageError } from '@burgage/contracts';
 import type { Clock, Component, Logger } from '@burgage/runtime';
@@ -53,7 +53,8 @@ export interface CurrentTable {
 export async function saveTable(file: string, current: () => CurrentTable, savedAt: Date): Promise<boolean> {
   const { table, position } = current();
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const temporary = `${file}.tmp`;
+  // Of this process: while one gateway takes over from another, two may save at once.
+  const temporary = `${file}.${process.pid}.tmp`;
   await rm(temporary, { force: true });
   const handle = await open(temporary, 'wx', 0o600);
   try {
@@ -92,6 +93,8 @@ export async function saveTable(file: string, current: () => CurrentTable, saved
 export interface TableFile extends Component {
   /** There is something new to save. */
   changed(): void;
+  /** Saves no more: another process does. */
+  leave(): void;
 }
 
 export interface TableFileOptions {
@@ -106,13 +109,14 @@ export interface TableFileOptions {
 export function createTableFile({ file, current, clock, logger }: TableFileOptions): TableFile {
   const stopping = new AbortController();
   let dirty = false;
+  let hasLeft = false;
   let wake: (() => void) | undefined;
   let running: Promise<void> = Promise.resolve();
   let failing = false;
 
   async function save(): Promise<void> {
     dirty = false;
-    if (current().position.epoch === '') return;
+    if (hasLeft || current().position.epoch === '') return;
     try {
       if (!(await saveTable(file, current, clock.now()))) dirty = true;
       if (failing) logger.info({ file }, 'route table saved again');
@@ -143,6 +147,7 @@ export function createTableFile({ file, current, clock, logger }: TableFileOptio
   return {
     name: 'route table file',
     start: async () => {
+      await removeUnfinished(file);
       running = keep();
     },
     stop: async () => {
@@ -155,5 +160,25 @@ export function createTableFile({ file, current, clock, logger }: TableFileOptio
       dirty = true;
       wake?.();
     },
+    leave: () => {
+      hasLeft = true;
+    },
   };
+}
+
+/** Removes what saves left whose processes ended in the middle. */
+async function removeUnfinished(file: string): Promise<void> {
+  const names = await readdir(dirname(file)).catch(() => []);
+  for (const name of names) {
+    const [, pid] = /^\.(\d+)\.tmp$/.exec(name.startsWith(basename(file)) ? name.slice(basename(file).length) : '') ?? [];
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(dirname(file), name), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

@@ -8,6 +8,8 @@ export interface Connection {
   readonly tunnelled: Exchange | undefined;
   /** Says goodbye where nothing has been begun, or where what has been begun can go on all the same. */
   closeIfIdle(): void;
+  /** Moves a client that would stay to the process that takes new connections, where that costs it no request. Called now and then. */
+  handOver(): void;
   /** Ends whatever is under way, but for an answer that is on its way out. */
   leave(): void;
   /** Ends whatever is under way, at once. */

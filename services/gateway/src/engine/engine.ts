@@ -31,6 +31,11 @@ export interface Engine extends Component {
   address(): string;
   /** The same of the port for TLS, where there is one. */
   httpsAddress(): string | undefined;
+  /**
+   * Stops accepting, as another process does so on the same sockets. What is connected is served on: each connection up to its
+   * next answer, tunnels too. Resolves when the last one has ended, or at the drain timeout; `drain` then ends the rest.
+   */
+  handOver(): Promise<void>;
   /** Stops accepting and resolves when the last request in flight has ended, or at the drain timeout. */
   drain(): Promise<void>;
   /** An endpoint that is gone has nothing in flight: its idle connections are closed. */

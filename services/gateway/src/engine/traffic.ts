@@ -97,14 +97,16 @@ export class Traffic {
   readonly #timeText = createTimeText();
   readonly #draw = (): number => this.#options.random.float();
   #draining = false;
+  #takesUpgrades = true;
 
   constructor(options: TrafficOptions) {
     this.#options = options;
   }
 
-  /** From now on answers close their connections, and what would live long is refused. */
-  startDraining(): void {
+  /** From now on answers close their connections; what would live long is refused where it would end too soon. */
+  startDraining(upgrades: 'refused' | 'taken' = 'refused'): void {
     this.#draining = true;
+    this.#takesUpgrades = upgrades === 'taken';
   }
 
   get draining(): boolean {
@@ -137,7 +139,7 @@ export class Traffic {
   admit(exchange: Exchange, read: ReadHead): Admitted | Refusal | Promise<Admitted | Refusal> {
     const { table, onMiss } = this.#options;
     exchange.read = read;
-    if (this.#draining && read.upgrade !== undefined) return refuse('draining', { retryAfterMs: 1_000 });
+    if (!this.#takesUpgrades && read.upgrade !== undefined) return refuse('draining', { retryAfterMs: 1_000 });
     // Certificates are by name, and clients send what is for one server on a connection to another (RFC 9110 section 15.5.20).
     const { serverName } = exchange.peer;
     if (serverName !== undefined && serverName !== read.host) return refuse('misdirected');

@@ -35,6 +35,7 @@ export class Front {
   /** By the four addresses that tell connections apart: node:tls does not say which one a secure socket stands on. */
   readonly #greetings = new Map<string, Greeting>();
   #onGreeted: (() => void) | undefined;
+  #closed: Promise<unknown> | undefined;
 
   constructor(options: FrontOptions) {
     this.#options = options;
@@ -73,8 +74,8 @@ export class Front {
 
   /** Stops accepting; resolves when the last connection has ended. */
   async close(): Promise<void> {
-    const closing = this.#servers.filter(({ listening }) => listening);
-    await Promise.all(closing.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
+    this.#closed ??= Promise.all(this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
+    await this.#closed;
   }
 
   /** Calls back whenever a greeting has come to its end. */

@@ -100,6 +100,9 @@ export class ClientConnection implements Client, Connection {
     if (this.idle && this.#mode === 'head' && this.#unread === undefined) this.#closeSoon();
   }
 
+  /** It is told with its next answer: one that is told unasked may have sent a request already, which nobody would answer. */
+  handOver(): void {}
+
   /** Ends whatever is under way, but for an answer that is on its way out. */
   leave(): void {
     if (this.#mode !== 'closing') this.cut();

@@ -43,10 +43,13 @@ class Http1Engine implements Engine {
   /** Of the last look at what is due. */
   #coarseMs = 0;
   #onIdle: (() => void) | undefined;
+  #isHandingOver = false;
+  #drainMs: number;
 
   constructor(options: EngineOptions) {
     const { traffic, timeouts, limits, logger, metrics } = options;
     this.#options = options;
+    this.#drainMs = timeouts.drainMs;
     const turns = new LoopTurns();
     const onFault = (error: unknown): void => logger.error({ err: error }, 'connection to an endpoint dropped: an event failed');
     this.#pools = new UpstreamPools({ timeouts, limits, nowMs: () => this.#coarseMs, turns, onFault });
@@ -92,13 +95,24 @@ class Http1Engine implements Engine {
     return this.#front.httpsAddress();
   }
 
+  async handOver(): Promise<void> {
+    if (this.#sweeping === undefined) return;
+    this.#options.traffic.startDraining('taken');
+    this.#isHandingOver = true;
+    const late = new AbortController();
+    await Promise.race([this.#front.close(), this.#options.clock.sleep(this.#drainMs, late.signal)]);
+    late.abort();
+    // It has had its time.
+    this.#drainMs = 0;
+  }
+
   async drain(): Promise<void> {
     if (this.#sweeping === undefined) return;
     this.#options.traffic.startDraining();
     const closed = this.#front.close();
     for (const client of this.#clients) client.closeIfIdle();
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, this.#options.timeouts.drainMs);
+      const timer = setTimeout(resolve, this.#drainMs);
       this.#onIdle = () => {
         if (this.#front.greeting > 0) return;
         for (const client of this.#clients) if (!client.idle) return;
@@ -138,7 +152,10 @@ class Http1Engine implements Engine {
     const nowMs = this.#options.traffic.nowMs();
     this.#coarseMs = nowMs;
     this.#front.check(nowMs);
-    for (const client of this.#clients) client.check(nowMs);
+    for (const client of this.#clients) {
+      if (this.#isHandingOver) client.handOver();
+      client.check(nowMs);
+    }
     this.#pools.sweep(nowMs);
   }
 }

@@ -74,6 +74,11 @@ export class Http2Connection implements Connection {
     this.#dueMs = this.#parts.coarseMs() + this.#parts.timeouts.lingerMs;
   }
 
+  /** GOAWAY says which requests have come too late, and that they may be sent again (RFC 9113 section 6.8). */
+  handOver(): void {
+    if (!this.#session.closed) this.closeIfIdle();
+  }
+
   leave(): void {
     if (!this.idle) this.cut();
     else this.closeIfIdle();

@@ -87,6 +87,10 @@ class Oracle implements Engine {
 
   httpsAddress(): undefined {}
 
+  handOver(): Promise<void> {
+    return this.drain();
+  }
+
   async drain(): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;
