@@ -1,13 +1,12 @@
 // The settings of `npm start` and `npm run start:mesh`, and those that the first hands to the control process.
 import { resolve } from 'node:path';
 import { eventsSettings } from '@burgage/events';
-import { defineSettings } from '@burgage/runtime';
+import { defineSettings, wholeNumber } from '@burgage/runtime';
 import { storeSettings } from '@burgage/store';
 import { dedicatedSetting } from '@burgage/tenancy';
 import { z } from 'zod';
 
-const portError = 'expected a port from 1 to 65535';
-const port = z.coerce.number({ error: portError }).int({ error: portError }).min(1, { error: portError }).max(65_535, { error: portError });
+const port = wholeNumber('expected a port from 1 to 65535', 1, 65_535);
 const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error']);
 
 export const startSettings = defineSettings({

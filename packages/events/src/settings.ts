@@ -1,10 +1,8 @@
 // Which engine carries the events: NATS JetStream where an address is given, a file in the data folder otherwise.
 import { dirname } from 'node:path';
-import { defineSettings, inNameOf, type Logger, privateFolder } from '@burgage/runtime';
+import { defineSettings, inNameOf, type Logger, privateFolder, wholeNumber } from '@burgage/runtime';
 import { z } from 'zod';
 import type { Events } from './port.ts';
-
-const replicasError = 'expected a whole number from 1 to 5';
 
 /** For every service that publishes or subscribes. */
 export const eventsSettings = defineSettings({
@@ -21,12 +19,7 @@ export const eventsSettings = defineSettings({
   eventsReplicas: {
     flag: 'events-replicas',
     env: 'BURGAGE_EVENTS_REPLICAS',
-    schema: z.coerce
-      .number({ error: replicasError })
-      .int({ error: replicasError })
-      .min(1, { error: replicasError })
-      .max(5, { error: replicasError })
-      .optional(),
+    schema: wholeNumber('expected a whole number from 1 to 5', 1, 5).optional(),
     description: 'Copies of each stream in NATS, at most as many as its cluster has servers; without it 1 where the streams are made here',
   },
 });

@@ -6,6 +6,7 @@ export * from './doorbell.ts';
 export * from './logger.ts';
 export * from './metrics.ts';
 export * from './nearest.ts';
+export * from './number-schema.ts';
 export * from './private-folder.ts';
 export * from './process.ts';
 export * from './random.ts';

@@ -5,6 +5,7 @@ import { createAdminServer } from './admin-server.ts';
 import { systemClock } from './clock.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { wholeNumber } from './number-schema.ts';
 import { startPatiently } from './patient-start.ts';
 import { type Component, runProcess } from './process.ts';
 import { systemRandom } from './random.ts';
@@ -13,12 +14,7 @@ import { inNameOf } from './setting-errors.ts';
 import { defineSettings, describeSettings, readSettings, type SettingsDefinition, type SettingsOf, usageOf } from './settings.ts';
 import { startTracing } from './tracing.ts';
 
-const portError = 'expected a port from 0 to 65535';
-export const portSchema = z.coerce
-  .number({ error: portError })
-  .int({ error: portError })
-  .min(0, { error: portError })
-  .max(65_535, { error: portError });
+export const portSchema: z.ZodType<number, string> = wholeNumber('expected a port from 0 to 65535', 0, 65_535);
 
 /** Settings that every service has; `runService` adds them to its own. */
 export const commonSettings = defineSettings({

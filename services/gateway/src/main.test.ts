@@ -167,6 +167,30 @@ describe('the gateway alone', () => {
       ['--proxy-protocol-from', '10.0.0.0/8,10.0.0.0/33'],
       /--proxy-protocol-from.*got "10\.0\.0\.0\/33", expected an address or a network such as 10\.0\.0\.0\/8/,
     ],
+    [
+      'an access log that is a folder',
+      '',
+      ['--access-log', '/'],
+      /--access-log \(BURGAGE_ACCESS_LOG\): "\/" cannot be written to \(EISDIR\), expected a file or -/,
+    ],
+    [
+      'context keys that are not there',
+      '',
+      ['--context-keys', '/nowhere'],
+      /--context-keys \(BURGAGE_CONTEXT_KEYS\): "\/nowhere" cannot be read \(ENOENT\)/,
+    ],
+    [
+      'context keys that are none',
+      '',
+      ['--context-keys', main],
+      /--context-keys \(BURGAGE_CONTEXT_KEYS\): ".*" is no JSON, expected \{"keys": /,
+    ],
+    [
+      'an empty share of the access log',
+      '',
+      ['--access-log-sample', ''],
+      /--access-log-sample: "" is not valid: expected a share from 0 to 1/,
+    ],
     ['an unknown flag', '', ['--prot', '1'], /--prot: is not known; did you mean --port\?.*\[config_invalid\]/s],
   ])('does not start with %s', async (_, text, argv, message) => {
     const folder = await temporaryFolder();

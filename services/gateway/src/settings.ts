@@ -3,22 +3,27 @@ import { readFile, stat } from 'node:fs/promises';
 import { BlockList, isIP } from 'node:net';
 import { BurgageError } from '@burgage/contracts';
 import { tlsSettings } from '@burgage/rpc';
-import { defineSettings, usageOf } from '@burgage/runtime';
+import { defineSettings, fraction, portSchema, usageOf } from '@burgage/runtime';
 import { normalizeHost } from '@burgage/tenancy';
 import { z } from 'zod';
 
-const port = z.coerce.number('expected a port from 0 to 65535').int().min(0).max(65535);
 const text = z.string().min(1);
 const optionalText = text.optional();
 const level = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);
 
 const listening = defineSettings({
   host: { flag: 'host', env: 'BURGAGE_GATEWAY_HOST', schema: text, default: '127.0.0.1', description: 'Address to listen on' },
-  port: { flag: 'port', env: 'BURGAGE_GATEWAY_PORT', schema: port, default: '8080', description: 'Port to listen on; 0 takes a free one' },
+  port: {
+    flag: 'port',
+    env: 'BURGAGE_GATEWAY_PORT',
+    schema: portSchema,
+    default: '8080',
+    description: 'Port to listen on; 0 takes a free one',
+  },
   httpsPort: {
     flag: 'https-port',
     env: 'BURGAGE_GATEWAY_HTTPS_PORT',
-    schema: port.optional(),
+    schema: portSchema.optional(),
     description: 'Port for TLS; without it there is none',
   },
   certificates: {
@@ -43,7 +48,7 @@ const listening = defineSettings({
   adminPort: {
     flag: 'admin-port',
     env: 'BURGAGE_GATEWAY_ADMIN_PORT',
-    schema: port,
+    schema: portSchema,
     default: '0',
     description: 'Port for metrics, health, keys, explain',
   },
@@ -68,7 +73,7 @@ const listening = defineSettings({
   accessLogSample: {
     flag: 'access-log-sample',
     env: 'BURGAGE_ACCESS_LOG_SAMPLE',
-    schema: z.coerce.number('expected a share from 0 to 1').min(0).max(1),
+    schema: fraction('expected a share from 0 to 1', 0, 1),
     default: '1',
     description: 'Share of ordinary requests in the access log, 0 to 1; errors, refusals and slow ones are always in it',
   },

@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { eventsSettings, openEvents } from '@burgage/events';
 import { listenAddressFrom, tlsFrom, tlsSettings } from '@burgage/rpc';
-import { defineSettings, type Logger, privateFolder, runService } from '@burgage/runtime';
+import { defineSettings, type Logger, privateFolder, runService, wholeNumber } from '@burgage/runtime';
 import { openStore, type StorePlace, storeSettings, upgradeAndSay, upgradeSettings } from '@burgage/store';
 import { dedicatedSetting, loadCatalog, normalizeHost, unwrap } from '@burgage/tenancy';
 import { z } from 'zod';
@@ -45,7 +45,7 @@ const registrySettings = defineSettings({
   journalEntriesKept: {
     flag: 'journal-kept',
     env: 'BURGAGE_JOURNAL_KEPT',
-    schema: z.coerce.number().int().min(1_000),
+    schema: wholeNumber('expected 1000 or more', 1_000, Number.MAX_SAFE_INTEGER),
     default: '100000',
     description: 'Route changes that stay readable; a gateway further behind gets a snapshot',
   },

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { BurgageError } from '@burgage/contracts';
+import { fieldError } from '@burgage/contracts';
 import { type Clock, type Component, Doorbell, type Logger } from '@burgage/runtime';
 import type { AccessLines, LineRoom } from '../domain/access-line.ts';
 
@@ -111,7 +111,8 @@ async function openLog(file: string): Promise<FileHandle> {
     // A link in its place is not followed: the log must not be led into another file.
     return await open(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   } catch (error) {
-    throw new BurgageError('config_invalid', { message: `The access log cannot be written to ${JSON.stringify(file)}.`, cause: error });
+    const { code = String(error) } = error as NodeJS.ErrnoException;
+    throw fieldError('config_invalid', 'accessLog', `${JSON.stringify(file)} cannot be written to (${code}), expected a file or -`, error);
   }
 }
 

@@ -1,7 +1,7 @@
 // The tenant context tokens: signed once a minute per tenant and upstream, with keys that may change under way.
 import { readFile, stat } from 'node:fs/promises';
 import { type ContextIssuer, type ContextKeyJwk, createContextIssuer } from '@burgage/app-kit';
-import { BurgageError } from '@burgage/contracts';
+import { fieldError } from '@burgage/contracts';
 import type { Clock, Component, Logger } from '@burgage/runtime';
 import type { TenantRoute } from '@burgage/tenancy';
 import { z } from 'zod';
@@ -133,22 +133,21 @@ function claimsOf(tenant: TenantRoute): Parameters<ContextIssuer['tenantContext'
 }
 
 async function readKeys(file: string): Promise<ContextKeyJwk[]> {
+  const expected = 'expected {"keys": [private Ed25519 JWK, …]}';
+  const invalid = (found: string, cause?: unknown) =>
+    fieldError('config_invalid', 'contextKeysFile', `${JSON.stringify(file)} ${found}, ${expected}`, cause);
   let content: unknown;
   try {
     content = JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
-    throw new BurgageError('config_invalid', {
-      message: `The context keys file ${JSON.stringify(file)} cannot be read as JSON.`,
-      cause: error,
-    });
+    // What is in it is secret, and an error of JSON quotes it.
+    if (error instanceof SyntaxError) throw invalid('is no JSON');
+    throw invalid(`cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`, error);
   }
   const parsed = keysSchema.safeParse(content);
   if (parsed.success) return parsed.data.keys;
   // The values are secret: only where they are wrong is said.
-  const where = parsed.error.issues.map(({ path }) => path.join('.') || 'the whole').join(', ');
-  throw new BurgageError('config_invalid', {
-    message: `The context keys file ${JSON.stringify(file)} is not {"keys": [private Ed25519 JWK, …]}: see ${where}.`,
-  });
+  throw invalid(`is wrong at ${parsed.error.issues.map(({ path }) => path.join('.') || 'the whole').join(', ')}`);
 }
 
 /** What changes when the file does; empty where it is not there. */

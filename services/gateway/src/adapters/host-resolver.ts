@@ -3,19 +3,25 @@ import type { RegistryService } from '@burgage/contracts';
 import type { RpcClient } from '@burgage/rpc';
 import type { Clock, Logger } from '@burgage/runtime';
 import { freshRate, takeRate } from '../domain/gcra.ts';
-import { type RouteNames, RouteTable } from '../domain/route-table.ts';
+import { type ResolvedHost, type RouteNames, RouteTable } from '../domain/route-table.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import { readRouteEntry } from './route-entry.ts';
 
 /** Questions a second for all hosts together: a scan of invented names must not become a load on the registry. */
 const questionsPerSecond = 50;
-/** How long an answer is believed, yes or no. */
+/** How long an answer is believed at most, yes or no, besides the time that a question may take. */
 const rememberMs = 2_000;
-const rememberedMax = 1_000;
 
 export interface HostResolver {
-  /** A table of what the registry knows about this host alone, empty where it knows nothing; undefined where it cannot be asked. Never rejects. */
-  resolve(host: string): Promise<RouteTable | undefined>;
+  /** Undefined where the registry cannot be asked. Never rejects. */
+  resolve(host: string): Promise<ResolvedHost | undefined>;
+}
+
+/** Answers of about one time, in one table: a table has rows for all names that the gateway knows, and a million are not made for each host. */
+interface Answers {
+  readonly table: RouteTable;
+  readonly byHost: Map<string, Promise<ResolvedHost | undefined>>;
+  readonly untilMs: number;
 }
 
 export interface HostResolverOptions {
@@ -30,22 +36,21 @@ export interface HostResolverOptions {
 
 export function createHostResolver({ client, names, timeoutMs, clock, logger, metrics }: HostResolverOptions): HostResolver {
   const budget = freshRate();
-  const answers = new Map<string, { table: Promise<RouteTable | undefined>; untilMs: number }>();
+  let answers: Answers | undefined;
 
-  async function ask(host: string): Promise<RouteTable | undefined> {
+  async function ask(host: string, { table, byHost }: Answers): Promise<ResolvedHost | undefined> {
     try {
-      const table = new RouteTable(names);
       const response = await client.resolveHost({ host }, { timeoutMs });
-      for (const message of [response.upstream, response.tenant, response.host]) {
-        if (message !== undefined) table.apply(readRouteEntry(message));
-      }
-      metrics.resolves.inc({ outcome: table.hostCount > 0 ? 'found' : 'unknown' });
-      return table;
+      const entries = [response.upstream, response.tenant, response.host].flatMap((message) => message ?? []).map(readRouteEntry);
+      for (const entry of entries) table.apply(entry);
+      const route = entries.at(-1)?.entity;
+      metrics.resolves.inc({ outcome: route?.kind === 'host' ? 'found' : 'unknown' });
+      return { table, tenant: route?.kind === 'host' ? table.tenant(route.tenantId) : undefined };
     } catch (error) {
       metrics.resolves.inc({ outcome: 'failed' });
       logger.debug({ err: error }, 'host not resolved');
       // Only what the registry said is remembered.
-      answers.delete(host);
+      byHost.delete(host);
       return undefined;
     }
   }
@@ -53,17 +58,18 @@ export function createHostResolver({ client, names, timeoutMs, clock, logger, me
   return {
     async resolve(host) {
       const nowMs = clock.monotonicMs();
-      const known = answers.get(host);
-      if (known !== undefined && known.untilMs > nowMs) return known.table;
+      if (answers === undefined || answers.untilMs <= nowMs) {
+        answers = { table: new RouteTable(names), byHost: new Map(), untilMs: nowMs + timeoutMs + rememberMs };
+      }
+      const known = answers.byHost.get(host);
+      if (known !== undefined) return known;
       if (takeRate(budget, questionsPerSecond, Math.floor(nowMs)) > 0) {
         metrics.resolves.inc({ outcome: 'over_budget' });
         return undefined;
       }
-      const table = ask(host);
-      answers.delete(host);
-      answers.set(host, { table, untilMs: nowMs + timeoutMs + rememberMs });
-      if (answers.size > rememberedMax) for (const oldest of answers.keys()) if (answers.delete(oldest)) break;
-      return table;
+      const asked = ask(host, answers);
+      answers.byHost.set(host, asked);
+      return asked;
     },
   };
 }

@@ -120,6 +120,14 @@ export interface Match {
   readonly tenant?: ServedTenant;
 }
 
+/** What is known of one host that the served table does not have. */
+export interface ResolvedHost {
+  /** Whom it leads to; undefined: nobody. */
+  readonly tenant: ServedTenant | undefined;
+  /** Knows the endpoints of that tenant. */
+  readonly table: RouteTable;
+}
+
 /** How a look-up went: each name that was tried, in order, and what it found. */
 export interface Trail {
   readonly tried: readonly string[];

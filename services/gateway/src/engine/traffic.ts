@@ -13,7 +13,7 @@ import { type Refusal, refuse } from '../domain/refusal.ts';
 import { type Head, type HeadLimits, type ReadHead, type RequestHead, readHead } from '../domain/request-head.ts';
 import { isReserved } from '../domain/reserved-paths.ts';
 import { type FailedAttempt, isRetriable } from '../domain/retry.ts';
-import type { RouteTable, ServedTenant } from '../domain/route-table.ts';
+import type { ResolvedHost, RouteTable, ServedTenant } from '../domain/route-table.ts';
 import { otherTenants, type TenantMeters } from '../domain/tenant-meters.ts';
 import type { Upstreams } from '../domain/upstreams.ts';
 import type { GatewayMetrics } from '../metrics.ts';
@@ -24,7 +24,7 @@ export interface TrafficOptions {
   /** The table to answer by, now. */
   readonly table: () => RouteTable;
   /** What to answer where the table knows nothing: final, a question to the registry that may find no answer, or that there is no table yet. */
-  readonly onMiss: (host: string) => 'final' | 'no-table' | Promise<RouteTable | undefined>;
+  readonly onMiss: (host: string) => 'final' | 'no-table' | Promise<ResolvedHost | undefined>;
   readonly admission: Admission;
   /** Where requests wait for the end of their tenant's move. */
   readonly waitingRoom: WaitingRoom;
@@ -152,10 +152,10 @@ export class Traffic {
     if (miss === 'final') return refuse('host_unknown');
     // Nobody can be called unknown by a gateway that does not know.
     if (miss === 'no-table') return refuse('routes_unavailable', { retryAfterMs: 1_000 });
-    return miss.then((answered) => {
-      if (answered === undefined) return refuse('routes_unavailable', { retryAfterMs: 1_000 });
-      const found = answered.tenantAt(read.host);
-      return found === undefined ? refuse('host_unknown') : this.#enter(exchange, read, found, answered, this.nowMs());
+    return miss.then((found) => {
+      if (found === undefined) return refuse('routes_unavailable', { retryAfterMs: 1_000 });
+      const { tenant: late, table: answered } = found;
+      return late === undefined ? refuse('host_unknown') : this.#enter(exchange, read, late, answered, this.nowMs());
     });
   }
 
