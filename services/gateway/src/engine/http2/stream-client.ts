@@ -1,5 +1,5 @@
 // One stream of an HTTP/2 connection: a request that its relay carries, and the answer to it.
-import { constants, type ServerHttp2Stream } from 'node:http2';
+import { constants, type ServerHttp2Stream, sensitiveHeaders } from 'node:http2';
 import type { Answer } from '../../domain/answers.ts';
 import type { Exchange } from '../../domain/exchange.ts';
 import { forwardedTrailers } from '../../domain/forward-headers.ts';
@@ -16,6 +16,8 @@ import { requestBytes } from './request-bytes.ts';
 const { NGHTTP2_NO_ERROR } = constants;
 /** HTTP/2 has no others; a client takes them for any failure of the server (RFC 9110 section 15). */
 const statusMax = 599;
+/** New with each answer: in the table of those that may come again (HPACK) it would drive out what does. */
+const neverAgain: readonly string[] = ['x-request-id'];
 
 export class StreamClient implements Client {
   readonly peer: Http2Connection['peer'];
@@ -80,8 +82,8 @@ export class StreamClient implements Client {
       });
       this.#stream.on('end', () => this.#guard(() => this.#onEnd()));
     }
-    // Nothing is to come, and that has to be read too.
-    if (head.bodyKind === 'none') this.#read();
+    // Nothing is to come, and that has to be read too. Of one that is whole node:http2 does so by itself, behind the answer.
+    if (head.bodyKind === 'none' && !isWhole) this.#read();
     const relay = new Relay(this.#parts, this, head);
     this.#relay = relay;
     relay.run();
@@ -116,7 +118,7 @@ export class StreamClient implements Client {
       if (this.#isOpen) this.#stream.additionalHeaders(asObject(fields));
       return cookiesDropped;
     }
-    this.#fields = fields;
+    this.#fields = Object.assign(fields, { [sensitiveHeaders]: neverAgain });
     this.#mayHaveTrailers = head.bodyKind === 'chunked';
     return cookiesDropped;
   }
