@@ -232,6 +232,23 @@ describe('a handshake', () => {
     expect(await failures(metrics, 'no_certificate')).toBe(1);
   });
 
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('of %s is for the cipher that the client likes best', async (version) => {
+    const certificates = await withAcme();
+    await certificates.put('default.burgage.internal', 'default');
+    const { httpsPort } = await startSecure(certificates, '127.0.0.1:1');
+    const names = {
+      'TLSv1.2': ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-CHACHA20-POLY1305'],
+      'TLSv1.3': ['TLS_AES_128_GCM_SHA256', 'TLS_CHACHA20_POLY1305_SHA256'],
+    }[version];
+    for (const servername of [acme, '']) {
+      for (const order of [names, names.toReversed()]) {
+        const options = { servername, minVersion: version, maxVersion: version, ciphers: order.join(':'), rejectUnauthorized: false };
+        const socket = await handshake(httpsPort, options);
+        expect(typeof socket === 'string' ? socket : socket.getCipher().name).toBe(order[0]);
+      }
+    }
+  });
+
   it('comes once in a connection', async () => {
     const certificates = await withAcme();
     const { httpsPort } = await startSecure(certificates, '127.0.0.1:1');

@@ -224,7 +224,7 @@ export function responseFields(head: ParsedResponse, { baseDomain, date, request
   for (let i = 0; i < fields.count; i++) {
     const fate = fateOf[fields.id(i)];
     if (fate === dropped) continue;
-    const name = fields.nameAt(i).toLowerCase();
+    const name = fields.lowerNameAt(i);
     if (connection.names?.has(name) || name === http2SettingsName) continue;
     if (fate === droppedIfShared && baseDomain !== '' && namesDomain(fields, i) && isShared(fields.valueAt(i), baseDomain)) {
       cookiesDropped += 1;

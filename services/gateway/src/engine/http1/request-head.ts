@@ -114,7 +114,7 @@ export class ParsedRequest implements Head {
 export function parseRequestHead(bytes: Buffer, start: number, end: number, limits: RequestHeadLimits, into: ParsedRequest): HeadOutcome {
   const bytesEnd = start + limits.headBytesMax;
   const stop = Math.min(end, bytesEnd);
-  if (into.phase === 'begin') begin(into, start);
+  if (into.phase === 'begin') beginRequestHead(into, start);
   else if (start !== into.start) move(into, start - into.start);
 
   if (into.phase === 'method') {
@@ -154,7 +154,8 @@ export function parseRequestHead(bytes: Buffer, start: number, end: number, limi
   return 'incomplete';
 }
 
-function begin(into: ParsedRequest, start: number): void {
+/** Makes it empty, for the head that begins at that place. */
+export function beginRequestHead(into: ParsedRequest, start: number): void {
   into.start = start;
   into.at = start;
   into.lineStart = start;

@@ -55,7 +55,8 @@ export class WriteBuffer extends HeadBuffer {
 
   /** Everything so far, as bytes that are nobody else's. */
   take(): Buffer {
-    const taken = Buffer.from(this.bytes.subarray(0, this.length));
+    const taken = Buffer.allocUnsafe(this.length);
+    this.bytes.copy(taken, 0, 0, this.length);
     this.#begin(false);
     return taken;
   }

@@ -1,21 +1,26 @@
 // One stream of an HTTP/2 connection: a request that its relay carries, and the answer to it.
-import { constants, type ServerHttp2Stream } from 'node:http2';
+import { constants, type ServerHttp2Stream, sensitiveHeaders } from 'node:http2';
 import type { Answer } from '../../domain/answers.ts';
 import type { Exchange } from '../../domain/exchange.ts';
 import { forwardedTrailers } from '../../domain/forward-headers.ts';
-import { type Refusal, refuse } from '../../domain/refusal.ts';
+import type { Refusal } from '../../domain/refusal.ts';
 import type { AnswerFraming } from '../http1/answer-writer.ts';
 import type { ClientParts } from '../http1/client-connection.ts';
 import { type ClientLines, type ResponseLines, responseFields } from '../http1/head-writer.ts';
 import { type Client, Relay } from '../http1/relay.ts';
-import { ParsedRequest, parseRequestHead } from '../http1/request-head.ts';
+import { ParsedRequest } from '../http1/request-head.ts';
 import type { ParsedResponse } from '../http1/response-head.ts';
 import type { Http2Connection } from './http2-connection.ts';
-import { requestBytes } from './request-bytes.ts';
+import { readRequestFields } from './request-fields.ts';
 
 const { NGHTTP2_NO_ERROR } = constants;
 /** HTTP/2 has no others; a client takes them for any failure of the server (RFC 9110 section 15). */
 const statusMax = 599;
+/** New with each answer: in the table of those that may come again (HPACK) it would drive out what does. */
+const neverAgain: readonly string[] = ['x-request-id'];
+
+/** Names and values in turn, and by symbols what node:http2 is to do with them. */
+type AnswerFields = string[] & Record<symbol, unknown>;
 
 export class StreamClient implements Client {
   readonly peer: Http2Connection['peer'];
@@ -48,7 +53,7 @@ export class StreamClient implements Client {
     this.peer = connection.peer;
     this.lines = connection.lines;
     stream.on('error', ignore);
-    stream.once('close', () => this.#guard(() => this.#closed()));
+    stream.on('close', () => this.#guard(() => this.#closed()));
   }
 
   begin(rawHeaders: readonly string[], isWhole: boolean): void {
@@ -60,16 +65,11 @@ export class StreamClient implements Client {
 
   #begin(rawHeaders: readonly string[], isWhole: boolean): void {
     this.#isRequestWhole = isWhole;
-    const bytes = requestBytes(rawHeaders, isWhole);
-    if (typeof bytes === 'string') {
-      this.#refuse(refuse('bad_request', { detail: bytes }));
-      return;
-    }
     const head = this.#parts.heads.pop() ?? new ParsedRequest();
     this.#head = head;
-    const outcome = parseRequestHead(bytes, 0, bytes.length, this.#parts.limits, head);
-    if (outcome !== 'complete') {
-      this.#refuse(head.refusal ?? refuse('bad_request'));
+    const refusal = readRequestFields(rawHeaders, isWhole, this.#parts.limits, head);
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
       return;
     }
     if (head.bodyKind === 'length') this.#left = head.bodyBytes;
@@ -80,8 +80,8 @@ export class StreamClient implements Client {
       });
       this.#stream.on('end', () => this.#guard(() => this.#onEnd()));
     }
-    // Nothing is to come, and that has to be read too.
-    if (head.bodyKind === 'none') this.#read();
+    // Nothing is to come, and that has to be read too. Of one that is whole node:http2 does so by itself, behind the answer.
+    if (head.bodyKind === 'none' && !isWhole) this.#read();
     const relay = new Relay(this.#parts, this, head);
     this.#relay = relay;
     relay.run();
@@ -110,12 +110,13 @@ export class StreamClient implements Client {
   }
 
   head(head: ParsedResponse, lines: ResponseLines): number {
-    const fields = [':status', String(head.status > statusMax ? 500 : head.status)];
+    const fields = [':status', String(head.status > statusMax ? 500 : head.status)] as AnswerFields;
     const cookiesDropped = responseFields(head, lines, fields);
     if (head.status < 200) {
       if (this.#isOpen) this.#stream.additionalHeaders(asObject(fields));
       return cookiesDropped;
     }
+    fields[sensitiveHeaders] = neverAgain;
     this.#fields = fields;
     this.#mayHaveTrailers = head.bodyKind === 'chunked';
     return cookiesDropped;

@@ -2,17 +2,15 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { defaultLimits } from '../../defaults.ts';
-import { ParsedRequest, parseRequestHead } from '../http1/request-head.ts';
-import { requestBytes } from './request-bytes.ts';
+import { ParsedRequest } from '../http1/request-head.ts';
+import { readRequestFields } from './request-fields.ts';
 
 const pseudo = [':method', 'GET', ':scheme', 'https', ':authority', 'acme.test', ':path', '/a?b'];
 
 function read(headers: readonly string[], isWhole = true): ParsedRequest | string {
-  const bytes = requestBytes(headers, isWhole);
-  if (typeof bytes === 'string') return bytes;
   const head = new ParsedRequest();
-  const outcome = parseRequestHead(bytes, 0, bytes.length, defaultLimits, head);
-  return outcome === 'complete' && head.headEnd === bytes.length ? head : `${outcome} ${head.refusal?.detail}`;
+  const refusal = readRequestFields(headers, isWhole, defaultLimits, head);
+  return refusal === undefined ? head : (refusal.detail ?? refusal.code);
 }
 
 it('method, path, host and fields are those that came, cookies in one line', () => {
@@ -33,7 +31,7 @@ it('the Host field stands in for an authority, and says the same where there are
   expect(read([...withoutAuthority, 'host', 'acme.test'])).toMatchObject({ host: 'acme.test' });
   expect(read([...pseudo, 'host', 'ACME.test'])).toMatchObject({ host: 'acme.test' });
   expect(read([...pseudo, 'host', 'acme.test:443'])).toBe('the Host field names another host than the authority');
-  expect(read(withoutAuthority)).toBe('refused no Host came');
+  expect(read(withoutAuthority)).toBe('no Host came');
 });
 
 it.each([
@@ -58,6 +56,14 @@ it.each([
   ['a version in a path', [':method', 'GET', ':scheme', 'https', ':authority', 'acme.test', ':path', '/ HTTP/1.1']],
 ])('%s is refused', (_, headers) => {
   expect(read(headers)).toBeTypeOf('string');
+});
+
+it('a head that is refused has nothing of the one before it', () => {
+  const head = new ParsedRequest();
+  expect(readRequestFields(pseudo, true, defaultLimits, head)).toBeUndefined();
+  head.reset();
+  expect(readRequestFields([...pseudo, 'connection', 'close'], true, defaultLimits, head)).toMatchObject({ code: 'bad_request' });
+  expect(head.requestHead()).toEqual({ method: '', target: '', httpVersion: '1.1', rawHeaders: [] });
 });
 
 it('whatever the fields hold, the head is refused or says exactly what came', () => {
