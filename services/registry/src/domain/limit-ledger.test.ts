@@ -124,6 +124,8 @@ class World {
     const gateway = this.gateway(id);
     gateway.replica?.streams.delete(id);
     gateway.replica = undefined;
+    // What was not heard by then is heard within moments, long before anybody forgets the gateway.
+    while (gateway.underWay.length > 0) gateway.hear();
   }
 
   say(id: string): void {
@@ -142,7 +144,8 @@ class World {
 
   /** Cut off for so long that nobody counts with it any more; it goes on with its even share. */
   forget(id: string): void {
-    if (this.gateways.get(id)?.silence !== 'even') return;
+    const gateway = this.gateways.get(id);
+    if (gateway?.silence !== 'even' || gateway.replica !== undefined) return;
     this.store.ledger = leave(this.store.ledger, id);
     this.store.version += 1;
   }

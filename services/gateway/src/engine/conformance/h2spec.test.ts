@@ -20,6 +20,8 @@ const exceptions: Readonly<Record<string, string>> = {
   '5.1/12': closedIgnored,
   '5.1.1/2': closedIgnored,
   '5.3.1/2': priorityGone,
+  // Where the answer is out before the frame comes.
+  '6.1/2': closedIgnored,
   '6.3/1': priorityGone,
   '6.7/2': 'an answer to a ping that nobody sent ends the connection: stricter than to ignore it',
   '6.9.1/3': 'a window that is too large ends the connection, not the stream alone: stricter than asked',

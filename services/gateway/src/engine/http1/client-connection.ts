@@ -16,6 +16,7 @@ import { ParsedRequest, parseRequestHead } from './request-head.ts';
 import type { ParsedResponse } from './response-head.ts';
 import { Tunnel } from './tunnel.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
+import type { Gatherer } from './write-buffer.ts';
 
 export interface ClientParts extends RelayParts {
   readonly metrics: GatewayMetrics;
@@ -40,7 +41,7 @@ const continueLine = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
  */
 type Mode = 'head' | 'body' | 'closing' | 'tunnel' | 'closed';
 
-export class ClientConnection implements Client, Connection {
+export class ClientConnection implements Client, Connection, Gatherer {
   readonly peer: Peer;
   readonly lines: ClientLines;
   readonly #parts: ClientParts;
@@ -125,26 +126,30 @@ export class ClientConnection implements Client, Connection {
   }
 
   answer(answer: Answer, framing: AnswerFraming): void {
-    writeAnswer(this.#parts.toClient, answer, framing);
+    writeAnswer(this.#parts.toClient.of(this), answer, framing);
   }
 
   head(head: ParsedResponse, lines: ResponseLines): number {
     this.#isAnswerChunked = lines.isChunked;
-    return writeResponseHead(this.#parts.toClient, head, lines);
+    return writeResponseHead(this.#parts.toClient.of(this), head, lines);
   }
 
   piece(bytes: Buffer, start: number, end: number): void {
-    const { toClient } = this.#parts;
+    const toClient = this.#parts.toClient.of(this);
     if (this.#isAnswerChunked) toClient.chunk(bytes, start, end);
     else toClient.add(bytes, start, end);
   }
 
   end(rawTrailers: readonly string[]): void {
-    if (this.#isAnswerChunked) this.#parts.toClient.lastChunk(forwardedTrailers(rawTrailers));
+    if (this.#isAnswerChunked) this.#parts.toClient.of(this).lastChunk(forwardedTrailers(rawTrailers));
   }
 
   flush(): boolean {
-    return this.#parts.toClient.flush(this.#socket);
+    return this.#parts.toClient.of(this).flush(this.#socket);
+  }
+
+  sendGathered(): void {
+    this.flush();
   }
 
   bodyWanted(): void {
@@ -167,6 +172,7 @@ export class ClientConnection implements Client, Connection {
 
   drop(): void {
     this.#endRelay();
+    this.#parts.toClient.drop(this);
     this.#socket.destroy();
   }
 
@@ -319,13 +325,13 @@ export class ClientConnection implements Client, Connection {
 
   /** A head that is not served, nor anything behind it. */
   #refuseUnread(refusal: Refusal): void {
-    const { traffic, toClient } = this.#parts;
+    const { traffic } = this.#parts;
     const head = this.#head ?? new ParsedRequest();
     const exchange = traffic.open(head, this.peer);
     const answer = traffic.answer(exchange, refusal);
     exchange.bytesOut = Buffer.byteLength(answer.body);
     traffic.finish(exchange, 'refused');
-    writeAnswer(toClient, answer, { keeps: false, httpVersion: '1.1', hasBody: true });
+    this.answer(answer, { keeps: false, httpVersion: '1.1', hasBody: true });
     this.flush();
     this.#head = undefined;
     this.#closeSoon();
@@ -403,8 +409,7 @@ export class ClientConnection implements Client, Connection {
   #fault(error: unknown): void {
     if (this.#relay !== undefined) this.#relay.fault(error);
     else this.#parts.logger.error({ err: error }, 'connection dropped: an event failed within the gateway');
-    this.#parts.toClient.clear();
-    this.#parts.toUpstream.clear();
+    this.#parts.toClient.drop(this);
     this.#socket.destroy();
   }
 }

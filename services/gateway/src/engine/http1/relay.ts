@@ -13,7 +13,7 @@ import type { ParsedRequest } from './request-head.ts';
 import type { ParsedResponse } from './response-head.ts';
 import type { Receiver, UpstreamConnection, UpstreamFault } from './upstream-connection.ts';
 import type { Taker, UpstreamPools } from './upstream-pools.ts';
-import type { WriteBuffer } from './write-buffer.ts';
+import type { Gatherer, WriteBuffer } from './write-buffer.ts';
 
 /** What all requests of an engine share. */
 export interface RelayParts {
@@ -61,7 +61,7 @@ export interface Client {
  */
 type Phase = 'admitting' | 'connecting' | 'waiting' | 'answering' | 'flushing' | 'ended';
 
-export class Relay implements Receiver, Taker {
+export class Relay implements Receiver, Taker, Gatherer {
   readonly exchange: Exchange;
   readonly request: ParsedRequest;
   readonly #parts: RelayParts;
@@ -106,7 +106,8 @@ export class Relay implements Receiver, Taker {
       this.refuse(bodyTooLarge(bytesMax));
       return;
     }
-    const { toUpstream, timeouts } = this.#parts;
+    const { timeouts } = this.#parts;
+    const toUpstream = this.#parts.toUpstream.of(this);
     if (this.request.bodyKind === 'chunked') toUpstream.chunk(bytes, start, end);
     else toUpstream.add(bytes, start, end);
     this.#wait(timeouts.bodyIdleMs);
@@ -115,16 +116,20 @@ export class Relay implements Receiver, Taker {
   bodyEnd(rawTrailers: readonly string[]): void {
     if (this.#phase !== 'waiting' && this.#phase !== 'answering') return;
     this.#isRequestWhole = true;
-    if (this.request.bodyKind === 'chunked') this.#parts.toUpstream.lastChunk(forwardedTrailers(rawTrailers));
+    if (this.request.bodyKind === 'chunked') this.#parts.toUpstream.of(this).lastChunk(forwardedTrailers(rawTrailers));
     this.#wait(this.#phase === 'waiting' ? this.#parts.timeouts.firstByteMs : this.#parts.timeouts.streamIdleMs);
   }
 
   /** Sends what was taken of the body since. */
   flushBody(): void {
     if (this.#upstream === undefined) return;
-    this.#upstreamHasRoom = this.#parts.toUpstream.flush(this.#upstream.socket);
+    this.#upstreamHasRoom = this.#parts.toUpstream.of(this).flush(this.#upstream.socket);
     // The endpoint is slow, not the client: another clock runs.
     if (!this.#upstreamHasRoom) this.#wait(this.#parts.timeouts.streamIdleMs);
+  }
+
+  sendGathered(): void {
+    this.flushBody();
   }
 
   /** The body is not what its framing says. */
@@ -175,10 +180,9 @@ export class Relay implements Receiver, Taker {
 
   /** Something within the gateway went wrong: it costs this connection and no other. */
   fault(error: unknown): void {
-    const { logger, toClient, toUpstream } = this.#parts;
+    const { logger, toUpstream } = this.#parts;
     logger.error({ err: error, requestId: this.exchange.requestId }, 'request broken off within the gateway');
-    toClient.clear();
-    toUpstream.clear();
+    toUpstream.drop(this);
     if (this.#phase !== 'ended') this.#end('upstream_failed');
     this.#client.drop();
   }
@@ -198,7 +202,7 @@ export class Relay implements Receiver, Taker {
       return;
     }
     const { traffic, toUpstream } = this.#parts;
-    toUpstream.clear();
+    toUpstream.drop(this);
     const answer = traffic.answer(this.exchange, refusal);
     const keeps = this.#keeps && !answer.close && this.#isRequestWhole && !traffic.draining;
     const hasBody = this.request.method !== 'HEAD';
@@ -210,14 +214,14 @@ export class Relay implements Receiver, Taker {
   }
 
   connected(upstream: UpstreamConnection): void {
-    const { toUpstream, timeouts } = this.#parts;
+    const { timeouts } = this.#parts;
     const admitted = this.#admitted;
     if (this.#phase !== 'connecting' || admitted === undefined) throw new TypeError(`a connection came while ${this.#phase}`);
     this.#phase = 'waiting';
     this.#upstream = upstream;
     this.#upstreamHasRoom = true;
     upstream.begin(this);
-    writeRequestHead(toUpstream, this.request, admitted.facts, this.#client.lines);
+    writeRequestHead(this.#parts.toUpstream.of(this), this.request, admitted.facts, this.#client.lines);
     if (this.#isRequestWhole) {
       this.#wait(timeouts.firstByteMs);
       this.flushBody();

@@ -43,8 +43,8 @@ export interface ConnectionOptions {
   readonly nowMs: () => number;
   readonly turns: LoopTurns;
   readonly onConnected: () => void;
-  /** It carries nothing and may carry more; of what `last` was given not all has been flushed. */
-  readonly onFree: (last: Receiver) => void;
+  /** It carries nothing and may carry more. */
+  readonly onFree: () => void;
   /** It carries a tunnel, and never a request again. */
   readonly onTunnel: () => void;
   /** Something failed within the gateway that is of no request. */
@@ -304,7 +304,7 @@ export class UpstreamConnection {
     if (keepAliveTimeoutMs !== undefined)
       this.#keepAliveMs = Math.min(this.#options.timeouts.streamIdleMs, Math.max(0, keepAliveTimeoutMs - keepAliveMarginMs));
     this.#isIdle();
-    this.#options.onFree(receiver);
+    this.#options.onFree();
   }
 
   /** The endpoint says nothing more. */

@@ -92,11 +92,7 @@ export class UpstreamPools {
         pool.connecting -= 1;
         this.#offer(pool, connection);
       },
-      onFree: (last) => {
-        // Whoever gets it may say something to its own client at once, and all clients' bytes are gathered in one buffer.
-        if (pool.waiting.size > 0) last.flush();
-        this.#offer(pool, connection);
-      },
+      onFree: () => this.#offer(pool, connection),
       onTunnel: () => {
         pool.all.delete(connection);
         this.#afterLoss(pool);

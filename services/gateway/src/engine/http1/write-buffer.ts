@@ -9,17 +9,46 @@ const smallBytes = 16 * 1024;
 /** What an endpoint is read in at once, with its head and framing. */
 const largeBytes = 288 * 1024;
 
+/** Who gathers bytes in a buffer that others use as well. */
+export interface Gatherer {
+  /** Sends what it has gathered. */
+  sendGathered(): void;
+}
+
 /**
- * One is shared by all connections of an engine, each of which fills and flushes it without anything in between. Its memory
- * is used again only where the socket has taken all of it at once.
+ * One is shared by all connections of an engine. Each takes it by `of`, so that nobody's bytes ever stand behind another's.
+ * Its memory is used again only where the socket has taken all of it at once.
  */
 export class WriteBuffer extends HeadBuffer {
+  #gatherer: Gatherer | undefined;
   #small: Buffer;
   #large: Buffer | undefined;
 
   constructor() {
     super(smallBytes);
     this.#small = this.bytes;
+  }
+
+  /** Hot path. This buffer for the bytes of `gatherer` alone: what another has gathered goes out first, or is nobody's any more. */
+  of(gatherer: Gatherer): this {
+    if (gatherer !== this.#gatherer) {
+      if (this.length > 0) {
+        this.#gatherer?.sendGathered();
+        this.clear();
+      }
+      this.#gatherer = gatherer;
+    }
+    return this;
+  }
+
+  /** Forgets what `gatherer` has gathered, and nobody else's. */
+  drop(gatherer: Gatherer): void {
+    if (gatherer === this.#gatherer) this.clear();
+  }
+
+  override clear(): void {
+    super.clear();
+    this.#gatherer = undefined;
   }
 
   override reserve(count: number): void {
@@ -53,12 +82,11 @@ export class WriteBuffer extends HeadBuffer {
     this.text('\r\n');
   }
 
-  /** Everything so far, as bytes that are nobody else's. */
-  take(): Buffer {
-    const taken = Buffer.allocUnsafe(this.length);
-    this.bytes.copy(taken, 0, 0, this.length);
-    this.#begin(false);
-    return taken;
+  /** Everything so far, as bytes that are nobody else's; undefined where there is nothing. */
+  take(): Buffer | undefined {
+    if (this.length > 0) return this.#copied();
+    this.clear();
+    return undefined;
   }
 
   /** The end of a chunked body. */
@@ -71,12 +99,21 @@ export class WriteBuffer extends HeadBuffer {
   /** Hands everything over to the socket. False where it has more than it should: wait for its `drain`. */
   flush(socket: Socket): boolean {
     const { bytes, length } = this;
-    if (length === 0) return !socket.writableNeedDrain;
+    if (length === 0) {
+      this.clear();
+      return !socket.writableNeedDrain;
+    }
     // What is done with them until TLS has encrypted them is its own affair.
-    if (socket instanceof TLSSocket) return socket.write(this.take());
+    if (socket instanceof TLSSocket) return socket.write(this.#copied());
     const hasRoom = socket.write(bytes.subarray(0, length));
     this.#begin(socket.writableLength > 0 || socket.connecting);
     return hasRoom;
+  }
+
+  #copied(): Buffer {
+    const copy = Buffer.from(this.bytes.subarray(0, this.length));
+    this.#begin(false);
+    return copy;
   }
 
   /** Anew; what was used is another's now where it `isKept`. */

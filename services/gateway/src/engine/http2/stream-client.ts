@@ -10,6 +10,7 @@ import { type ClientLines, type ResponseLines, responseFields } from '../http1/h
 import { type Client, Relay } from '../http1/relay.ts';
 import { ParsedRequest } from '../http1/request-head.ts';
 import type { ParsedResponse } from '../http1/response-head.ts';
+import type { Gatherer } from '../http1/write-buffer.ts';
 import type { Http2Connection } from './http2-connection.ts';
 import { readRequestFields } from './request-fields.ts';
 
@@ -22,7 +23,7 @@ const neverAgain: readonly string[] = ['x-request-id'];
 /** Names and values in turn, and by symbols what node:http2 is to do with them. */
 type AnswerFields = string[] & Record<symbol, unknown>;
 
-export class StreamClient implements Client {
+export class StreamClient implements Client, Gatherer {
   readonly peer: Http2Connection['peer'];
   readonly lines: ClientLines;
   readonly #parts: ClientParts;
@@ -106,7 +107,7 @@ export class StreamClient implements Client {
     for (let i = 0; i < headers.length; i += 2) fields.push((headers[i] as string).toLowerCase(), headers[i + 1] as string);
     this.#fields = fields;
     this.#isEnding = true;
-    if (hasBody) this.#parts.toClient.utf8(body);
+    if (hasBody) this.#parts.toClient.of(this).utf8(body);
   }
 
   head(head: ParsedResponse, lines: ResponseLines): number {
@@ -123,7 +124,7 @@ export class StreamClient implements Client {
   }
 
   piece(bytes: Buffer, start: number, end: number): void {
-    this.#parts.toClient.add(bytes, start, end);
+    this.#parts.toClient.of(this).add(bytes, start, end);
   }
 
   end(rawTrailers: readonly string[]): void {
@@ -132,14 +133,14 @@ export class StreamClient implements Client {
   }
 
   flush(): boolean {
-    const { toClient } = this.#parts;
+    const toClient = this.#parts.toClient.of(this);
     const stream = this.#stream;
     // What is answered to a stream that is gone would end the process; its end is told by its own event.
     if (!this.#isOpen) {
       toClient.clear();
       return true;
     }
-    const body = toClient.length === 0 ? undefined : toClient.take();
+    const body = toClient.take();
     const fields = this.#fields;
     if (fields !== undefined) {
       this.#fields = undefined;
@@ -157,6 +158,10 @@ export class StreamClient implements Client {
     const hasRoom = !stream.writableNeedDrain && stream.writableLength < stream.writableHighWaterMark;
     if (!hasRoom) this.#listenForRoom();
     return hasRoom;
+  }
+
+  sendGathered(): void {
+    this.flush();
   }
 
   bodyWanted(): void {
@@ -177,6 +182,7 @@ export class StreamClient implements Client {
 
   drop(): void {
     this.#endRelay();
+    this.#parts.toClient.drop(this);
     this.#isDropped = true;
     this.#dueMs = this.#parts.coarseMs() + this.#parts.timeouts.lingerMs;
     // Only an error resets it at once: `close` ends it first, and half an answer would be a whole one.
@@ -271,15 +277,13 @@ export class StreamClient implements Client {
 
   /** What fails within an event costs the stream that it was of, never the process. */
   #guard(handle: () => void): void {
-    const { logger, toClient, toUpstream } = this.#parts;
+    const { logger } = this.#parts;
     try {
       handle();
     } catch (error) {
       if (this.#relay !== undefined) this.#relay.fault(error);
       else {
         logger.error({ err: error }, 'stream dropped: an event failed within the gateway');
-        toClient.clear();
-        toUpstream.clear();
         this.drop();
       }
     }
