@@ -73,6 +73,8 @@ export class Relay implements Receiver, Taker {
   /** When it has waited long enough for what it waits for. */
   #dueMs = Number.POSITIVE_INFINITY;
   #isRequestWhole: boolean;
+  /** Of a body in chunks that has come to its end: names and values in turn. */
+  #requestTrailers: readonly string[] | undefined;
   #upstreamHasRoom = true;
   #clientHasRoom = true;
   #isAnswerChunked = false;
@@ -115,7 +117,10 @@ export class Relay implements Receiver, Taker {
   bodyEnd(rawTrailers: readonly string[]): void {
     if (this.#phase !== 'waiting' && this.#phase !== 'answering') return;
     this.#isRequestWhole = true;
-    if (this.request.bodyKind === 'chunked') this.#parts.toUpstream.lastChunk(forwardedTrailers(rawTrailers));
+    if (this.request.bodyKind === 'chunked') {
+      this.#requestTrailers = rawTrailers;
+      this.#parts.toUpstream.lastChunk(forwardedTrailers(rawTrailers));
+    }
     this.#wait(this.#phase === 'waiting' ? this.#parts.timeouts.firstByteMs : this.#parts.timeouts.streamIdleMs);
   }
 
@@ -219,6 +224,8 @@ export class Relay implements Receiver, Taker {
     upstream.begin(this);
     writeRequestHead(toUpstream, this.request, admitted.facts, this.#client.lines);
     if (this.#isRequestWhole) {
+      // Another connection had only the end of a body to take.
+      if (this.#requestTrailers !== undefined) toUpstream.lastChunk(forwardedTrailers(this.#requestTrailers));
       this.#wait(timeouts.firstByteMs);
       this.flushBody();
     } else {
