@@ -137,7 +137,7 @@ function domain() {
   return z.string().transform((value, context) => {
     const host = normalizeHost(value);
     if (host.ok) return host.value;
-    context.addIssue({ code: 'custom', message: host.error.message });
+    context.addIssue({ code: 'custom', message: host.error.fields.map(({ description }) => description).join(', ') });
     return z.NEVER;
   });
 }

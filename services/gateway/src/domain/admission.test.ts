@@ -33,7 +33,7 @@ describe('Admission', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 5 }),
-        fc.array(fc.constantFrom('admit', 'release', 'tunnel', 'releaseTwice'), { maxLength: 100 }),
+        fc.array(fc.constantFrom('admit', 'release', 'tunnel', 'releaseTwice'), { maxLength: 100, size: 'max' }),
         (concurrency, steps) => {
           const meters = new TenantMeters(() => new RequestSeries([1]));
           const admission = new Admission({ tunnelsPerTenantMax: 3, bodyBytesMax: 0 }, meters);

@@ -28,6 +28,7 @@ describe('EndpointSet', () => {
         fc.integer({ min: 1, max: 5 }),
         fc.array(fc.tuple(fc.nat({ max: 4 }), fc.constantFrom('success', 'failure', 'neutral'), fc.nat({ max: 20_000 })), {
           maxLength: 200,
+          size: 'max',
         }),
         (count, steps) => {
           const set = setOf(count);

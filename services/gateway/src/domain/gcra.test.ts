@@ -12,7 +12,7 @@ describe('takeRate', () => {
       fc.property(
         fc.integer({ min: 1, max: 60 }),
         starts,
-        fc.array(fc.integer({ min: 0, max: 120 }), { maxLength: 300 }),
+        fc.array(fc.integer({ min: 0, max: 120 }), { maxLength: 300, size: 'max' }),
         (limit, startMs, gaps) => {
           const state = freshRate();
           const passed: number[] = [];
@@ -34,7 +34,7 @@ describe('takeRate', () => {
 
   it('agrees with the same arithmetic in big integers', () => {
     fc.assert(
-      fc.property(limits, starts, fc.array(fc.integer({ min: 0, max: 5_000 }), { maxLength: 200 }), (limit, startMs, gaps) => {
+      fc.property(limits, starts, fc.array(fc.integer({ min: 0, max: 5_000 }), { maxLength: 200, size: 'max' }), (limit, startMs, gaps) => {
         const state = freshRate();
         const perMs = BigInt(limit);
         let due = 0n;

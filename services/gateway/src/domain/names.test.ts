@@ -16,7 +16,7 @@ const anyName = fc.oneof(
 describe('Names', () => {
   it('give each name one number, from 0 on, and find nothing else', () => {
     fc.assert(
-      fc.property(fc.array(anyName, { maxLength: 300 }), fc.array(anyName, { maxLength: 20 }), (list, others) => {
+      fc.property(fc.array(anyName, { maxLength: 300, size: 'max' }), fc.array(anyName, { maxLength: 20 }), (list, others) => {
         const names = new Names(key);
         const model = new Map<string, number>();
         for (const name of list) {
@@ -95,7 +95,7 @@ function referenceHash(name: string, k0: number, k1: number): number {
 describe('Texts', () => {
   it('keep every text at its place, whatever is replaced', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat({ max: 9 }), fc.string({ unit: 'grapheme' })), { maxLength: 200 }), (changes) => {
+      fc.property(fc.array(fc.tuple(fc.nat({ max: 9 }), fc.string({ unit: 'grapheme' })), { maxLength: 200, size: 'max' }), (changes) => {
         const texts = new Texts();
         const places = new Uint32Array(10);
         const model = Array.from({ length: 10 }, () => '');

@@ -35,7 +35,7 @@ describe('put', () => {
   it('writes texts and bytes of any length', () => {
     fc.assert(
       fc.property(
-        fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)), maxLength: 200 }),
+        fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)), maxLength: 200, size: 'max' }),
         (text) => {
           const bytes = Buffer.from(text, 'latin1');
           expect(written((to, at) => putText(to, at, text))).toBe(text);

@@ -34,7 +34,7 @@ describe('parseRouteFile', () => {
   it.each([
     ['{', /^routes\.ndjson:1: is not JSON/],
     ['[]', /^routes\.ndjson:1: /],
-    [line({ host: 'a b' }), /^routes\.ndjson:1: host: .*space/],
+    [line({ host: 'a b' }), /^routes\.ndjson:1: host: got "a b", .*space/],
     [line({ host: undefined }), /^routes\.ndjson:1: host: /],
     [line({ tenant: '' }), /^routes\.ndjson:1: tenant: /],
     [line({ state: 'asleep' }), /^routes\.ndjson:1: state: /],

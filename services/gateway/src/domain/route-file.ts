@@ -92,7 +92,7 @@ function parseLine(text: string): Result<Line, string> {
   const parsed = lineSchema.safeParse(content);
   if (!parsed.success) return err(parsed.error.issues.map((issue) => inWords(issue, content)).join(', '));
   const host = normalizeHostPattern(parsed.data.host);
-  if (!host.ok) return err(`host: ${host.error.message}`);
+  if (!host.ok) return err(host.error.message);
   for (const [index, backend] of parsed.data.backends.entries()) {
     if (!isAddress(backend)) return err(`backends.${index}: got ${JSON.stringify(backend)}, expected host:port`);
   }

@@ -99,7 +99,7 @@ const steps = fc.array(
     { weight: 1, arbitrary: fc.constant({ do: 'trim' } as const) },
     { weight: 1, arbitrary: fc.constant({ do: 'restart' } as const) },
   ),
-  { maxLength: 60 },
+  { maxLength: 60, size: 'max' },
 );
 
 describe('RouteFollower', () => {

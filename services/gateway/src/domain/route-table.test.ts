@@ -9,27 +9,31 @@ import { RouteTable } from './route-table.ts';
 describe('RouteTable', () => {
   it('holds the newest of each entity, in whatever order entries come and however often', () => {
     fc.assert(
-      fc.property(fc.array(entries, { maxLength: 60 }), fc.array(fc.nat({ max: 59 }), { maxLength: 30 }), (list, again) => {
-        const table = emptyTable();
-        for (const entry of list) table.apply(entry);
-        for (const index of again) {
-          const entry = list[index];
-          if (entry !== undefined) expect(table.apply(entry)).toBe(false);
-        }
-        const model = newest(list);
-        const held = new Map([...table.entries()].map((entry) => [`${entry.kind} ${entry.key}`, entry]));
-        expect(Object.fromEntries(held)).toEqual(Object.fromEntries(model));
-        const living = [...model.values()].filter(({ removed }) => !removed);
-        expect(table.hostCount).toBe(living.filter(({ kind }) => kind === 'host').length);
-        expect(table.tenantCount).toBe(living.filter(({ kind }) => kind === 'tenant').length);
-        expect(table.upstreamCount).toBe(living.filter(({ kind }) => kind === 'upstream').length);
-      }),
+      fc.property(
+        fc.array(entries, { maxLength: 60, size: 'max' }),
+        fc.array(fc.nat({ max: 59 }), { maxLength: 30, size: 'max' }),
+        (list, again) => {
+          const table = emptyTable();
+          for (const entry of list) table.apply(entry);
+          for (const index of again) {
+            const entry = list[index];
+            if (entry !== undefined) expect(table.apply(entry)).toBe(false);
+          }
+          const model = newest(list);
+          const held = new Map([...table.entries()].map((entry) => [`${entry.kind} ${entry.key}`, entry]));
+          expect(Object.fromEntries(held)).toEqual(Object.fromEntries(model));
+          const living = [...model.values()].filter(({ removed }) => !removed);
+          expect(table.hostCount).toBe(living.filter(({ kind }) => kind === 'host').length);
+          expect(table.tenantCount).toBe(living.filter(({ kind }) => kind === 'tenant').length);
+          expect(table.upstreamCount).toBe(living.filter(({ kind }) => kind === 'upstream').length);
+        },
+      ),
     );
   });
 
   it('finds exact before `*.` before the longest `**.`, and says what it tried', () => {
     fc.assert(
-      fc.property(fc.array(entries, { maxLength: 60 }), fc.constantFrom(...lookUps), (list, host) => {
+      fc.property(fc.array(entries, { maxLength: 60, size: 'max' }), fc.constantFrom(...lookUps), (list, host) => {
         const table = emptyTable();
         for (const entry of list) table.apply(entry);
         const model = newest(list);
@@ -69,7 +73,7 @@ describe('RouteTable', () => {
   });
 
   it('has nothing to do with another table of the same names', () => {
-    const lists = fc.array(entries, { maxLength: 40 });
+    const lists = fc.array(entries, { maxLength: 40, size: 'max' });
     fc.assert(
       fc.property(lists, lists, (some, others) => {
         const table = emptyTable();

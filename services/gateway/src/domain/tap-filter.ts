@@ -1,5 +1,5 @@
 // Which requests somebody who listens to a gateway wants to see.
-import { type BurgageError, invalidField } from '@burgage/contracts';
+import { BurgageError, invalidField } from '@burgage/contracts';
 import { err, got, normalizeHost, ok, type Result } from '@burgage/tenancy';
 import type { Exchange } from './exchange.ts';
 
@@ -16,7 +16,8 @@ export interface TapFilter {
 export function parseTapFilter(query: URLSearchParams): Result<TapFilter, BurgageError> {
   const [tenantId, host, status] = ['tenant', 'host', 'status'].map((name) => query.get(name) ?? undefined);
   const normalized = host === undefined ? undefined : normalizeHost(host);
-  if (normalized?.ok === false) return err(invalidField('host', normalized.error.message));
+  if (normalized?.ok === false)
+    return err(new BurgageError('invalid_argument', { message: normalized.error.message, fields: normalized.error.fields }));
   const [, hundreds, rest] = /^([1-5])(\d\d|xx)$/i.exec(status ?? '') ?? [];
   if (status !== undefined && (hundreds === undefined || rest === undefined))
     return err(invalidField('status', `${got(status)}, expected a status such as 404, or 4xx for all of them`));

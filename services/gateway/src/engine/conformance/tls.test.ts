@@ -326,12 +326,13 @@ describe('certificates on disk', () => {
 
   it('are taken up when they change, and go when they are removed', async () => {
     const certificates = await withAcme();
-    const { httpsPort } = await startLogged(certificates);
+    const { httpsPort, complaints } = await startLogged(certificates);
     const first = await serialFor(httpsPort, certificates.ca);
     await certificates.put('renewed.burgage.internal', acme);
     await eventually(async () => (await serialFor(httpsPort, certificates.ca)) !== first);
     await rm(join(certificates.folder, acme), { recursive: true });
     await eventually(async () => (await serialFor(httpsPort, certificates.ca)) === 'ECONNRESET');
+    expect(await complaints()).toEqual([expect.stringMatching(/acme.*it is gone/)]);
   }, 20_000);
 
   it('that are broken leave the last one in use, and are complained of once, by name', async () => {

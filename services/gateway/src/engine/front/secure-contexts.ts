@@ -117,6 +117,7 @@ export class SecureContexts {
       if (pair === 'unchanged') return;
       if (pair === undefined) {
         this.#loaded.delete(name);
+        this.#complain(name, 'it is gone: who asks for this name gets that of its wildcard, or none');
         return;
       }
       const nowMs = clock.now().getTime();

@@ -14,6 +14,8 @@ import { WriteBuffer } from './write-buffer.ts';
 const sweepMsMax = 500;
 const sweepShare = 4;
 const sweepMsMin = 5;
+/** So long a drain goes on accepting and answering, each answer with a goodbye: what is on its way meets nobody that has gone. */
+const drainPauseMs = 500;
 
 export const createHttp1Engine: CreateEngine = (options) => new Http1Engine(options);
 
@@ -108,7 +110,9 @@ class Http1Engine implements Engine {
 
   async drain(): Promise<void> {
     if (this.#sweeping === undefined) return;
-    this.#options.traffic.startDraining();
+    const { traffic, clock } = this.#options;
+    traffic.startDraining();
+    if (this.#clients.size > 0 || this.#front.greeting > 0) await clock.sleep(Math.min(drainPauseMs, this.#drainMs));
     const closed = this.#front.close();
     for (const client of this.#clients) client.closeIfIdle();
     await new Promise<void>((resolve) => {

@@ -32,3 +32,27 @@ it('cost no idempotent request an error, however many die together', async () =>
   await Promise.all(clients.map((client) => client.until(({ received }) => received.includes('\r\n\r\n'))));
   expect(clients.map(({ received }) => received.split('\r\n', 1)[0])).toEqual(clients.map(() => 'HTTP/1.1 200 OK'));
 });
+
+it.each(['GET', 'PUT', 'DELETE'])('cost no %s an error whose body has chunks and nothing in them', async (method) => {
+  const sockets: Socket[] = [];
+  let again = '';
+  const { address } = await startTcp((socket) => {
+    sockets.push(socket);
+    // The first connection serves one request and dies of the next; on the second comes that one again.
+    if (sockets.length === 1) socket.once('data', () => socket.write(answer) && socket.once('data', () => socket.destroy()));
+    else
+      socket.on('data', (bytes) => {
+        again += bytes.toString('latin1');
+        if (again.endsWith('\r\n0\r\n\r\n')) socket.write(answer);
+      });
+  });
+  const { port } = await startGateway([{ host: 'acme.test', backends: [address] }], { timeouts: { firstByteMs: 1_000 } });
+  const client = await RawClient.connect(port);
+  client.send(get);
+  await client.untilText('ok');
+  client.received = '';
+  client.send(`${method} / HTTP/1.1\r\nHost: acme.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`);
+  await client.until(({ received }) => received.includes('\r\n\r\n'));
+  expect(client.received).toMatch(/^HTTP\/1\.1 200 /);
+  expect(again).toMatch(/transfer-encoding: chunked\r\n[\s\S]*\r\n\r\n0\r\n\r\n$/);
+});

@@ -73,6 +73,8 @@ export class Relay implements Receiver, Taker, Gatherer {
   /** When it has waited long enough for what it waits for. */
   #dueMs = Number.POSITIVE_INFINITY;
   #isRequestWhole: boolean;
+  /** Of a body in chunks that has come to its end: names and values in turn. */
+  #requestTrailers: readonly string[] | undefined;
   #upstreamHasRoom = true;
   #clientHasRoom = true;
   #isAnswerChunked = false;
@@ -116,7 +118,10 @@ export class Relay implements Receiver, Taker, Gatherer {
   bodyEnd(rawTrailers: readonly string[]): void {
     if (this.#phase !== 'waiting' && this.#phase !== 'answering') return;
     this.#isRequestWhole = true;
-    if (this.request.bodyKind === 'chunked') this.#parts.toUpstream.of(this).lastChunk(forwardedTrailers(rawTrailers));
+    if (this.request.bodyKind === 'chunked') {
+      this.#requestTrailers = rawTrailers;
+      this.#parts.toUpstream.of(this).lastChunk(forwardedTrailers(rawTrailers));
+    }
     this.#wait(this.#phase === 'waiting' ? this.#parts.timeouts.firstByteMs : this.#parts.timeouts.streamIdleMs);
   }
 
@@ -221,8 +226,11 @@ export class Relay implements Receiver, Taker, Gatherer {
     this.#upstream = upstream;
     this.#upstreamHasRoom = true;
     upstream.begin(this);
-    writeRequestHead(this.#parts.toUpstream.of(this), this.request, admitted.facts, this.#client.lines);
+    const toUpstream = this.#parts.toUpstream.of(this);
+    writeRequestHead(toUpstream, this.request, admitted.facts, this.#client.lines);
     if (this.#isRequestWhole) {
+      // Another connection had only the end of a body to take.
+      if (this.#requestTrailers !== undefined) toUpstream.lastChunk(forwardedTrailers(this.#requestTrailers));
       this.#wait(timeouts.firstByteMs);
       this.flushBody();
     } else {
