@@ -38,7 +38,7 @@ export class StreamClient implements Client, Gatherer {
   /** Names and values in turn. */
   #requestTrailers: readonly string[] = [];
   /** The head of the answer, until it goes out. */
-  #fields: string[] | undefined;
+  #fields: AnswerFields | undefined;
   #mayHaveTrailers = false;
   #isEnding = false;
   #trailers: [string, string][] = [];
@@ -103,7 +103,7 @@ export class StreamClient implements Client, Gatherer {
   }
 
   answer({ status, headers, body }: Answer, { hasBody }: AnswerFraming): void {
-    const fields = [':status', String(status)];
+    const fields = [':status', String(status)] as AnswerFields;
     for (let i = 0; i < headers.length; i += 2) fields.push((headers[i] as string).toLowerCase(), headers[i + 1] as string);
     this.#fields = fields;
     this.#isEnding = true;
@@ -117,7 +117,6 @@ export class StreamClient implements Client, Gatherer {
       if (this.#isOpen) this.#stream.additionalHeaders(asObject(fields));
       return cookiesDropped;
     }
-    fields[sensitiveHeaders] = neverAgain;
     this.#fields = fields;
     this.#mayHaveTrailers = head.bodyKind === 'chunked';
     return cookiesDropped;
@@ -148,6 +147,7 @@ export class StreamClient implements Client, Gatherer {
       const isAll = this.#isEnding && body === undefined && !hasTrailers;
       const waitForTrailers = this.#isEnding ? hasTrailers : this.#mayHaveTrailers;
       if (waitForTrailers) stream.once('wantTrailers', () => this.#guard(() => this.#sendTrailers()));
+      fields[sensitiveHeaders] = neverAgain;
       stream.respond(fields, { endStream: isAll, waitForTrailers });
       // Some answers have no body whatever is said, and the stream knows which.
       if (isAll || stream.writableEnded) return true;
