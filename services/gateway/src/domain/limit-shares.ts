@@ -67,6 +67,11 @@ export class LimitShares {
     return this.#own.get(tenantId) ?? this.#even;
   }
 
+  /** Of all tenants: those that have shares of their own, and the others. */
+  get all(): { readonly even: Shares; readonly own: ReadonlyMap<string, Shares> } {
+    return { even: this.#even, own: this.#own };
+  }
+
   get status(): SharesStatus {
     return { gateways: this.#gateways, evenShare: this.#even.rate, tenants: this.#own.size };
   }

@@ -84,6 +84,13 @@ export class TenantMeters implements Meters {
     return meter;
   }
 
+  /** Counts requests that another thread had. */
+  countMany(tenant: MeteredTenant, requests: number): TenantMeter {
+    const meter = this.#meters[tenant.number] ?? this.#begin(tenant);
+    meter.requests += requests;
+    return meter;
+  }
+
   get({ number }: MeteredTenant): TenantMeter | undefined {
     return this.#meters[number];
   }
