@@ -204,6 +204,8 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     let problem: string | undefined;
     disconnectedSinceMs = clock.monotonicMs();
     while (!stopping.signal.aborted) {
+      // With how far it is, hello says what every request is answered by.
+      while (applied() !== follower.position && !stopping.signal.aborted) await clock.sleep(backoffMinMs, stopping.signal);
       try {
         await converse(() => {
           if (failures > 0) logger.info('registry reached');

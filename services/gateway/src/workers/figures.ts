@@ -37,12 +37,14 @@ export class WorkerFigures {
   /** What was counted by workers that have ended: by metric, and each value by its name and labels. */
   readonly #ended = new Map<string, Map<string, Figure>>();
 
-  constructor({ registry }: Metrics) {
+  /** `refresh` has the workers tell what they have; it is waited for whenever something is read. */
+  constructor({ registry }: Metrics, refresh: () => Promise<void>) {
     for (const { name } of registry.getMetricsAsArray()) {
       const metric = name.startsWith(ownPrefix) ? registry.getSingleMetric(name) : undefined;
       if (metric === undefined) continue;
       const own = metric.get.bind(metric);
       metric.get = async () => {
+        await refresh();
         const read = await own();
         const sums = new Map<string, Figure>();
         addAll(sums, read.values as readonly Figure[]);

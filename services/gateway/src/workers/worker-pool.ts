@@ -95,6 +95,7 @@ export class WorkerPool implements Engine {
   readonly #waits: Promise<void>[] = [];
   /** For each question: which workers have not answered. */
   readonly #owing = new Set<Set<number>>();
+  #asking: Promise<void> | undefined;
   #taps = 0;
   /** Workers in a row that did not live for long. */
   #failures = 0;
@@ -112,7 +113,7 @@ export class WorkerPool implements Engine {
     this.#options = options;
     this.#tickets = new TicketKeyWriter(random, timeouts.ticketKeyMs, clock.monotonicMs());
     this.#sink = accessLog === undefined ? undefined : logFile(accessLog);
-    this.#figures = new WorkerFigures(metrics);
+    this.#figures = new WorkerFigures(metrics, () => this.refresh());
     gatewayMetrics.workers.collect(() => [{ labels: {}, value: this.#serving }]);
     gatewayMetrics.workerConnections.collect(() => this.#connections());
     follower.listen({
@@ -209,7 +210,18 @@ export class WorkerPool implements Engine {
   }
 
   /** Has all workers say what they have counted; waits a moment for those that can. */
-  async refresh(): Promise<void> {
+  refresh(): Promise<void> {
+    if (this.#asking === undefined) {
+      this.#asking = this.#ask();
+      // Who asks in the same turn is told the same.
+      setImmediate(() => {
+        this.#asking = undefined;
+      });
+    }
+    return this.#asking;
+  }
+
+  async #ask(): Promise<void> {
     const owing = new Set<number>();
     for (const thread of this.#threads.values()) {
       if (!thread.isListening) continue;

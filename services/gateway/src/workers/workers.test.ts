@@ -3,11 +3,12 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import type { Worker } from 'node:worker_threads';
 import { createMetrics } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
-import type { Explanation } from '../service.ts';
-import { createGatewayService, type RouteStatus } from '../service.ts';
+import { createGatewayService, type Explanation, type RouteStatus } from '../service.ts';
+import { acme, makeCertificates } from '../testing/certificates.ts';
 import {
   eventually,
   metricValue,
@@ -182,6 +183,23 @@ describe('a gateway of two workers', () => {
       seen += new TextDecoder().decode((await reader.read()).value).replace(/^\n/, '');
     leaving.abort();
     expect(seen).toContain('"path":"/0"');
+  });
+
+  it('resumes at one a session of TLS that began at the other', async () => {
+    const certificates = await makeCertificates();
+    await certificates.put(acme);
+    const app = await startApp((_, response) => response.end('hello'));
+    const lines = [{ host: acme, backends: [app.address] }];
+    const { httpsPort, metrics } = await startWorkers(lines, { httpsPort: 0, certificates: certificates.folder });
+    const options: ConnectionOptions = { servername: acme, ca: certificates.ca, minVersion: 'TLSv1.3' };
+    const first = await RawClient.secure(httpsPort, options);
+    const [session] = (await once(first.send(get(acme)).socket, 'session')) as [Buffer];
+    const clients = await Promise.all(Array.from({ length: 24 }, () => RawClient.secure(httpsPort, { ...options, session })));
+    expect(clients.map(({ socket }) => (socket as TLSSocket).isSessionReused())).toEqual(clients.map(() => true));
+    await eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 25);
+    expect(await metricOf(metrics, '0')).toBeGreaterThan(0);
+    expect(await metricOf(metrics, '1')).toBeGreaterThan(0);
+    for (const client of clients) expect(await client.send(get(acme)).untilText('hello')).toContain(' 200 ');
   });
 
   it('drains all: answers what is in flight, closes what is idle, and takes nothing new', async () => {

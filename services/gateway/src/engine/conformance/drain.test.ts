@@ -68,4 +68,4 @@ describeEngines(() => {
       await drained;
     });
   });
-});
+}, 2);
