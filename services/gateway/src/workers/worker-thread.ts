@@ -8,7 +8,7 @@ import { WorkerWords } from './words.ts';
 /** In the published bundle the worker is a bundle of its own beside it. */
 const workerFile = import.meta.url.endsWith('.ts') ? './worker.ts' : './gateway-worker.js';
 
-/** Until a thread turns its loop for the first time: it reads its code. */
+/** Until a thread serves it may stand still for longer: it reads its code. */
 const beginMsMax = 60_000;
 
 export interface Addresses {
@@ -108,7 +108,7 @@ export class WorkerThread {
       return;
     }
     const stillMs = nowMs - this.#turnedMs;
-    if (stillMs >= (turns === 0 ? Math.max(stuckMs, beginMsMax) : stuckMs))
+    if (stillMs >= (this.isListening ? stuckMs : Math.max(stuckMs, beginMsMax)))
       this.kill(`it did not turn its loop for ${Math.round(stillMs)} ms`);
   }
 

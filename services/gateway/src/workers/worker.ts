@@ -148,6 +148,7 @@ const housework = setInterval(() => {
 async function serve(): Promise<void> {
   try {
     for (const component of [...(accessLog ? [accessLog] : []), tokens, strain, engine]) await component.start();
+    words.turn();
     say({ kind: 'listening', address: engine.address(), httpsAddress: engine.httpsAddress() });
   } catch (error) {
     const known = isBurgageError(error) ? error : undefined;
