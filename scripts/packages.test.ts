@@ -42,6 +42,8 @@ test('the installed command says its version', () => {
   const { version } = JSON.parse(readFileSync(join(root, 'cli/package.json'), 'utf8'));
   expect(run(folder, process.execPath, 'node_modules/burgage/bin/burgage.js', '--version')).toContain(version);
   expect(existsSync(join(folder, 'node_modules/.bin', process.platform === 'win32' ? 'burgage.cmd' : 'burgage'))).toBe(true);
+  // Threads of the gateway begin with a file of their own.
+  expect(existsSync(join(folder, 'node_modules/burgage/bin/gateway-worker.js'))).toBe(true);
 });
 
 test('app-kit is usable from plain JavaScript', () => {

@@ -23,7 +23,8 @@ import { createHttp1Engine } from './engine/http1/engine.ts';
 import { addressesOf, createGateway, type RouteOrigin } from './gateway.ts';
 import { gatewayMetrics } from './metrics.ts';
 import { type GatewayProcess, runOnPorts } from './own-ports.ts';
-import { aloneSettings, checkListening, readSettingFile, readToken } from './settings.ts';
+import { aloneSettings, checkListening, logOptions, readSettingFile, readToken, workersOf } from './settings.ts';
+import type { Workers } from './workers/worker-pool.ts';
 
 /**
  * Runs a gateway on a route file until a signal stops it; prints `ready` and both addresses once it listens.
@@ -32,15 +33,16 @@ import { aloneSettings, checkListening, readSettingFile, readToken } from './set
 export async function runGatewayAlone(argv: readonly string[]): Promise<RunningProcess> {
   const settings = readSettings(aloneSettings, { argv });
   await checkListening(settings);
-  const logger = createLogger({
-    service: 'gateway',
-    level: settings.logLevel,
-    ...(settings.logFile !== undefined && { destination: settings.logFile }),
-  });
-  return runOnPorts({ handOver: settings.handOver, logger }, (takesOver) => start(settings, logger, takesOver));
+  const log = logOptions(settings);
+  const logger = createLogger(log);
+  const workers = workersOf(settings, log);
+  return runOnPorts({ handOver: settings.handOver, logger }, (takesOver) => start(settings, { logger, workers, takesOver }));
 }
 
-async function start(settings: SettingsOf<typeof aloneSettings>, logger: Logger, takesOver: boolean): Promise<GatewayProcess> {
+async function start(
+  settings: SettingsOf<typeof aloneSettings>,
+  { logger, workers, takesOver }: { readonly logger: Logger; readonly workers: Workers | undefined; readonly takesOver: boolean },
+): Promise<GatewayProcess> {
   const table = unwrap(parseRouteFile(await readSettingFile('routes', settings.routes), settings.routes, new RouteNames(systemRandom)));
   const internalToken = await readToken(settings.internalTokenFile);
   const metrics = createMetrics();
@@ -55,6 +57,7 @@ async function start(settings: SettingsOf<typeof aloneSettings>, logger: Logger,
   };
   const gateway = createGateway({
     ...settings,
+    workers,
     internalToken,
     baseDomain: settings.baseDomain ?? '',
     createEngine: createHttp1Engine,

@@ -12,25 +12,28 @@ import {
   type Readiness,
 } from '@burgage/runtime';
 import { unwrap } from '@burgage/tenancy';
-import { type AccessLog, createAccessLog } from './adapters/access-log.ts';
+import { type AccessLog, createAccessLog, logFile } from './adapters/access-log.ts';
 import { createCertificateFolder } from './adapters/certificate-folder.ts';
 import { createContextTokens } from './adapters/context-tokens.ts';
 import type { Limits, Timeouts } from './defaults.ts';
-import { Admission, standing } from './domain/admission.ts';
+import { Admission } from './domain/admission.ts';
 import { explain } from './domain/explain.ts';
+import { LimitCells } from './domain/limit-cells.ts';
 import { LimitShares } from './domain/limit-shares.ts';
 import { RandomPool } from './domain/random-pool.ts';
-import type { RouteFollower } from './domain/route-follower.ts';
+import type { RouteFollower, TablePosition } from './domain/route-follower.ts';
 import type { RouteStatus } from './domain/route-status.ts';
 import { parseTapFilter } from './domain/tap-filter.ts';
 import { labelsMaxDefault, TenantMeters } from './domain/tenant-meters.ts';
 import { Upstreams } from './domain/upstreams.ts';
 import type { CreateEngine } from './engine/engine.ts';
+import { isServed } from './engine/served-tunnels.ts';
 import { Tap } from './engine/tap.ts';
 import { Traffic, type TrafficOptions } from './engine/traffic.ts';
 import { WaitingRoom } from './engine/waiting-room.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import { createOverload } from './overload.ts';
+import { WorkerPool, type Workers } from './workers/worker-pool.ts';
 
 /** Where a gateway's routes come from. */
 export interface RouteOrigin {
@@ -45,6 +48,8 @@ export interface RouteOrigin {
   settled?(signal: AbortSignal): Promise<void>;
   /** What it keeps on disk is another process's from now on. */
   handedOver?(): void;
+  /** All requests are answered by a table by which not all were. */
+  routesInForce?(): void;
   /** Started before the engine listens, in this order. */
   readonly before: readonly Component[];
   /** Started when the admin port is bound. */
@@ -84,6 +89,8 @@ export interface GatewayParts {
   readonly takesOver?: boolean;
   /** Of tenants' limits; absent: they are all this gateway's. */
   readonly shares?: LimitShares;
+  /** Threads that serve; absent: the main thread does, with `createEngine`. */
+  readonly workers?: Workers | undefined;
 }
 
 export interface Gateway extends Component {
@@ -96,6 +103,8 @@ export interface Gateway extends Component {
   httpsAddress(): string | undefined;
   /** host:port of the admin port. */
   adminAddress(): string;
+  /** How far the routes go that every request is answered by from now on. */
+  appliedPosition(): TablePosition;
   /** The table is another than a moment ago: whoever waits for it is looked after at once. */
   routesApplied(): void;
   /** What the origin says of its routes is another than a moment ago: shown at once, and not at the next turn. */
@@ -119,10 +128,12 @@ export function createGateway(parts: GatewayParts): Gateway {
   const { origin, clock, logger, gatewayMetrics, readiness, timeouts, limits, shares = new LimitShares() } = parts;
   const { follower } = origin;
   const random = new RandomPool(parts.random);
+  const cells = parts.workers && new LimitCells(parts.workers.count);
   const meters = new TenantMeters(
     (label) => gatewayMetrics.requests.of(label),
     labelsMaxDefault,
     (tenantId) => shares.of(tenantId),
+    cells && (({ number }) => cells.use(number, 0)),
   );
   const admission = new Admission(limits, meters);
   const upstreams = new Upstreams((address) => engine.forget(address));
@@ -132,12 +143,19 @@ export function createGateway(parts: GatewayParts): Gateway {
     metrics: gatewayMetrics,
   });
   const isPlatform = (tenantId: string): boolean => follower.table.tenant(tenantId)?.platform ?? false;
-  const overload = createOverload({ meters, isPlatform, metrics: gatewayMetrics, logger, clock });
+  const overload = createOverload({
+    meters,
+    isPlatform,
+    metrics: gatewayMetrics,
+    logger,
+    clock,
+    othersStrain: () => pool?.strains() ?? [],
+  });
   const tokens = createContextTokens({ keysFile: parts.contextKeysFile, clock, logger });
   const accessLog: AccessLog | undefined =
-    parts.accessLog === undefined
+    parts.accessLog === undefined || parts.workers !== undefined
       ? undefined
-      : createAccessLog({ destination: parts.accessLog, clock, logger, onDropped: (lines) => gatewayMetrics.logLinesDropped.inc(lines) });
+      : createAccessLog({ sink: logFile(parts.accessLog), clock, logger, onDropped: (lines) => gatewayMetrics.logLinesDropped.inc(lines) });
   const tap = new Tap(clock);
   const traffic = new Traffic({
     table: () => follower.table,
@@ -162,7 +180,8 @@ export function createGateway(parts: GatewayParts): Gateway {
       ? undefined
       : { port: httpsPort, certificates: createCertificateFolder(certificates, clock) };
   const shared = { traffic, timeouts, limits, metrics: gatewayMetrics, logger, clock, random: parts.random };
-  const engine = parts.createEngine({ host, port, https, proxyProtocolFrom, ...shared });
+  const pool = parts.workers && cells && createPool(parts.workers, cells);
+  const engine = pool ?? parts.createEngine({ host, port, https, proxyProtocolFrom, ...shared });
   const admin = createAdmin();
   const housework = createHousework();
   const routesSettled: Component = {
@@ -187,6 +206,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       'GET /explain': async ({ url }) => {
         const asked = url.searchParams.get('url');
         if (asked === null || asked === '') throw invalidField('url', 'nothing came, expected an address as ?url=');
+        await pool?.refresh();
         const { source, inSync } = origin.status();
         const facts = { table: follower.table, position: follower.position, inSync, source, admission, upstreams };
         return { status: 200, body: explain(asked, { ...facts, nowMs: clock.monotonicMs(), draw: () => random.float() }) };
@@ -194,7 +214,7 @@ export function createGateway(parts: GatewayParts): Gateway {
       'GET /routes/status': async () => ({ status: 200, body: origin.status() }),
       'GET /tap': async ({ url }) => {
         const filter = unwrap(parseTapFilter(url.searchParams));
-        return { status: 200, contentType: 'application/x-ndjson', stream: (signal) => tap.listen(filter, signal) };
+        return { status: 200, contentType: 'application/x-ndjson', stream: (signal) => (pool ?? tap).listen(filter, signal) };
       },
       'POST /snapshot/accept': async () => ({ status: 200, body: { accepted: origin.acceptSnapshot(), ...origin.status() } }),
     };
@@ -211,6 +231,29 @@ export function createGateway(parts: GatewayParts): Gateway {
     });
   }
 
+  function createPool(workers: Workers, cells: LimitCells): WorkerPool {
+    const { contextKeysFile, accessLogSample = 1, baseDomain } = parts;
+    return new WorkerPool({
+      workers,
+      setup: { host, port, httpsPort, certificates, proxyProtocolFrom, contextKeysFile, accessLogSample, baseDomain },
+      accessLog: parts.accessLog,
+      follower,
+      onMiss: origin.onMiss,
+      cells,
+      shares,
+      meters: () => meters,
+      onWhole: () => origin.routesInForce?.(),
+      timeouts,
+      limits,
+      metrics: parts.metrics,
+      gatewayMetrics,
+      readiness,
+      logger,
+      clock,
+      random: parts.random,
+    });
+  }
+
   function createHousework(): Component {
     const stopping = new AbortController();
     let running: Promise<void> = Promise.resolve();
@@ -219,6 +262,7 @@ export function createGateway(parts: GatewayParts): Gateway {
         await clock.sleep(houseworkMs, stopping.signal);
         meters.sweep(clock.monotonicMs());
         overload.look();
+        pool?.shed(new Map([...meters.all()].filter(({ shedShare }) => shedShare > 0).map(({ number, shedShare }) => [number, shedShare])));
         const { demands } = shares;
         if (lookAtShares()) showShares();
         if (shares.demands !== demands) origin.demandsChanged?.();
@@ -242,17 +286,10 @@ export function createGateway(parts: GatewayParts): Gateway {
     };
   }
 
-  /** A tunnel ends with what it was opened by: its tenant's standing, where its data are, and its host. */
   function cutTunnels(): void {
     const { inSync } = origin.status();
     const { table } = follower;
-    engine.cutTunnels(({ tenant, isolation, read }) => {
-      if (tenant === undefined || read === undefined) return true;
-      const now = table.tenant(tenant.tenantId);
-      if (now !== undefined && (standing(now) !== undefined || now.isolation !== isolation)) return false;
-      // What the table does not know is gone only if the table is all there is to know.
-      return !inSync || table.find(read.host)?.tenant?.tenantId === tenant.tenantId;
-    });
+    engine.cutTunnels((exchange) => isServed(exchange, table, inSync));
   }
 
   function lookAtShares(): boolean {
@@ -261,6 +298,7 @@ export function createGateway(parts: GatewayParts): Gateway {
 
   function showShares(): void {
     meters.reshare();
+    pool?.tellShares();
     const { evenShare, tenants } = shares.status;
     gatewayMetrics.evenShare.set(evenShare);
     gatewayMetrics.sharedTenants.set(tenants);
@@ -268,6 +306,7 @@ export function createGateway(parts: GatewayParts): Gateway {
 
   function showRoutes(): void {
     const status = origin.status();
+    if (pool !== undefined) pool.inSync = status.inSync;
     gatewayMetrics.hosts.set(status.hosts);
     gatewayMetrics.tenants.set(status.tenants);
     gatewayMetrics.revision.set(status.revision);
@@ -305,6 +344,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     address: () => engine.address(),
     httpsAddress: () => engine.httpsAddress(),
     adminAddress: () => adminAddress || admin.address(),
+    appliedPosition: () => pool?.position ?? follower.position,
     routesApplied: () => waitingRoom.look(),
     routesChanged: showRoutes,
     sharesChanged: () => {

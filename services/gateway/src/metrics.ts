@@ -9,7 +9,7 @@ export type ProxyHeaderFailure = 'malformed' | 'client_gone' | 'timeout';
 export type GatewayMetrics = ReturnType<typeof gatewayMetrics>;
 
 /** Seconds; the first bounds are where an answer through the gateway usually is. */
-const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 export function gatewayMetrics(metrics: Metrics) {
   /** What is counted with every request is counted in plain numbers. */
@@ -17,6 +17,16 @@ export function gatewayMetrics(metrics: Metrics) {
     const counted = new Tally();
     metrics.collected(kind, name, help, () => [{ labels: {}, value: counted.value }]);
     return counted;
+  };
+  /** What is counted nowhere until somebody says how. */
+  const later = (kind: 'counter' | 'gauge', name: string, help: string): { collect(from: () => Iterable<CollectedValue>): void } => {
+    let collect: () => Iterable<CollectedValue> = () => [];
+    metrics.collected(kind, name, help, () => collect());
+    return {
+      collect: (from) => {
+        collect = from;
+      },
+    };
   };
   return {
     requests: requestSeries(metrics),
@@ -68,6 +78,13 @@ export function gatewayMetrics(metrics: Metrics) {
     tenants: metrics.gauge('burgage_gateway_tenants', 'Tenants in the route table.'),
     revision: metrics.gauge('burgage_gateway_revision', 'Revision of the routes that is applied.'),
     inSync: metrics.gauge('burgage_gateway_in_sync', '1 while the routes are those of the registry.'),
+    workers: later('gauge', 'burgage_gateway_workers', 'Workers that serve, where there are several.'),
+    workersReplaced: metrics.counter('burgage_gateway_workers_replaced_total', 'Workers that ended or stood still, and were replaced.'),
+    workerConnections: later(
+      'gauge',
+      'burgage_gateway_worker_connections',
+      'Open connections of clients by worker, where there are several.',
+    ),
     snapshotHeld: metrics.gauge('burgage_gateway_snapshot_held', '1 while a snapshot waits for an operator.'),
   };
 }

@@ -1,7 +1,7 @@
 // Keeps an overloaded gateway answering: looks at its strain and says whose requests it refuses.
 import type { Clock, Component, Logger } from '@burgage/runtime';
 import { createStrainGauge } from './adapters/strain.ts';
-import { calm, fairCap, nextShedding, type Shedding } from './domain/shedding.ts';
+import { calm, fairCap, nextShedding, type Shedding, type Strain } from './domain/shedding.ts';
 import type { TenantMeter, TenantMeters } from './domain/tenant-meters.ts';
 import type { GatewayMetrics } from './metrics.ts';
 
@@ -12,6 +12,8 @@ export interface OverloadOptions {
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Of the other threads that serve. */
+  readonly othersStrain?: () => readonly Strain[];
 }
 
 export interface Overload extends Component {
@@ -22,14 +24,14 @@ export interface Overload extends Component {
 /** How many of those who are refused most the log names. */
 const namedMax = 3;
 
-export function createOverload({ meters, isPlatform, metrics, logger, clock }: OverloadOptions): Overload {
+export function createOverload({ meters, isPlatform, metrics, logger, clock, othersStrain = () => [] }: OverloadOptions): Overload {
   const gauge = createStrainGauge(clock);
   let state: Shedding = calm;
   let shed: TenantMeter[] = [];
   let sinceMs = 0;
 
   function look(): void {
-    const strain = gauge.read();
+    const strain = worst([gauge.read(), ...othersStrain()]);
     const before = state;
     state = nextShedding(state, strain);
     for (const meter of shed) meter.shedShare = 0;
@@ -62,4 +64,12 @@ export function createOverload({ meters, isPlatform, metrics, logger, clock }: O
   }
 
   return { name: 'overload', start: () => gauge.start(), stop: () => gauge.stop(), look };
+}
+
+/** The one that has the hardest time: its requests wait whatever the others do. */
+function worst(strains: readonly Strain[]): Strain {
+  return {
+    loopDelayMs: Math.max(...strains.map(({ loopDelayMs }) => loopDelayMs)),
+    heapShare: Math.max(...strains.map(({ heapShare }) => heapShare)),
+  };
 }

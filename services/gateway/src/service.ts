@@ -17,6 +17,7 @@ import type { CreateEngine } from './engine/engine.ts';
 import { createHttp1Engine } from './engine/http1/engine.ts';
 import { createGateway, type Gateway, type RouteOrigin } from './gateway.ts';
 import { gatewayMetrics } from './metrics.ts';
+import type { Workers } from './workers/worker-pool.ts';
 
 export { runGatewayAlone } from './alone.ts';
 export type { Explanation, RouteSource } from './domain/explain.ts';
@@ -59,6 +60,8 @@ export interface GatewayServiceOptions {
   /** Another process serves at these addresses until this one does. Its admin port is not 0. */
   readonly takesOver?: boolean;
   readonly metrics?: Metrics;
+  /** Threads that serve; absent: the main thread does. */
+  readonly workers?: Workers | undefined;
   readonly readiness?: Readiness;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -103,6 +106,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
   const watch = createRouteWatch({
     open: routesOf(client),
     follower,
+    applied: () => gateway.appliedPosition(),
     limits: { shares, onChange: () => gateway.sharesChanged() },
     gatewayId: options.gatewayId,
     bootId: randomUUID(),
@@ -179,6 +183,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
       logger.warn({ ...follower.position }, 'not in sync with the registry: taking over with the routes on disk');
     },
     handedOver: () => tableFile?.leave(),
+    routesInForce: () => watch.ack(),
     before: [{ name: 'routes from disk', start: loadFromDisk, stop: () => client.close() }, ...(tableFile ? [tableFile] : [])],
     after: [watch],
   };
@@ -208,6 +213,7 @@ export function createGatewayService(options: GatewayServiceOptions): Gateway {
     origin,
     ...(options.takesOver && { takesOver: true }),
     shares,
+    workers: options.workers,
   });
   return gateway;
 }

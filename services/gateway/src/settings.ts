@@ -3,9 +3,10 @@ import { readFile, stat } from 'node:fs/promises';
 import { BlockList, isIP } from 'node:net';
 import { BurgageError } from '@burgage/contracts';
 import { tlsSettings } from '@burgage/rpc';
-import { defineSettings, fraction, portSchema, usageOf } from '@burgage/runtime';
+import { defineSettings, fraction, type LoggerOptions, type LogLevel, portSchema, usageOf } from '@burgage/runtime';
 import { normalizeHost } from '@burgage/tenancy';
 import { z } from 'zod';
+import type { Workers } from './workers/worker-pool.ts';
 
 const text = z.string().min(1);
 const optionalText = text.optional();
@@ -84,6 +85,13 @@ const listening = defineSettings({
     default: 'false',
     description: 'A process of its own keeps the ports: at SIGUSR2 a new gateway takes over from the one that runs',
   },
+  workers: {
+    flag: 'workers',
+    env: 'BURGAGE_GATEWAY_WORKERS',
+    schema: z.coerce.number('expected a number from 1 to 64').int().min(1).max(64),
+    default: '1',
+    description: 'Threads that serve; 1: the main one does',
+  },
   logFile: { flag: 'log-file', env: 'BURGAGE_LOG_FILE', schema: optionalText, description: 'File for the log; standard output without it' },
   logLevel: { flag: 'log-level', env: 'BURGAGE_LOG_LEVEL', schema: level, default: 'info', description: 'Least level that is logged' },
 });
@@ -119,12 +127,6 @@ export const serviceSettings = defineSettings({
 export const aloneSettings = defineSettings({
   ...listening,
   routes: { flag: 'routes', schema: text, description: 'File with the routes, one JSON object a line' },
-  workers: {
-    flag: 'workers',
-    schema: z.literal('1', 'this version runs with 1 worker'),
-    default: '1',
-    description: 'Workers; this version runs with 1',
-  },
   baseDomain: {
     flag: 'base-domain',
     env: 'BURGAGE_BASE_DOMAIN',
@@ -231,6 +233,23 @@ function isSameAddress(one: string, other: string): boolean {
 
 function invalid(message: string): BurgageError {
   return new BurgageError('config_invalid', { message });
+}
+
+/** What the log is written with. */
+export function logOptions({ logLevel, logFile }: { readonly logLevel: LogLevel; readonly logFile?: string | undefined }): LoggerOptions {
+  return { service: 'gateway', level: logLevel, ...(logFile !== undefined && { destination: logFile }) };
+}
+
+/**
+ * Threads that serve; undefined where the main thread does. @throws BurgageError `config_invalid` with `--hand-over`: workers
+ * have sockets of their own, and what waits at one that is closed is lost.
+ */
+export function workersOf(
+  { workers: count, handOver }: { readonly workers: number; readonly handOver: boolean },
+  log: LoggerOptions,
+): Workers | undefined {
+  if (count > 1 && handOver) throw invalid(`--workers: got ${count} with --hand-over, expected 1: several cannot hand over their ports.`);
+  return count === 1 ? undefined : { count, log };
 }
 
 /** The flags of the gateway alone, for people. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { systemClock } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
 import { silent, temporaryFolder } from '../testing/fixture.ts';
-import { type AccessLog, createAccessLog } from './access-log.ts';
+import { type AccessLog, createAccessLog, logFile } from './access-log.ts';
 
 const record = {
   time: '2026-01-01T00:00:00.000Z',
@@ -29,7 +29,7 @@ describe('the access log', () => {
   it('appends whole lines to a file that only its owner reads', async () => {
     const file = join(await temporaryFolder(), 'logs', 'access.log');
     for (const path of ['/first', '/second']) {
-      const log = createAccessLog({ destination: file, clock: systemClock, logger: silent, onDropped: () => {} });
+      const log = createAccessLog({ sink: logFile(file), clock: systemClock, logger: silent, onDropped: () => {} });
       await log.start();
       for (let i = 0; i < 500; i++) put(log, `${JSON.stringify({ ...record, path })}\n`);
       await log.stop();
@@ -44,7 +44,7 @@ describe('the access log', () => {
     const file = join(await temporaryFolder(), 'access.log');
     let dropped = 0;
     const log = createAccessLog({
-      destination: file,
+      sink: logFile(file),
       clock: systemClock,
       logger: silent,
       onDropped: (lines) => {
@@ -62,7 +62,7 @@ describe('the access log', () => {
 
   it('writes every character as it is, at the edge of a piece too', async () => {
     const file = join(await temporaryFolder(), 'access.log');
-    const log = createAccessLog({ destination: file, clock: systemClock, logger: silent, onDropped: () => {} });
+    const log = createAccessLog({ sink: logFile(file), clock: systemClock, logger: silent, onDropped: () => {} });
     await log.start();
     const lines = Array.from({ length: 200 }, (_, i) => `${JSON.stringify({ ...record, path: '/é€😀'.repeat(i * 5) })}\n`);
     for (const line of lines) put(log, line);
@@ -74,7 +74,7 @@ describe('the access log', () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'precious'), 'mine');
     await symlink(join(folder, 'precious'), join(folder, 'access.log'));
-    const log = createAccessLog({ destination: join(folder, 'access.log'), clock: systemClock, logger: silent, onDropped: () => {} });
+    const log = createAccessLog({ sink: logFile(join(folder, 'access.log')), clock: systemClock, logger: silent, onDropped: () => {} });
     await expect(log.start()).rejects.toMatchObject({ code: 'config_invalid' });
     expect(await readFile(join(folder, 'precious'), 'utf8')).toBe('mine');
   });

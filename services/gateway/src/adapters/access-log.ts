@@ -18,19 +18,25 @@ interface Piece extends LineRoom {
 
 export interface AccessLog extends Component, AccessLines {}
 
+/** Where lines go, many at once. */
+export interface LogSink {
+  /** @throws BurgageError `config_invalid` where it cannot be opened. */
+  open(): Promise<void>;
+  append(bytes: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
 export interface AccessLogOptions {
-  /** A file that is appended to, made with mode 600; `-` is standard output. */
-  readonly destination: string;
+  readonly sink: LogSink;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onDropped: (lines: number) => void;
 }
 
 /** @throws BurgageError `config_invalid` at start where the file cannot be opened. */
-export function createAccessLog({ destination, clock, logger, onDropped }: AccessLogOptions): AccessLog {
+export function createAccessLog({ sink, clock, logger, onDropped }: AccessLogOptions): AccessLog {
   const stopping = new AbortController();
   const bell = new Doorbell(clock);
-  let handle: FileHandle | undefined;
   let filling = freshPiece();
   /** Full, and not written yet; oldest first. */
   const full: Piece[] = [];
@@ -42,12 +48,11 @@ export function createAccessLog({ destination, clock, logger, onDropped }: Acces
   async function flush(): Promise<void> {
     for (let piece = nextPiece(); piece !== undefined; piece = nextPiece()) {
       try {
-        const bytes = piece.bytes.subarray(0, piece.length);
-        await (handle === undefined ? writeOut(bytes) : handle.appendFile(bytes));
+        await sink.append(piece.bytes.subarray(0, piece.length));
         failing = false;
       } catch (error) {
         onDropped(piece.lines);
-        if (!failing) logger.error({ err: error, destination }, 'access log not written');
+        if (!failing) logger.error({ err: error }, 'access log not written');
         failing = true;
       }
       piece.length = 0;
@@ -76,15 +81,14 @@ export function createAccessLog({ destination, clock, logger, onDropped }: Acces
   return {
     name: 'access log',
     start: async () => {
-      if (destination !== '-') handle = await openLog(destination);
+      await sink.open();
       running = keep();
     },
     stop: async () => {
       stopping.abort();
       await running;
       await flush();
-      await handle?.close();
-      handle = undefined;
+      await sink.close();
     },
     room: (bytesMax) => {
       if (bytesMax > pieceBytes - filling.length) {
@@ -97,6 +101,21 @@ export function createAccessLog({ destination, clock, logger, onDropped }: Acces
       }
       filling.lines += 1;
       return filling;
+    },
+  };
+}
+
+/** A file that is appended to, made with mode 600; `-` is standard output. */
+export function logFile(destination: string): LogSink {
+  let handle: FileHandle | undefined;
+  return {
+    open: async () => {
+      if (destination !== '-') handle = await openLog(destination);
+    },
+    append: (bytes) => (handle === undefined ? writeOut(bytes) : handle.appendFile(bytes)),
+    close: async () => {
+      await handle?.close();
+      handle = undefined;
     },
   };
 }

@@ -12,7 +12,7 @@ import type { RpcClient } from '@burgage/rpc';
 import { type Clock, type Component, Doorbell, type Logger, type Random } from '@burgage/runtime';
 import type { RoutesHeard } from '@burgage/tenancy';
 import type { LimitShares, ToldShares } from '../domain/limit-shares.ts';
-import type { Effect, RouteFollower } from '../domain/route-follower.ts';
+import type { Effect, RouteFollower, TablePosition } from '../domain/route-follower.ts';
 import { readRoutesHeard } from './route-entry.ts';
 
 export type Said = MessageInitShape<typeof WatchRoutesRequestSchema>;
@@ -35,6 +35,8 @@ const backoffMaxMs = 5_000;
 export interface RouteWatchOptions {
   readonly open: OpenRoutes;
   readonly follower: RouteFollower;
+  /** What is said to be applied: how far the routes go that every request is answered by. Absent: what the follower serves. */
+  readonly applied?: () => TablePosition;
   /** Absent: this gateway shares no limits with others. */
   readonly limits?: { readonly shares: LimitShares; readonly onChange: () => void };
   readonly gatewayId: string;
@@ -57,7 +59,19 @@ export interface RouteWatch extends Component {
 
 /** Keeps `follower` equal to the registry's routes for as long as it runs. Never gives up. */
 export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
-  const { open, follower, limits, gatewayId, bootId, adminAddress, logger, clock, random, onChange } = options;
+  const {
+    open,
+    follower,
+    applied = () => follower.position,
+    limits,
+    gatewayId,
+    bootId,
+    adminAddress,
+    logger,
+    clock,
+    random,
+    onChange,
+  } = options;
   const stopping = new AbortController();
   const bell = new Doorbell(clock);
   let running: Promise<void> = Promise.resolve();
@@ -74,7 +88,7 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     };
     while (!signal.aborted) {
       await bell.wait(ackMs, signal);
-      const { epoch, revision } = follower.position;
+      const { epoch, revision } = applied();
       const { snapshotHeld } = follower;
       yield { message: { case: 'applied', value: { epoch, revision: BigInt(revision), snapshotHeld, ...wanted() } } };
     }
@@ -190,6 +204,8 @@ export function createRouteWatch(options: RouteWatchOptions): RouteWatch {
     let problem: string | undefined;
     disconnectedSinceMs = clock.monotonicMs();
     while (!stopping.signal.aborted) {
+      // With how far it is, hello says what every request is answered by.
+      while (applied() !== follower.position && !stopping.signal.aborted) await clock.sleep(backoffMinMs, stopping.signal);
       try {
         await converse(() => {
           if (failures > 0) logger.info('registry reached');

@@ -1,10 +1,10 @@
 // Admission: whether a tenant's request is served, by state, holds, rate, concurrency and size.
 import type { Hold, TenantRoute } from '@burgage/tenancy';
-import { takeRate } from './gcra.ts';
 import { type Shares, wholePart } from './limit-shares.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { type Shed, takeShed, wouldShed } from './shedding.ts';
-import type { MeteredTenant, TenantMeter, TenantMeters } from './tenant-meters.ts';
+import type { MeteredTenant, Meters, TenantMeter } from './tenant-meters.ts';
+import type { TenantUse } from './tenant-use.ts';
 
 /** Least wait said to those whose tenant is still being made, in milliseconds. */
 const provisioningRetryMs = 2_000;
@@ -65,12 +65,12 @@ export interface AdmissionBounds {
 
 const noLimits = { requestsPerSecond: 0, concurrency: 0 } as const;
 
-/** Counts every tenant's requests against this gateway's shares of its limits. Exact within one process. */
+/** Counts every tenant's requests against this gateway's shares of its limits. Exact, also where threads share the counts. */
 export class Admission {
   readonly #bounds: AdmissionBounds;
-  readonly #meters: TenantMeters;
+  readonly #meters: Meters;
 
-  constructor(bounds: AdmissionBounds, meters: TenantMeters) {
+  constructor(bounds: AdmissionBounds, meters: Meters) {
     this.#bounds = bounds;
     this.#meters = meters;
   }
@@ -81,16 +81,19 @@ export class Admission {
     if (refusal !== undefined) return refusal;
     if (meter.shedShare > 0 && !tenant.platform && takeShed(meter)) return overloaded(meter);
     const { requestsPerSecond, concurrency } = tenant.limits ?? noLimits;
-    const { shares } = meter;
-    if (concurrency > 0 && meter.inflight >= wholePart(concurrency, shares.concurrency)) {
+    const { shares, use } = meter;
+    if (!use.enter(concurrency > 0 ? wholePart(concurrency, shares.concurrency) : 0)) {
       meter.concurrencyRefusals += 1;
       return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
     }
     if (requestsPerSecond > 0) {
-      const waitMs = takeRate(meter.rate, requestsPerSecond * shares.rate, Math.floor(nowMs));
-      if (waitMs > 0) return refuse('rate_limited', { retryAfterMs: waitMs });
+      const waitMs = use.takeRate(requestsPerSecond * shares.rate, Math.floor(nowMs));
+      if (waitMs > 0) {
+        use.leave();
+        return refuse('rate_limited', { retryAfterMs: waitMs });
+      }
     }
-    return new HeldPermit(meter, this.#bounds.tunnelsPerTenantMax);
+    return new HeldPermit(use, this.#bounds.tunnelsPerTenantMax);
   }
 
   /** The largest request body of a tenant, in bytes. */
@@ -106,10 +109,10 @@ export class Admission {
     if (meter === undefined) return undefined;
     if (!tenant.platform && wouldShed(meter)) return overloaded(meter);
     const { requestsPerSecond = 0, concurrency = 0 } = tenant.limits ?? {};
-    const { shares } = meter;
-    if (concurrency > 0 && meter.inflight >= wholePart(concurrency, shares.concurrency))
+    const { shares, use } = meter;
+    if (concurrency > 0 && use.inflight >= wholePart(concurrency, shares.concurrency))
       return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
-    const waitMs = requestsPerSecond > 0 ? takeRate({ ...meter.rate }, requestsPerSecond * shares.rate, Math.floor(nowMs)) : 0;
+    const waitMs = requestsPerSecond > 0 ? use.previewRate(requestsPerSecond * shares.rate, Math.floor(nowMs)) : 0;
     return waitMs > 0 ? refuse('rate_limited', { retryAfterMs: waitMs }) : undefined;
   }
 
@@ -124,7 +127,7 @@ export class Admission {
   }
 
   inflight(tenant: MeteredTenant): number {
-    return this.#meters.get(tenant)?.inflight ?? 0;
+    return this.#meters.get(tenant)?.use.inflight ?? 0;
   }
 }
 
@@ -134,28 +137,27 @@ function overloaded({ shedShare }: Shed): Refusal {
 }
 
 class HeldPermit implements Permit {
-  readonly #meter: TenantMeter;
+  readonly #use: TenantUse;
   readonly #tunnelsMax: number;
   #place: 'inflight' | 'tunnels' | 'none' = 'inflight';
 
-  constructor(meter: TenantMeter, tunnelsMax: number) {
-    this.#meter = meter;
+  /** For a request that has entered. */
+  constructor(use: TenantUse, tunnelsMax: number) {
+    this.#use = use;
     this.#tunnelsMax = tunnelsMax;
-    meter.inflight += 1;
   }
 
   becomeTunnel(): Refusal | undefined {
     if (this.#place !== 'inflight') return undefined;
-    if (this.#meter.tunnels >= this.#tunnelsMax) return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
-    this.#meter.inflight -= 1;
-    this.#meter.tunnels += 1;
+    if (!this.#use.openTunnel(this.#tunnelsMax)) return refuse('concurrency_limited', { retryAfterMs: concurrencyRetryMs });
+    this.#use.leave();
     this.#place = 'tunnels';
     return undefined;
   }
 
   release(): void {
-    if (this.#place === 'none') return;
-    this.#meter[this.#place] -= 1;
+    if (this.#place === 'inflight') this.#use.leave();
+    else if (this.#place === 'tunnels') this.#use.closeTunnel();
     this.#place = 'none';
   }
 }

@@ -51,6 +51,6 @@ function changeLimit(state: RateState, limit: number, nowMs: number): void {
 }
 
 /** True when the state says no more than a fresh one would. */
-export function isRateIdle(state: RateState, nowMs: number): boolean {
+export function isRateIdle(state: Pick<RateState, 'dueMs'>, nowMs: number): boolean {
   return state.dueMs < nowMs;
 }

@@ -1,7 +1,6 @@
 // Shares of limits in one gateway: what it is told holds, what it hears nothing about any more ends, and only what is near is said.
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { takeRate } from './gcra.ts';
 import { LimitShares, type ToldShares, wholePart } from './limit-shares.ts';
 import { RequestSeries } from './request-series.ts';
 import { type MeteredTenant, TenantMeters } from './tenant-meters.ts';
@@ -31,7 +30,7 @@ function named(tenantId: string): MeteredTenant {
 function ask(tenantId: string, requests: number, nowMs: number): void {
   for (let request = 0; request < requests; request++) {
     const meter = meters.count(named(tenantId));
-    takeRate(meter.rate, limits.requestsPerSecond * meter.shares.rate, nowMs);
+    meter.use.takeRate(limits.requestsPerSecond * meter.shares.rate, nowMs);
   }
   meters.sweep(nowMs);
 }
@@ -130,7 +129,7 @@ describe('what a gateway asks for', () => {
   it('counts requests in flight and those that were refused for it', () => {
     told(0.3);
     const meter = meters.count(named('ten_1'));
-    meter.inflight = 3;
+    for (let request = 0; request < 3; request++) meter.use.enter(0);
     look(0);
     expect(shares.demands).toEqual([]);
     meter.concurrencyRefusals = 4;

@@ -67,6 +67,11 @@ export class LimitShares {
     return this.#own.get(tenantId) ?? this.#even;
   }
 
+  /** Of all tenants: those that have shares of their own, and the others. */
+  get all(): { readonly even: Shares; readonly own: ReadonlyMap<string, Shares> } {
+    return { even: this.#even, own: this.#own };
+  }
+
   get status(): SharesStatus {
     return { gateways: this.#gateways, evenShare: this.#even.rate, tenants: this.#own.size };
   }
@@ -149,9 +154,9 @@ export class LimitShares {
       demands.push({ tenantId, limit, wanted: Math.min(isNews ? wanted : last, 1), inUse: Math.min(inUse, 1) });
     };
     for (const meter of meters) {
-      const { tenantId, shares, rate, inflight, concurrencyRefusals } = meter;
+      const { tenantId, shares, use, concurrencyRefusals } = meter;
       meter.concurrencyRefusals = 0;
-      const isNear = rate.dueMs - nowMs > nearMs && shares.rate < 1;
+      const isNear = use.dueMs - nowMs > nearMs && shares.rate < 1;
       const isPressed = concurrencyRefusals > 0 && shares.concurrency < 1;
       const isOwn = this.#own.has(tenantId);
       if (!isOwn && !isNear && !isPressed) continue;
@@ -160,7 +165,7 @@ export class LimitShares {
         say(tenantId, 'rate', meter.perSecond / requestsPerSecond, 0);
       }
       if (concurrency > 0 && (isPressed || unsaid.has(`concurrency ${tenantId}`))) {
-        say(tenantId, 'concurrency', (inflight + concurrencyRefusals) / concurrency, inflight / concurrency);
+        say(tenantId, 'concurrency', (use.inflight + concurrencyRefusals) / concurrency, use.inflight / concurrency);
       }
     }
     // What was named and is not asked for here is free for others.

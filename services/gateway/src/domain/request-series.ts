@@ -23,6 +23,28 @@ export class RequestSeries {
     this.statuses[index] = (this.statuses[index] ?? 0) + 1;
   }
 
+  /** What was counted elsewhere, in the order of `moveTo`. */
+  add(counts: Float64Array, at: number): void {
+    for (const part of [this.statuses, this.buckets]) {
+      for (let index = 0; index < part.length; index++) (part[index] as number) += counts[at++] as number;
+    }
+    this.secondsSum += counts[at] as number;
+  }
+
+  /** Gives `size` numbers away, and begins anew. */
+  moveTo(counts: Float64Array, at: number): void {
+    counts.set(this.statuses, at);
+    counts.set(this.buckets, at + this.statuses.length);
+    counts[at + this.size - 1] = this.secondsSum;
+    this.statuses.fill(0);
+    this.buckets.fill(0);
+    this.secondsSum = 0;
+  }
+
+  get size(): number {
+    return this.statuses.length + this.buckets.length + 1;
+  }
+
   /** Hot path. */
   observe(seconds: number): void {
     const bounds = this.#bounds;

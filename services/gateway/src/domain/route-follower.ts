@@ -63,6 +63,14 @@ export type Effect =
 
 const none: Effect = { kind: 'none' };
 
+/** Hears of each change of the served table, at once. */
+export interface TableListener {
+  /** Entries were applied to it. */
+  applied(entries: readonly RouteEntry[]): void;
+  /** Another took its place, which goes so far; the one before went to `before`. */
+  swapped(before: TablePosition): void;
+}
+
 /** The gateway's side of WatchRoutes, without the wire. */
 export class RouteFollower {
   #table: RouteTable;
@@ -72,11 +80,17 @@ export class RouteFollower {
   #streamEpoch: string;
   #connected = false;
   #head: Position | undefined;
+  #listener: TableListener | undefined;
 
   constructor(table: RouteTable, position: TablePosition = nowhere) {
     this.#table = table;
     this.#position = position;
     this.#streamEpoch = position.epoch;
+  }
+
+  /** One alone. */
+  listen(listener: TableListener): void {
+    this.#listener = listener;
   }
 
   /** The table to answer by. */
@@ -178,6 +192,7 @@ export class RouteFollower {
     if (epoch !== this.#streamEpoch) return { kind: 'broken', reason: 'a snapshot of another epoch was accepted since hello' };
     for (const entry of entries) this.#table.apply(entry);
     this.#position = advanced(this.#position, revision, stamp);
+    this.#listener?.applied(entries);
     return { kind: 'advanced' };
   }
 
@@ -224,8 +239,10 @@ export class RouteFollower {
   }
 
   #swap(table: RouteTable, position: TablePosition): void {
+    const before = this.#position;
     this.#table = table;
     this.#position = position;
+    this.#listener?.swapped(before);
   }
 }
 

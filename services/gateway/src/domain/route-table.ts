@@ -255,6 +255,15 @@ export class RouteTable {
     }
   }
 
+  /** The entries of a tenant and of its upstream, as far as they are known. */
+  entriesOf(tenantId: string): RouteEntry[] {
+    const number = this.names.tenants.find(tenantId);
+    const version = this.#tenantVersions[number] ?? 0;
+    if (number < 0 || version === 0) return [];
+    const upstream = this.#termsOf(number) === undefined ? undefined : this.#upstreamOf(number);
+    return [...(upstream === undefined || upstream.version === 0 ? [] : [upstreamEntry(upstream)]), this.#tenantEntry(number, version)];
+  }
+
   slugOf(tenant: number): string {
     return this.#texts.at(this.#labels[3 * tenant] ?? 0);
   }

@@ -53,11 +53,11 @@ describe('tenant meters', () => {
   it('forget who uses nothing and was not heard of for some rolls', () => {
     const { meters } = labelled(2);
     const meter = meters.count({ number: 7, tenantId: 'ten_1' });
-    meter.inflight = 1;
+    meter.use.enter(0);
     for (let roll = 0; roll < 3; roll++) meters.roll();
     meters.sweep(1);
     expect(meters.size).toBe(1);
-    meter.inflight = 0;
+    meter.use.leave();
     meters.sweep(1);
     expect(meters.size).toBe(0);
   });

@@ -1,8 +1,9 @@
 // What each tenant uses now, and under which label its requests are counted: the busiest have their own, so that series stay bounded.
-import { freshRate, isRateIdle, type RateState } from './gcra.ts';
+import { isRateIdle } from './gcra.ts';
 import type { Shares } from './limit-shares.ts';
 import type { RequestSeries } from './request-series.ts';
 import type { Shed } from './shedding.ts';
+import { OwnUse, type TenantUse } from './tenant-use.ts';
 
 /** What all others share. */
 export const otherTenants = 'other';
@@ -25,9 +26,8 @@ export interface MeteredTenant {
 
 /** What one tenant has used. */
 export interface TenantMeter extends MeteredTenant, Shed {
-  readonly rate: RateState;
-  inflight: number;
-  tunnels: number;
+  /** Of its limits. */
+  readonly use: TenantUse;
   /** Requests that were refused because too many were in flight, since shares were last looked at. */
   concurrencyRefusals: number;
   /** Which part of its limits is this gateway's. */
@@ -46,9 +46,19 @@ export interface TenantMeter extends MeteredTenant, Shed {
   series: RequestSeries;
 }
 
-export class TenantMeters {
+/** Counts requests by tenant, and gives what is known of each. */
+export interface Meters {
+  /** Hot path. Counts a request of the tenant. */
+  count(tenant: MeteredTenant): TenantMeter;
+  get(tenant: MeteredTenant): TenantMeter | undefined;
+  /** Also of a tenant that was not heard of lately. */
+  sharesOf(tenantId: string): Shares;
+}
+
+export class TenantMeters implements Meters {
   readonly #seriesOf: (label: string) => RequestSeries;
   readonly #sharesOf: (tenantId: string) => Shares;
+  readonly #useOf: (tenant: MeteredTenant) => TenantUse;
   readonly #labelsMax: number;
   /** By the tenant's number. */
   readonly #meters: (TenantMeter | undefined)[] = [];
@@ -60,16 +70,24 @@ export class TenantMeters {
     seriesOf: (label: string) => RequestSeries,
     labelsMax: number = labelsMaxDefault,
     sharesOf: (tenantId: string) => Shares = () => wholeShares,
+    useOf: (tenant: MeteredTenant) => TenantUse = () => new OwnUse(),
   ) {
     this.#seriesOf = seriesOf;
     this.#sharesOf = sharesOf;
+    this.#useOf = useOf;
     this.#labelsMax = labelsMax;
   }
 
-  /** Hot path. Counts a request of the tenant. */
   count(tenant: MeteredTenant): TenantMeter {
     const meter = this.#meters[tenant.number] ?? this.#begin(tenant);
     meter.requests += 1;
+    return meter;
+  }
+
+  /** Counts requests that another thread had. */
+  countMany(tenant: MeteredTenant, requests: number): TenantMeter {
+    const meter = this.#meters[tenant.number] ?? this.#begin(tenant);
+    meter.requests += requests;
     return meter;
   }
 
@@ -82,7 +100,6 @@ export class TenantMeters {
     return this.#all.values();
   }
 
-  /** Also of a tenant that was not heard of lately. */
   sharesOf(tenantId: string): Shares {
     return this.#sharesOf(tenantId);
   }
@@ -106,7 +123,8 @@ export class TenantMeters {
     const seconds = Math.max(nowMs - this.#sweptMs, 1) / 1000;
     this.#sweptMs = nowMs;
     for (const meter of this.#all) {
-      if (meter.requests === 0 && meter.inflight === 0 && meter.tunnels === 0 && isRateIdle(meter.rate, Math.floor(nowMs))) {
+      const { use } = meter;
+      if (meter.requests === 0 && use.inflight === 0 && use.tunnels === 0 && isRateIdle(use, Math.floor(nowMs))) {
         this.#all.delete(meter);
         this.#meters[meter.number] = undefined;
         continue;
@@ -145,25 +163,10 @@ export class TenantMeters {
     return ended;
   }
 
-  #begin({ number, tenantId }: MeteredTenant): TenantMeter {
+  #begin(tenant: MeteredTenant): TenantMeter {
+    const { number, tenantId } = tenant;
     if (this.#labelled.size < this.#labelsMax) this.#labelled.add(tenantId);
-    const meter: TenantMeter = {
-      number,
-      tenantId,
-      rate: freshRate(),
-      inflight: 0,
-      tunnels: 0,
-      concurrencyRefusals: 0,
-      shares: this.#sharesOf(tenantId),
-      requests: 0,
-      requestsSeen: 0,
-      bytes: 0,
-      perSecond: 0,
-      weight: 0,
-      shedShare: 0,
-      shedDue: 0,
-      series: this.#series(tenantId),
-    };
+    const meter = freshMeter(tenant, this.#useOf(tenant), this.#sharesOf(tenantId), this.#series(tenantId));
     // Without holes the array stays one.
     while (this.#meters.length < number) this.#meters.push(undefined);
     this.#meters[number] = meter;
@@ -174,6 +177,25 @@ export class TenantMeters {
   #series(tenantId: string): RequestSeries {
     return this.#seriesOf(this.#labelled.has(tenantId) ? tenantId : otherTenants);
   }
+}
+
+/** Of a tenant of which nothing has been counted. */
+export function freshMeter({ number, tenantId }: MeteredTenant, use: TenantUse, shares: Shares, series: RequestSeries): TenantMeter {
+  return {
+    number,
+    tenantId,
+    use,
+    concurrencyRefusals: 0,
+    shares,
+    requests: 0,
+    requestsSeen: 0,
+    bytes: 0,
+    perSecond: 0,
+    weight: 0,
+    shedShare: 0,
+    shedDue: 0,
+    series,
+  };
 }
 
 /** What is hardly anything any more is nothing. */

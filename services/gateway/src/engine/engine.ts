@@ -5,6 +5,7 @@ import type { Limits, Timeouts } from '../defaults.ts';
 import type { Exchange } from '../domain/exchange.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import type { CertificateStore } from './certificate-store.ts';
+import type { TicketKeySource } from './front/ticket-keys.ts';
 import type { Traffic } from './traffic.ts';
 
 export interface EngineOptions {
@@ -15,6 +16,10 @@ export interface EngineOptions {
   readonly https?: { readonly port: number; readonly certificates: CertificateStore } | undefined;
   /** Peers whose connections begin with whom they are for (PROXY protocol); absent: there are none. */
   readonly proxyProtocolFrom?: BlockList | undefined;
+  /** Others listen on the same ports. */
+  readonly reusePort?: boolean;
+  /** Of session tickets, where others have the same ones; absent: the engine makes its own. */
+  readonly ticketKeys?: TicketKeySource;
   readonly clock: Clock;
   /** For secrets. */
   readonly random: Random;

@@ -5,8 +5,8 @@ import { type BurgageError, fieldError } from '@burgage/contracts';
 /** What the port is called by whoever chose it. */
 export type PortField = 'port' | 'httpsPort';
 
-/** @throws BurgageError `port_taken` (the port's field), or `config_invalid` (host or the port's) where the address is not to be had. */
-export function listen(server: Server, host: string, port: number, field: PortField = 'port'): Promise<void> {
+/** `reusePort`: others that say so too get a part of its connections. @throws BurgageError `port_taken` (the port's field), or `config_invalid` (host or the port's) where the address is not to be had. */
+export function listen(server: Server, host: string, port: number, field: PortField = 'port', reusePort = false): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException) => {
       reject(
@@ -16,7 +16,7 @@ export function listen(server: Server, host: string, port: number, field: PortFi
       );
     };
     server.once('error', onError);
-    server.listen({ host, port }, () => {
+    server.listen({ host, port, reusePort }, () => {
       server.off('error', onError);
       resolve();
     });
@@ -30,6 +30,8 @@ function failure(host: string, port: number, field: PortField, error: NodeJS.Err
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return fieldError('config_invalid', 'host', `${JSON.stringify(host)} is no address of this machine (${code})`, error);
+    case 'ENOTSUP':
+      return fieldError('config_invalid', 'workers', 'got more than 1, expected 1: on this system listeners cannot share a port', error);
     case 'EACCES':
       return fieldError('config_invalid', field, `${port} may not be used by this user (${code})`, error);
     default:

@@ -14,7 +14,7 @@ import { type Head, type HeadLimits, type ReadHead, type RequestHead, readHead }
 import { isReserved } from '../domain/reserved-paths.ts';
 import { type FailedAttempt, isRetriable } from '../domain/retry.ts';
 import type { ResolvedHost, RouteTable, ServedTenant } from '../domain/route-table.ts';
-import { otherTenants, type TenantMeters } from '../domain/tenant-meters.ts';
+import { type Meters, otherTenants } from '../domain/tenant-meters.ts';
 import type { Upstreams } from '../domain/upstreams.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import type { Tap } from './tap.ts';
@@ -31,7 +31,7 @@ export interface TrafficOptions {
   readonly upstreams: Upstreams;
   /** The signed tenant context, where the tenant's app gets one. */
   readonly contextFor: (tenant: ServedTenant) => string | Promise<string> | undefined;
-  readonly meters: TenantMeters;
+  readonly meters: Meters;
   readonly metrics: GatewayMetrics;
   /** Takes lines of the access log, where there is one. */
   readonly log: AccessLines | undefined;

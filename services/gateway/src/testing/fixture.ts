@@ -24,12 +24,22 @@ const engines = { http1: createHttp1Engine, oracle: createOracle } satisfies Rec
 export type EngineName = keyof typeof engines;
 let engine: EngineName = 'http1';
 
-/** The same tests with each engine: `startGateway` takes that one. */
-export function describeEngines(define: (engine: EngineName) => void): void {
-  for (const name of Object.keys(engines) as EngineName[]) {
-    describe(name, () => {
+/** Where there are several workers, they serve in the place of the main thread. */
+let workers: number | undefined;
+
+/** The same tests with each engine: `startGateway` takes that one. `alsoWorkers`: and once more with so many workers. */
+export function describeEngines(define: (engine: EngineName) => void, alsoWorkers?: number): void {
+  const ways = (Object.keys(engines) as EngineName[]).map((name) => ({
+    title: name as string,
+    name,
+    count: undefined as number | undefined,
+  }));
+  if (alsoWorkers !== undefined) ways.push({ title: `${alsoWorkers} workers`, name: 'http1', count: alsoWorkers });
+  for (const { title, name, count } of ways) {
+    describe(title, () => {
       beforeEach(() => {
         engine = name;
+        workers = count;
       });
       define(name);
     });
@@ -95,6 +105,7 @@ export async function startGateway(
     adminPort: 0,
     baseDomain: 'test',
     createEngine: engines[engine],
+    workers: workers === undefined ? undefined : { count: workers, log: { service: 'test', level: 'silent' } },
     timeouts: { ...defaultTimeouts, ...timeouts },
     limits: { ...defaultLimits, ...limits },
     metrics,

@@ -177,4 +177,4 @@ describeEngines(() => {
       await eventually(async () => (await metricValue(metrics, 'burgage_gateway_terminations_total', { reason: 'client_timeout' })) === 1);
     });
   });
-});
+}, 2);

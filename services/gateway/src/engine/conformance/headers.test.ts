@@ -135,4 +135,4 @@ describeEngines(() => {
       expect(dropped).toBe(2);
     });
   });
-});
+}, 2);

@@ -99,7 +99,7 @@ export class Front {
   }
 
   async #listen(host: string, port: number, field: PortField, allowHalfOpen: boolean, take: Take): Promise<void> {
-    const { logger, metrics, proxyProtocolFrom } = this.#options;
+    const { logger, metrics, proxyProtocolFrom, reusePort = false } = this.#options;
     const server = createServer({ allowHalfOpen, noDelay: true }, (socket) => {
       try {
         metrics.connections.inc();
@@ -112,7 +112,7 @@ export class Front {
         socket.destroy();
       }
     });
-    await listen(server, host, port, field);
+    await listen(server, host, port, field, reusePort);
     server.on('error', (error) => logger.error({ err: error }, 'connection not accepted'));
     this.#servers.push(server);
   }

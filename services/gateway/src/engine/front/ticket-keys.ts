@@ -2,10 +2,16 @@
 import type { Random } from '@burgage/runtime';
 
 /** A name, a key to sign with and a key to encrypt with, 16 bytes each: what node:tls wants. */
-const keyBytes = 48;
+export const keyBytes = 48;
+
+export interface TicketKeySource {
+  readonly current: Buffer;
+  /** True where the key is another one from now on. */
+  rotate(nowMs: number): boolean;
+}
 
 /** A ticket opens what was sent with it, to whoever has the key: so a key does not live long, nor is it ever written down. */
-export class TicketKeys {
+export class TicketKeys implements TicketKeySource {
   readonly #random: Random;
   readonly #lifeMs: number;
   #key: Buffer;

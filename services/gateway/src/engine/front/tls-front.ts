@@ -8,7 +8,7 @@ import type { GatewayMetrics } from '../../metrics.ts';
 import type { CertificateStore, KeyPair } from '../certificate-store.ts';
 import { handshakeFailure, NoCertificate } from './handshake-failures.ts';
 import { SecureContexts } from './secure-contexts.ts';
-import { TicketKeys } from './ticket-keys.ts';
+import { type TicketKeySource, TicketKeys } from './ticket-keys.ts';
 
 export interface TlsFrontOptions {
   readonly certificates: CertificateStore;
@@ -18,6 +18,8 @@ export interface TlsFrontOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Absent: they are made here. */
+  readonly ticketKeys?: TicketKeySource | undefined;
   /** Offered in this order of preference. */
   readonly protocols: readonly string[];
   readonly onSecure: (socket: TLSSocket) => void;
@@ -40,7 +42,7 @@ const common: SecureContextOptions = {
 
 export class TlsFront {
   readonly #contexts: SecureContexts;
-  readonly #tickets: TicketKeys;
+  readonly #tickets: TicketKeySource;
   readonly #clock: Clock;
   readonly #server: Server;
   /** The pair that clients get who name nobody. */
@@ -49,7 +51,7 @@ export class TlsFront {
   constructor(options: TlsFrontOptions) {
     const { certificates, timeouts, limits, metrics, clock, random, logger, protocols, onSecure } = options;
     this.#clock = clock;
-    this.#tickets = new TicketKeys(random, timeouts.ticketKeyMs, clock.monotonicMs());
+    this.#tickets = options.ticketKeys ?? new TicketKeys(random, timeouts.ticketKeyMs, clock.monotonicMs());
     this.#contexts = new SecureContexts({ store: certificates, common, namesMax: limits.certificatesMax, clock, logger });
     this.#server = createServer({
       ...common,
