@@ -2,7 +2,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type OutgoingHttpHeaders } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type OutgoingHttpHeaders,
+  sensitiveHeaders,
+} from 'node:http2';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { acme, makeCertificates, other } from '../../testing/certificates.ts';
@@ -79,6 +86,20 @@ const terminations = ({ metrics }: StartedGateway, reason: string) =>
   metricValue(metrics, 'burgage_gateway_terminations_total', { reason });
 
 describe('a request of HTTP/2', () => {
+  it('is answered with a request id that no table keeps, whoever answers', async () => {
+    const app = await startApp((_, response) => response.end('app'));
+    const { open } = await startHttp2(app.address);
+    const session = await open();
+    for (const [path, expected] of [
+      ['/', 200],
+      ['/_burgage', 404],
+    ] as const) {
+      const { status, headers } = await ask(session, { ':path': path });
+      expect(status).toBe(expected);
+      expect((headers as Record<symbol, unknown>)[sensitiveHeaders]).toEqual(['x-request-id']);
+    }
+  });
+
   it('is served as one of HTTP/1.1, with what is said of its client', async () => {
     const app = await startApp((request, response) => {
       response.setHeader('Set-Cookie', ['a=1', 'b=2']).setHeader('X-App', 'yes').setHeader('Connection', 'x-hop').setHeader('X-Hop', 'no');
