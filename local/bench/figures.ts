@@ -27,9 +27,9 @@ function shown(value: number): string {
 
 export function table(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => {
-    const target =
-      figure.atLeast !== undefined ? `≥ ${shown(figure.atLeast)}` : figure.atMost !== undefined ? `< ${shown(figure.atMost)}` : '';
-    return [figure.what, `${shown(figure.value)} ${figure.unit}`, target, judge(figure)];
+    const { what, value, unit, atLeast, atMost } = figure;
+    const targets = [...(atLeast === undefined ? [] : [`≥ ${shown(atLeast)}`]), ...(atMost === undefined ? [] : [`≤ ${shown(atMost)}`])];
+    return [what, `${shown(value)} ${unit}`, targets.join(', '), judge(figure)];
   });
   const all = [['what', 'measured', 'target', ''], ...rows];
   const widths = [0, 1, 2].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));

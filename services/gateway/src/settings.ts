@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { BlockList, isIP } from 'node:net';
 import { BurgageError } from '@burgage/contracts';
 import { tlsSettings } from '@burgage/rpc';
-import { defineSettings, fraction, type LoggerOptions, type LogLevel, portSchema, usageOf } from '@burgage/runtime';
+import { defineSettings, fraction, type LoggerOptions, type LogLevel, portSchema, usageOf, wholeNumber } from '@burgage/runtime';
 import { normalizeHost } from '@burgage/tenancy';
 import { z } from 'zod';
 import type { Workers } from './workers/worker-pool.ts';
@@ -88,7 +88,7 @@ const listening = defineSettings({
   workers: {
     flag: 'workers',
     env: 'BURGAGE_GATEWAY_WORKERS',
-    schema: z.coerce.number('expected a number from 1 to 64').int().min(1).max(64),
+    schema: wholeNumber('expected a number from 1 to 64', 1, 64),
     default: '1',
     description: 'Threads that serve; 1: the main one does',
   },
