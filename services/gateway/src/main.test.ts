@@ -119,6 +119,12 @@ describe('the gateway alone', () => {
 
   it.each([
     ['a bad route file', '{"host":"a.test"}\n', [], /routes\.ndjson:1: .*\[route_file_invalid\]/s],
+    [
+      'several workers that would have to hand over',
+      '',
+      ['--workers', '2', '--hand-over', '--admin-port', '9'],
+      /--workers: got 2 with --hand-over, expected 1.*\[config_invalid\]/s,
+    ],
     ['no worker', '', ['--workers', '0'], /--workers: "0" is not valid: .*\[config_invalid\]/s],
     [
       'an address of another machine',

@@ -13,7 +13,7 @@ const tunnelsAt = 8;
 /** Of each worker and cell: its requests in flight and its tunnels, which are given back when it dies. */
 const wordsOwn = 2;
 
-/** A lock is held for some ten nanoseconds, unless its thread was put to sleep or ended meanwhile. */
+/** A lock is held for far less than a microsecond, unless its thread was put to sleep or ended meanwhile. */
 const spinsMax = 200;
 const waitMs = 1;
 const waitsMax = 50;

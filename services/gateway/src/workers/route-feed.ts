@@ -9,6 +9,8 @@ import type { WorkerWords } from './words.ts';
 
 /** Small enough that taking one in holds up no request for long. */
 const pieceEntries = 500;
+/** To a worker that serves nobody yet: each piece is a way there and back. */
+const firstPieceEntries = 5_000;
 const pieceNames = 2_000;
 /** On their way at a time. */
 const piecesMax = 2;
@@ -32,6 +34,7 @@ export class RouteFeed {
   #onTheWay = 0;
   #wake: (() => void) | undefined;
   #isLoading = false;
+  #hasTable = false;
   /** The table that was being sent is not the one to send any more. */
   #isStale = false;
   #isClosed = false;
@@ -89,7 +92,7 @@ export class RouteFeed {
       while (this.#tellNames(pieceNames)) await this.#room(piecesMax);
       let piece: RouteEntry[] = [];
       for (const entry of follower.table.entries()) {
-        if (piece.push(entry) < pieceEntries) continue;
+        if (piece.push(entry) < (this.#hasTable ? pieceEntries : firstPieceEntries)) continue;
         this.#send({ kind: 'piece', entries: piece });
         piece = [];
         await this.#room(piecesMax);
@@ -100,6 +103,7 @@ export class RouteFeed {
     }
     if (this.#isClosed) return;
     this.#isLoading = false;
+    this.#hasTable = true;
     this.#inForce({ kind: 'swap', generation: this.#next() });
     onWhole();
   }

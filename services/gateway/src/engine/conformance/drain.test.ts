@@ -85,4 +85,4 @@ describeEngines((engine) => {
       await drained;
     });
   });
-}, 2);
+});
