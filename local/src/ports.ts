@@ -1,16 +1,14 @@
 // Loopback ports: whether one is free, and free ones that nobody uses yet.
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { fieldError } from '@burgage/contracts';
+import { type Random, systemRandom } from '@burgage/runtime';
 
-/** Binds and lets go again. Answers with the port: `port` itself, or a free one where it is 0. */
-async function tryPort(host: string, port: number): Promise<number> {
+/** Binds and lets go again. */
+async function tryPort(host: string, port: number): Promise<boolean> {
   return await new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
-    server.listen({ host, port, exclusive: true }, () => {
-      const { port: bound } = server.address() as AddressInfo;
-      server.close(() => resolve(bound));
-    });
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
   });
 }
 
@@ -28,6 +26,18 @@ export async function assertPortFree(host: string, port: number): Promise<void> 
   }
 }
 
-export async function freePort(host: string): Promise<number> {
-  return await tryPort(host, 0);
+/**
+ * Below the ports that systems give to outgoing connections, and those of the lab: one that is free now is not the other end of
+ * somebody's connection by the time that its process listens, or comes back.
+ */
+const range = { first: 10_000, count: 10_000 } as const;
+const attempts = 50;
+
+/** @throws BurgageError `port_taken` where none is found. */
+export async function freePort(host: string, random: Random = systemRandom): Promise<number> {
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const port = range.first + Math.floor(random.float() * range.count);
+    if (await tryPort(host, port).catch(() => undefined)) return port;
+  }
+  throw fieldError('port_taken', 'port', `${attempts} ports of ${host} from ${range.first} on were tried, and none is free`);
 }

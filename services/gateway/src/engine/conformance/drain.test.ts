@@ -25,21 +25,22 @@ describeEngines((engine) => {
     });
 
     // The oracle's own server closes idle connections at once.
-    it.runIf(engine === 'http1')('answers what was sent before anybody was told, on old connections and on new ones', async () => {
-      const app = await startApp((_, response) => response.end('app'));
-      const { gateway, port } = await startGateway([{ host: 'acme.test', backends: [app.address] }]);
-      const get = 'GET / HTTP/1.1\r\nHost: acme.test\r\n\r\n';
-      const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.connect(port)));
-      for (const client of clients) client.send(get);
-      await Promise.all(clients.map((client) => client.untilText('app')));
-      for (const client of clients) client.received = '';
-      const late = Array.from({ length: 20 }, () => RawClient.connect(port).then((client) => client.send(get).all()));
-      for (const client of clients) client.send(get);
-      const drained = gateway.drain();
-      const answers = await Promise.all([...clients.map((client) => client.all()), ...late]);
-      for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 200 [\s\S]*connection: close[\s\S]*app/i);
-      await drained;
-    });
+    if (engine === 'http1')
+      it('answers what was sent before anybody was told, on old connections and on new ones', async () => {
+        const app = await startApp((_, response) => response.end('app'));
+        const { gateway, port } = await startGateway([{ host: 'acme.test', backends: [app.address] }]);
+        const get = 'GET / HTTP/1.1\r\nHost: acme.test\r\n\r\n';
+        const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.connect(port)));
+        for (const client of clients) client.send(get);
+        await Promise.all(clients.map((client) => client.untilText('app')));
+        for (const client of clients) client.received = '';
+        const late = Array.from({ length: 20 }, () => RawClient.connect(port).then((client) => client.send(get).all()));
+        for (const client of clients) client.send(get);
+        const drained = gateway.drain();
+        const answers = await Promise.all([...clients.map((client) => client.all()), ...late]);
+        for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 200 [\s\S]*connection: close[\s\S]*app/i);
+        await drained;
+      });
 
     it('cuts what has not ended in time, tunnels too', async () => {
       const app = await startTcp((socket) =>
