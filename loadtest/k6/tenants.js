@@ -98,6 +98,8 @@ function isFor(response, host) {
   return response.status === 200 && response.body !== null && response.body.includes(host);
 }
 
+// Users do as chance has it, and chance is k6's: what is asserted holds for whatever they do, and no run has to be like another.
+
 /** A user looks at things and writes one down now and then; what it wrote is what it reads. */
 export function user() {
   const host = hostOf(tenantOfUser());

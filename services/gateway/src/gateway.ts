@@ -261,8 +261,8 @@ export function createGateway(parts: GatewayParts): Gateway {
       for (let turn = 1; !stopping.signal.aborted; turn++) {
         await clock.sleep(houseworkMs, stopping.signal);
         meters.sweep(clock.monotonicMs());
-        overload.look();
-        pool?.shed(new Map([...meters.all()].filter(({ shedShare }) => shedShare > 0).map(({ number, shedShare }) => [number, shedShare])));
+        const shed = overload.look();
+        pool?.shed(new Map(shed.map(({ number, shedShare }) => [number, shedShare])));
         const { demands } = shares;
         if (lookAtShares()) showShares();
         if (shares.demands !== demands) origin.demandsChanged?.();

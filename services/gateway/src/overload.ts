@@ -17,8 +17,8 @@ export interface OverloadOptions {
 }
 
 export interface Overload extends Component {
-  /** Once a second. */
-  look(): void;
+  /** Once a second. Answers with those whose requests are refused, the heaviest first. */
+  look(): readonly TenantMeter[];
 }
 
 /** How many of those who are refused most the log names. */
@@ -30,7 +30,7 @@ export function createOverload({ meters, isPlatform, metrics, logger, clock, oth
   let shed: TenantMeter[] = [];
   let sinceMs = 0;
 
-  function look(): void {
+  function look(): readonly TenantMeter[] {
     const strain = worst([gauge.read(), ...othersStrain()]);
     const before = state;
     state = nextShedding(state, strain);
@@ -49,6 +49,7 @@ export function createOverload({ meters, isPlatform, metrics, logger, clock, oth
     } else if (before.kind === 'shedding' && state.kind === 'calm') {
       logger.info({ ...strain, afterMs: Math.round(clock.monotonicMs() - sinceMs) }, 'overload over: all requests are let in again');
     }
+    return shed;
   }
 
   /** Refuses so much of all requests, and says of whom, the heaviest first. */

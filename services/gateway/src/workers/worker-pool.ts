@@ -15,6 +15,7 @@ import type { TapFilter } from '../domain/tap-filter.ts';
 import type { TenantMeters } from '../domain/tenant-meters.ts';
 import type { Engine } from '../engine/engine.ts';
 import { listen } from '../engine/listen.ts';
+import { assertRoomToListen, TapQueue } from '../engine/tap-queue.ts';
 import { durationBuckets, type GatewayMetrics } from '../metrics.ts';
 import { WorkerFigures } from './figures.ts';
 import type { FromWorker, WorkerSetup } from './messages.ts';
@@ -33,9 +34,6 @@ const backoffMaxMs = 5_000;
 const stopMs = 5_000;
 /** What is asked of all workers is waited for so long. */
 const answerMs = 500;
-const tapsMax = 8;
-/** Texts that wait for one who listens. */
-const tappedMax = 1_000;
 
 /** How many workers, and what a test needs of them. */
 export interface Workers {
@@ -74,12 +72,6 @@ export interface WorkerPoolOptions {
   readonly random: Random;
 }
 
-interface Tapping {
-  readonly bell: Doorbell;
-  texts: string[];
-  dropped: number;
-}
-
 export class WorkerPool implements Engine {
   readonly name = 'workers';
   readonly #options: WorkerPoolOptions;
@@ -88,8 +80,8 @@ export class WorkerPool implements Engine {
   readonly #tickets: TicketKeyWriter;
   readonly #sink: LogSink | undefined;
   readonly #strains = new Map<number, Strain>();
-  readonly #reported = new Doorbell();
-  readonly #tappings = new Map<number, Tapping & { readonly filter: TapFilter }>();
+  readonly #reported: Doorbell;
+  readonly #tappings = new Map<number, { readonly filter: TapFilter; readonly queue: TapQueue }>();
   readonly #stopping = new AbortController();
   readonly #seriesSize = new RequestSeries(durationBuckets).size;
   readonly #waits: Promise<void>[] = [];
@@ -111,6 +103,7 @@ export class WorkerPool implements Engine {
   constructor(options: WorkerPoolOptions) {
     const { clock, random, timeouts, metrics, gatewayMetrics, follower, accessLog } = options;
     this.#options = options;
+    this.#reported = new Doorbell(clock);
     this.#tickets = new TicketKeyWriter(random, timeouts.ticketKeyMs, clock.monotonicMs());
     this.#sink = accessLog === undefined ? undefined : logFile(accessLog);
     this.#figures = new WorkerFigures(metrics, () => this.refresh());
@@ -237,25 +230,17 @@ export class WorkerPool implements Engine {
 
   /** As `Tap.listen`, over all workers. */
   listen(filter: TapFilter, signal: AbortSignal): AsyncGenerator<string, void> {
-    if (this.#tappings.size >= tapsMax)
-      throw new BurgageError('overloaded', { message: `tap: ${this.#tappings.size} listen already, expected at most ${tapsMax}` });
+    assertRoomToListen(this.#tappings.size);
     const listener = this.#taps++;
-    const tapping = { filter, bell: new Doorbell(this.#options.clock), texts: [], dropped: 0 };
-    this.#tappings.set(listener, tapping);
+    const queue = new TapQueue(this.#options.clock);
+    this.#tappings.set(listener, { filter, queue });
     for (const thread of this.#threads.values()) thread.say({ kind: 'tap', listener, filter });
-    return this.#tapped(listener, tapping, signal);
+    return this.#tapped(listener, queue, signal);
   }
 
-  async *#tapped(listener: number, tapping: Tapping, signal: AbortSignal): AsyncGenerator<string, void> {
+  async *#tapped(listener: number, queue: TapQueue, signal: AbortSignal): AsyncGenerator<string, void> {
     try {
-      yield '\n';
-      while (!signal.aborted) {
-        await tapping.bell.wait(lookMs, signal);
-        const { texts, dropped } = tapping;
-        tapping.texts = [];
-        tapping.dropped = 0;
-        yield `${texts.join('')}${dropped > 0 ? `{"dropped":${dropped}}\n` : ''}` || '\n';
-      }
+      yield* queue.lines(signal);
     } finally {
       this.#tappings.delete(listener);
       for (const thread of this.#threads.values()) thread.say({ kind: 'untap', listener });
@@ -364,11 +349,9 @@ export class WorkerPool implements Engine {
         void this.#write(thread, said.bytes);
         return;
       case 'tapped': {
-        const tapping = this.#tappings.get(said.listener);
-        if (tapping === undefined) return;
-        if (tapping.texts.length >= tappedMax) tapping.dropped += said.text.split('\n').length - 1;
-        else tapping.texts.push(said.text);
-        tapping.bell.ring();
+        const queue = this.#tappings.get(said.listener)?.queue;
+        if (queue?.isFull) queue.drop(said.text.split('\n').length - 1);
+        else queue?.add(said.text);
         return;
       }
       default:
