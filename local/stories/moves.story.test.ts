@@ -12,6 +12,8 @@ import { pauseIn, Writers } from './writers.ts';
 const password = 'a long enough password';
 const clients = 6;
 const neighbours = 2;
+/** Of one client between two writes: all clients together stay below what the largest plan lets through in a second. */
+const pauseMs = 8;
 /** Between two moves, so that each has writes before it and after it. */
 const betweenMs = 300;
 
@@ -61,6 +63,7 @@ async function underLoad(): Promise<readonly [Writers, Writers]> {
       token: of.token,
       clients: count,
       prefix: `${prefix} ${round}`,
+      pauseMs,
     });
   const both = [load(moving, clients, 'moving'), load(neighbour, neighbours, 'staying')] as const;
   writers = both;

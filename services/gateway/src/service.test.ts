@@ -4,59 +4,9 @@ import { join } from 'node:path';
 import { createContextVerifier, generateContextKey } from '@burgage/app-kit';
 import { createLogger, createMetrics, Readiness, systemClock } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
-import type { Gateway } from './gateway.ts';
-import { createGatewayService, type Explanation, type GatewayServiceOptions, type RouteStatus } from './service.ts';
-import {
-  deadAddress,
-  eventually,
-  metricValue,
-  onTestEnd,
-  RawClient,
-  sendRaw,
-  silent,
-  startApp,
-  startTcp,
-  temporaryFolder,
-} from './testing/fixture.ts';
+import { deadAddress, eventually, metricValue, RawClient, sendRaw, startApp, startTcp, temporaryFolder } from './testing/fixture.ts';
 import { removal, routeOf, TestRegistry, upstreamOf } from './testing/registry.ts';
-
-const token = 'internal-token';
-
-interface Started {
-  readonly gateway: Gateway;
-  readonly port: number;
-  readonly admin: string;
-  status(): Promise<RouteStatus>;
-  explain(url: string): Promise<Explanation>;
-}
-
-async function startService(registry: TestRegistry, options: Partial<GatewayServiceOptions> = {}): Promise<Started> {
-  const gateway = createGatewayService({
-    port: 0,
-    adminPort: 0,
-    registry: registry.address,
-    internalToken: token,
-    gatewayId: 'gateway-1',
-    baseDomain: 'test',
-    logger: silent,
-    ...options,
-  });
-  await gateway.start();
-  onTestEnd(() => gateway.stop());
-  const admin = `http://${gateway.adminAddress()}`;
-  const ask = async (path: string) => {
-    const answer = await fetch(admin + path, { headers: { authorization: `Bearer ${token}` } });
-    expect(answer.status).toBe(200);
-    return answer.json();
-  };
-  return {
-    gateway,
-    port: Number(gateway.address().split(':').at(-1)),
-    admin,
-    status: async () => (await ask('/routes/status')) as RouteStatus,
-    explain: async (url) => (await ask(`/explain?url=${encodeURIComponent(url)}`)) as Explanation,
-  };
-}
+import { startService, token } from './testing/service.ts';
 
 const get = (port: number, host: string) => sendRaw(port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
 
@@ -66,6 +16,18 @@ async function startWorld(): Promise<{ registry: TestRegistry; folder: string; a
   const registry = new TestRegistry(folder);
   registry.append(upstreamOf(app.address), ...routeOf('acme.test'));
   return { registry, folder, appAddress: app.address };
+}
+
+/** A world whose registry has gone, as has the gateway that followed it: what it served is on disk. */
+async function leftOnDisk(): Promise<Awaited<ReturnType<typeof startWorld>> & { tableFile: string }> {
+  const world = await startWorld();
+  await world.registry.start();
+  const tableFile = join(world.folder, 'gateway', 'routes.table');
+  const first = await startService(world.registry, { tableFile });
+  await eventually(async () => (await first.status()).inSync);
+  await first.gateway.stop();
+  await world.registry.stop();
+  return { ...world, tableFile };
 }
 
 describe('a gateway that follows a registry', () => {
@@ -205,13 +167,7 @@ describe('a gateway that takes over from another', () => {
   const takesOver = true;
 
   it('listens only when its routes are all that there is to know, and has told the registry where it will answer', async () => {
-    const { registry, folder } = await startWorld();
-    await registry.start();
-    const tableFile = join(folder, 'routes.table');
-    const first = await startService(registry, { tableFile });
-    await eventually(async () => (await first.status()).inSync);
-    await first.gateway.stop();
-    await registry.stop();
+    const { registry, tableFile } = await leftOnDisk();
     // On disk it is still served, and nowhere else.
     registry.append(removal('host', 'acme.test', 2));
     const [port, adminPort] = [Number((await deadAddress()).split(':')[1]), Number((await deadAddress()).split(':')[1])];
@@ -225,13 +181,7 @@ describe('a gateway that takes over from another', () => {
   });
 
   it('serves what is on disk where the registry stays away, and does not begin where there is nothing', async () => {
-    const { registry, folder } = await startWorld();
-    await registry.start();
-    const tableFile = join(folder, 'routes.table');
-    const first = await startService(registry, { tableFile });
-    await eventually(async () => (await first.status()).inSync);
-    await first.gateway.stop();
-    await registry.stop();
+    const { registry, tableFile } = await leftOnDisk();
     const timeouts = { inSyncMs: 50 };
     const second = await startService(registry, { tableFile, takesOver, timeouts });
     expect(await get(second.port, 'acme.test')).toMatch(/^HTTP\/1\.1 200 /);

@@ -2,28 +2,13 @@
 import type { TenantRoute } from '@burgage/tenancy';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { tenantRoute } from '../testing/tenant-route.ts';
 import { Admission, isPermit, type Permit, standing } from './admission.ts';
 import { RequestSeries } from './request-series.ts';
 import { type MeteredTenant, TenantMeters } from './tenant-meters.ts';
 
 function tenant(fields: Partial<TenantRoute> = {}): TenantRoute & MeteredTenant {
-  return {
-    number: 1,
-    kind: 'tenant',
-    tenantId: 'ten_1',
-    slug: 'acme',
-    plan: 'trial',
-    state: 'active',
-    holds: [],
-    features: [],
-    upstream: 'shared',
-    isolation: 'pool',
-    entitlementVersion: 1,
-    branding: { name: 'Acme', color: '#336699' },
-    platform: false,
-    moving: false,
-    ...fields,
-  };
+  return { number: 1, ...tenantRoute(fields) };
 }
 
 const limits = (concurrency: number, requestsPerSecond = 0) => ({ requestsPerSecond, concurrency, bodyBytesMax: 0 });

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { entries, newest } from '../testing/route-arbitraries.ts';
 import { emptyTable } from '../testing/tables.ts';
+import { tenantRoute } from '../testing/tenant-route.ts';
 import { RouteFollower, type Seen } from './route-follower.ts';
 import type { RouteTable } from './route-table.ts';
 
@@ -24,21 +25,7 @@ const tenant: RouteEntry = {
   key: 'ten_1',
   version: 1,
   removed: false,
-  entity: {
-    kind: 'tenant',
-    tenantId: 'ten_1',
-    slug: 'acme',
-    plan: 'trial',
-    state: 'active',
-    holds: [],
-    features: [],
-    upstream: 'shared',
-    isolation: 'pool',
-    entitlementVersion: 1,
-    branding: { name: 'Acme', color: '#336699' },
-    platform: false,
-    moving: false,
-  },
+  entity: tenantRoute(),
 };
 
 /** Hosts that lead to an app. */

@@ -1,9 +1,10 @@
 // The route table against the simplest model of it.
-import { type RouteEntry, type TenantRoute, wildcardCandidates } from '@burgage/tenancy';
+import { type RouteEntry, wildcardCandidates } from '@burgage/tenancy';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { entries, lookUps, newest } from '../testing/route-arbitraries.ts';
 import { emptyTable } from '../testing/tables.ts';
+import { tenantRoute } from '../testing/tenant-route.ts';
 import { RouteTable } from './route-table.ts';
 
 describe('RouteTable', () => {
@@ -100,7 +101,7 @@ describe('RouteTable', () => {
       key: `ten_${i}`,
       version,
       removed: false,
-      entity: { ...tenantRoute, tenantId: `ten_${i}`, slug: `slug-${i}`, branding: { name, color: '#336699' }, entitlementVersion: i },
+      entity: tenantRoute({ tenantId: `ten_${i}`, slug: `slug-${i}`, branding: { name, color: '#336699' }, entitlementVersion: i }),
     });
     for (let i = 0; i < count; i++) {
       table.apply({
@@ -125,22 +126,6 @@ describe('RouteTable', () => {
     expect(table.tenantCount).toBe(count);
   });
 });
-
-const tenantRoute: TenantRoute = {
-  kind: 'tenant',
-  tenantId: '',
-  slug: '',
-  plan: 'trial',
-  state: 'active',
-  holds: [],
-  features: [],
-  upstream: 'shared',
-  isolation: 'pool',
-  entitlementVersion: 1,
-  branding: { name: '', color: '' },
-  platform: false,
-  moving: false,
-};
 
 function heldBy(table: RouteTable): Record<string, RouteEntry> {
   return Object.fromEntries([...table.entries()].map((entry) => [`${entry.kind} ${entry.key}`, entry]));

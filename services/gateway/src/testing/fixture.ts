@@ -1,7 +1,7 @@
 // What the gateway's tests start: a gateway on given routes, apps behind it, and clients that send bytes.
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -250,6 +250,38 @@ export async function sendRaw(port: number, text: string): Promise<string> {
 /** Waits for something that has no event; the test's own timeout is the bound. */
 export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** Waits until what is counted has begun to grow and grows no more: whatever is on the way is full. */
+export async function settled(count: () => number): Promise<void> {
+  let before = -1;
+  await eventually(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const now = count();
+    const isSame = now === before && now > 0;
+    before = now;
+    return isSame;
+  });
+}
+
+/** Writes so many bytes as an answer, as fast as they are taken. `written` is how many so far. */
+export function pour(response: ServerResponse, bytes: number): { readonly written: number } {
+  const poured = { written: 0 };
+  const chunk = Buffer.alloc(64 * 1024);
+  const more = () => {
+    while (poured.written < bytes) {
+      poured.written += chunk.length;
+      if (!response.write(chunk)) return void response.once('drain', more);
+    }
+    response.end();
+  };
+  more();
+  return poured;
+}
+
+/** A seed for random faults: another one at each run, or $SEED; told where something is left, so that the run can be had again. */
+export function seedOfRun(): number {
+  return Number(process.env.SEED ?? Math.floor(Date.now() / 1_000));
 }
 
 /** The value of a counter or gauge with these labels; 0 where it was never touched. */

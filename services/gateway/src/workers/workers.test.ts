@@ -7,27 +7,25 @@ import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import type { Worker } from 'node:worker_threads';
 import { createMetrics } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
-import { createGatewayService, type Explanation, type RouteStatus } from '../service.ts';
+import type { Explanation } from '../service.ts';
 import { acme, makeCertificates } from '../testing/certificates.ts';
 import {
   eventually,
   metricValue,
-  onTestEnd,
   RawClient,
   type RouteLine,
   type StartedGateway,
   sendRaw,
-  silent,
   startApp,
   startGateway,
   startTcp,
   temporaryFolder,
 } from '../testing/fixture.ts';
 import { routeOf, TestRegistry, upstreamOf } from '../testing/registry.ts';
+import { startService, token } from '../testing/service.ts';
 import { standStill } from '../testing/standing-still.ts';
 import type { Workers } from './worker-pool.ts';
 
-const token = 'internal-token';
 const admin = { headers: { authorization: `Bearer ${token}` } };
 const log = { service: 'test', level: 'silent' } as const;
 
@@ -220,23 +218,11 @@ describe('a gateway of two workers', () => {
 });
 
 describe('two workers beside a registry', () => {
-  async function startService(registry: TestRegistry) {
+  async function startTwo(registry: TestRegistry) {
     const metrics = createMetrics();
-    const gateway = createGatewayService({
-      port: 0,
-      adminPort: 0,
-      registry: registry.address,
-      internalToken: token,
-      gatewayId: 'gateway-1',
-      baseDomain: 'test',
-      logger: silent,
-      metrics,
-      workers: { count: 2, log },
-    });
-    await gateway.start();
-    onTestEnd(() => gateway.stop());
-    const status = async () => (await (await fetch(`http://${gateway.adminAddress()}/routes/status`, admin)).json()) as RouteStatus;
-    return { port: Number(gateway.address().split(':').at(-1)), metrics, status };
+    const started = await startService(registry, { metrics, workers: { count: 2, log } });
+    await eventually(async () => (await started.status()).inSync);
+    return { ...started, metrics };
   }
 
   it('answer by every change that was acknowledged, both at once', async () => {
@@ -244,8 +230,7 @@ describe('two workers beside a registry', () => {
     const registry = new TestRegistry(await temporaryFolder());
     registry.append(upstreamOf(app.address), ...routeOf('acme.test'));
     await registry.start();
-    const gateway = await startService(registry);
-    await eventually(async () => (await gateway.status()).inSync);
+    const gateway = await startTwo(registry);
     const clients = await connectToAll(gateway);
     for (let version = 2; version < 12; version++) {
       const [tenant, host] = routeOf('acme.test', { version });
@@ -273,8 +258,7 @@ describe('two workers beside a registry', () => {
     const registry = new TestRegistry(await temporaryFolder());
     registry.append(upstreamOf(app.address), ...routeOf('acme.test'));
     await registry.start();
-    const gateway = await startService(registry);
-    await eventually(async () => (await gateway.status()).inSync);
+    const gateway = await startTwo(registry);
     registry.headAhead = 1;
     await eventually(async () => !(await gateway.status()).inSync);
     const asks = async () => sendRaw(gateway.port, 'GET / HTTP/1.1\r\nHost: nobody.test\r\nConnection: close\r\n\r\n');
@@ -288,8 +272,7 @@ describe('two workers beside a registry', () => {
     const many = Array.from({ length: 3_000 }, (_, index) => routeOf(`t${index}.test`)).flat();
     registry.append(upstreamOf(app.address), ...many);
     await registry.start();
-    const gateway = await startService(registry);
-    await eventually(async () => (await gateway.status()).inSync);
+    const gateway = await startTwo(registry);
     const clients = await connectToAll(gateway);
     await registry.stop();
     registry.epoch = '2.e';

@@ -17,7 +17,9 @@ import {
   eventually,
   metricValue,
   onTestEnd,
+  pour,
   type StartedGateway,
+  settled,
   startApp,
   startGateway,
   startTcp,
@@ -315,36 +317,22 @@ describe('a request of HTTP/2', () => {
   });
 
   it('waits in the app while its client reads nothing, and other streams of the connection go on', async () => {
-    let written = 0;
+    let poured = { written: 0 };
     const total = 100 * 1024 * 1024;
-    const chunk = Buffer.alloc(64 * 1024);
     const app = await startApp((request, response) => {
       if (request.url === '/small') {
         response.end('small');
         return;
       }
-      const more = () => {
-        while (written < total) {
-          written += chunk.length;
-          if (!response.write(chunk)) return void response.once('drain', more);
-        }
-        response.end();
-      };
-      more();
+      poured = pour(response, total);
     });
     const started = await startHttp2(app.address);
     const session = await started.open();
     const stream = session.request({ ':path': '/', ':authority': acme });
     stream.on('error', () => {});
     await once(stream, 'response');
-    let before = -1;
-    await eventually(async () => {
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      const isSettled = written === before && written > 0;
-      before = written;
-      return isSettled;
-    });
-    expect(written).toBeLessThan(total / 4);
+    await settled(() => poured.written);
+    expect(poured.written).toBeLessThan(total / 4);
     expect(await ask(session, { ':path': '/small' })).toMatchObject({ body: 'small' });
     stream.close(constants.NGHTTP2_CANCEL);
     await eventually(() => idle(started));
@@ -365,13 +353,7 @@ describe('a request of HTTP/2', () => {
       });
     };
     more();
-    let before = -1;
-    await eventually(async () => {
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      const isSettled = taken === before && taken > 0;
-      before = taken;
-      return isSettled;
-    });
+    await settled(() => taken);
     expect(taken).toBeLessThan(20 * 1024 * 1024);
     stream.close(constants.NGHTTP2_CANCEL);
   });

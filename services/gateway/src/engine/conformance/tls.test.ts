@@ -14,8 +14,10 @@ import {
   eventually,
   metricValue,
   onTestEnd,
+  pour,
   RawClient,
   type StartedGateway,
+  settled,
   startApp,
   startGateway,
   temporaryFolder,
@@ -121,31 +123,17 @@ describe('a request over TLS', () => {
 
   it('waits in the app while its client reads nothing: memory stays bounded', async () => {
     const certificates = await withAcme();
-    let written = 0;
+    let poured = { written: 0 };
     const total = 100 * 1024 * 1024;
-    const chunk = Buffer.alloc(64 * 1024);
     const app = await startApp((_, response) => {
-      const more = () => {
-        while (written < total) {
-          written += chunk.length;
-          if (!response.write(chunk)) return void response.once('drain', more);
-        }
-        response.end();
-      };
-      more();
+      poured = pour(response, total);
     });
     const { httpsPort } = await startSecure(certificates, app.address);
     const client = await RawClient.secure(httpsPort, { servername: acme, ca: certificates.ca });
     client.socket.pause();
     client.send(get);
-    let before = -1;
-    await eventually(async () => {
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      const isSettled = written === before && written > 0;
-      before = written;
-      return isSettled;
-    });
-    expect(written).toBeLessThan(total / 4);
+    await settled(() => poured.written);
+    expect(poured.written).toBeLessThan(total / 4);
   });
 
   it('can become a WebSocket', async () => {

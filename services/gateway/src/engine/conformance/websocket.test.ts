@@ -4,7 +4,16 @@ import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { type ClientOptions, type ServerOptions, WebSocket, WebSocketServer } from 'ws';
-import { describeEngines, eventually, metricValue, onTestEnd, type StartedGateway, startApp, startGateway } from '../../testing/fixture.ts';
+import {
+  describeEngines,
+  eventually,
+  metricValue,
+  onTestEnd,
+  type StartedGateway,
+  settled,
+  startApp,
+  startGateway,
+} from '../../testing/fixture.ts';
 
 interface Pair extends StartedGateway {
   readonly client: WebSocket;
@@ -123,14 +132,7 @@ describeEngines(() => {
       const piece = randomBytes(1_000_000);
       const count = 60;
       for (let i = 0; i < count; i++) sender.send(piece);
-      let before = -1;
-      // Settled: what is on the way is full.
-      await eventually(async () => {
-        await new Promise((resolve) => setTimeout(resolve, 100));
-        const same = sender.bufferedAmount === before;
-        before = sender.bufferedAmount;
-        return same;
-      });
+      await settled(() => sender.bufferedAmount);
       expect(sender.bufferedAmount).toBeGreaterThan(30_000_000);
       let whole = 0;
       receiver.on('message', (data) => {

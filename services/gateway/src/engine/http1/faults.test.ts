@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { Exchange } from '../../domain/exchange.ts';
 import { gatewayMetrics } from '../../metrics.ts';
 import { failingAnswers, flood, startFailingApp } from '../../testing/failing-app.ts';
-import { deadAddress, eventually, metricValue, startGateway } from '../../testing/fixture.ts';
+import { deadAddress, eventually, metricValue, seedOfRun, startGateway } from '../../testing/fixture.ts';
 import { ClientConnection } from './client-connection.ts';
 import { Relay } from './relay.ts';
 import { Tunnel } from './tunnel.ts';
@@ -83,7 +83,7 @@ it(`${rounds} exchanges that fail on either side leave no request, socket or tun
   expect(queryObjects(ClientConnection, { format: 'count' })).toBe(1);
   open.destroy();
   await eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 0);
-  const seed = Number(process.env.SEED ?? Math.floor(Date.now() / 1_000));
+  const seed = seedOfRun();
   const random = seededRandom(seed);
   const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
   const timersBefore = timers();

@@ -8,7 +8,7 @@ import { Exchange } from '../../domain/exchange.ts';
 import { gatewayMetrics } from '../../metrics.ts';
 import { acme, makeCertificates } from '../../testing/certificates.ts';
 import { failingAnswers, startFailingApp } from '../../testing/failing-app.ts';
-import { eventually, metricValue, startGateway } from '../../testing/fixture.ts';
+import { eventually, metricValue, seedOfRun, startGateway } from '../../testing/fixture.ts';
 import { Relay } from '../http1/relay.ts';
 import { UpstreamConnection } from '../http1/upstream-connection.ts';
 import { Http2Connection } from './http2-connection.ts';
@@ -71,7 +71,7 @@ it(`${rounds} streams that fail on either side leave no request, stream or socke
     gatewayMetrics: gatewayMetrics(metrics),
     timeouts: { headMs: 1_000, bodyIdleMs: 40, firstByteMs: 40, streamIdleMs: 40, keepAliveMs: 40, upstreamKeepAliveMs: 40, lingerMs: 20 },
   });
-  const seed = Number(process.env.SEED ?? Math.floor(Date.now() / 1_000));
+  const seed = seedOfRun();
   const random = seededRandom(seed);
   const sockets = () => process.getActiveResourcesInfo().filter((kind) => /^(?:TCPSocket|TLS|HTTP2)/.test(kind)).length;
   const before = sockets();
