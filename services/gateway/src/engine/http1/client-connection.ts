@@ -113,7 +113,7 @@ export class ClientConnection implements Client, Connection, Gatherer {
   cut(): void {
     this.#tunnel?.cut();
     this.#relay?.abort('cut');
-    this.#socket.destroy();
+    this.#destroy();
   }
 
   /** Called now and then. */
@@ -156,7 +156,8 @@ export class ClientConnection implements Client, Connection, Gatherer {
     const head = this.#head;
     if (head?.expectsContinue && this.#unread === undefined && this.#mode === 'body') {
       head.expectsContinue = false;
-      this.#socket.write(continueLine);
+      this.#parts.toClient.of(this).add(continueLine, 0, continueLine.length);
+      this.flush();
     }
     this.#advance();
   }
@@ -166,14 +167,14 @@ export class ClientConnection implements Client, Connection, Gatherer {
     this.#endRelay();
     if (this.#mode === 'closed') return;
     if (keeps && this.#mode === 'head') this.#advance();
-    else if (wasLast && this.#isAllSaid()) this.#socket.destroy();
+    else if (wasLast && this.#isAllSaid()) this.#destroy();
     else this.#closeSoon();
   }
 
   drop(): void {
     this.#endRelay();
     this.#parts.toClient.drop(this);
-    this.#socket.destroy();
+    this.#destroy();
   }
 
   becomeTunnel(upstream: UpstreamConnection, exchange: Exchange, rest: Buffer): void {
@@ -182,6 +183,7 @@ export class ClientConnection implements Client, Connection, Gatherer {
     this.#head = undefined;
     this.#endRelay();
     this.#mode = 'tunnel';
+    this.#parts.toClient.settle();
     this.#tunnelExchange = exchange;
     const tunnel = new Tunnel(this.#socket, upstream.socket, {
       idleMs: timeouts.streamIdleMs,
@@ -211,7 +213,7 @@ export class ClientConnection implements Client, Connection, Gatherer {
     }
     if (this.#mode === 'closing') {
       this.#dropped += bytes.length;
-      if (this.#dropped > this.#parts.limits.lingerBytesMax) this.#socket.destroy();
+      if (this.#dropped > this.#parts.limits.lingerBytesMax) this.#destroy();
       return;
     }
     if (this.#unread === undefined) {
@@ -348,7 +350,7 @@ export class ClientConnection implements Client, Connection, Gatherer {
     // An empty line alone, as some send behind a body, begins no request.
     if (this.#mode === 'head' && this.#unread !== undefined && this.#unread.length - this.#at > 2) {
       this.#refuseUnread(refuse('request_timeout', { close: true, detail: 'the head did not come to its end in time' }));
-    } else this.#socket.destroy();
+    } else this.#destroy();
   }
 
   #takeUnread(): Buffer | undefined {
@@ -360,6 +362,7 @@ export class ClientConnection implements Client, Connection, Gatherer {
 
   /** The answer has gone out to the last byte, and the client has sent nothing behind its last request: nothing can be lost. */
   #isAllSaid(): boolean {
+    this.#parts.toClient.settle();
     return this.#mode === 'head' && this.#unread === undefined && this.#socket.writableLength === 0 && this.peer.scheme === 'http';
   }
 
@@ -370,6 +373,7 @@ export class ClientConnection implements Client, Connection, Gatherer {
     this.#dropped = this.#takeUnread()?.length ?? 0;
     const { coarseMs, timeouts } = this.#parts;
     this.#dueMs = coarseMs() + timeouts.streamIdleMs;
+    this.#parts.toClient.settle();
     this.#socket.end(() => {
       this.#dueMs = coarseMs() + timeouts.lingerMs;
     });
@@ -410,6 +414,12 @@ export class ClientConnection implements Client, Connection, Gatherer {
     if (this.#relay !== undefined) this.#relay.fault(error);
     else this.#parts.logger.error({ err: error }, 'connection dropped: an event failed within the gateway');
     this.#parts.toClient.drop(this);
+    this.#destroy();
+  }
+
+  /** What was flushed is sent before. */
+  #destroy(): void {
+    this.#parts.toClient.settle();
     this.#socket.destroy();
   }
 }

@@ -12,16 +12,28 @@ export class LoopTurns {
   #reads = 0;
   #isReading = false;
   #isMarked = false;
+  readonly #atEnd: (() => void)[] = [];
   readonly #next = (): void => {
+    for (const end of this.#atEnd) end();
     this.#turn += 1;
     this.#reads = 0;
     this.#isMarked = false;
   };
 
-  /** Hot path. Something is read, until `readEnds`. Immediates of a turn run at its end: they cost the loop no look more. */
+  /** Calls it at the end of each turn in which something was read, or that was marked: all that was there has been read then. */
+  onEnd(end: () => void): void {
+    this.#atEnd.push(end);
+  }
+
+  /** Hot path. Something is read, until `readEnds`. */
   readBegins(): void {
     this.#isReading = true;
     this.#reads += 1;
+    this.mark();
+  }
+
+  /** Hot path. The end of this turn is waited for. Immediates run there: they cost the loop no look more. */
+  mark(): void {
     if (this.#isMarked) return;
     this.#isMarked = true;
     setImmediate(this.#next);

@@ -1,6 +1,9 @@
 // Bytes that many gather in one buffer: each gets its own, in order, and nothing of another's.
+import type { Socket } from 'node:net';
+import { Writable } from 'node:stream';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { LoopTurns } from './loop-turns.ts';
 import { type Gatherer, WriteBuffer } from './write-buffer.ts';
 
 /** Takes what it has gathered as a socket would: whole, and to be kept. */
@@ -27,7 +30,7 @@ const step = fc.record({
 it('never puts the bytes of one behind those of another, whoever comes between', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60, size: 'max' }), fc.nat({ max: 3 }), (steps, gone) => {
-      const buffer = new WriteBuffer();
+      const buffer = new WriteBuffer(new LoopTurns());
       const sides = ['a', 'b', 'c', 'd'].map(() => new Side(buffer));
       const expected = ['', '', '', ''];
       const waiting = ['', '', '', ''];
@@ -60,4 +63,75 @@ it('never puts the bytes of one behind those of another, whoever comes between',
       for (const [index, side] of sides.entries()) expect(side.sent).toBe(side.isGone ? '' : expected[index]);
     }),
   );
+});
+
+/** A socket whose kernel takes nothing until it is told to. */
+class SlowSocket extends Writable {
+  readonly connecting = false;
+  got = '';
+  #taken: (() => void) | undefined;
+
+  constructor() {
+    super({ highWaterMark: 16 * 1024 });
+  }
+
+  override _write(bytes: Buffer, _encoding: string, done: () => void): void {
+    this.#taken = () => {
+      this.got += bytes.toString('latin1');
+      done();
+    };
+  }
+
+  take(): void {
+    const taken = this.#taken;
+    this.#taken = undefined;
+    taken?.();
+  }
+}
+
+const move = fc.record({
+  side: fc.nat({ max: 3 }),
+  kind: fc.constantFrom('flush', 'flush', 'flush', 'settle', 'take'),
+  size: fc.oneof(fc.nat({ max: 100 }), fc.constantFrom(16 * 1024, 100_000, 300_000)),
+});
+
+it('gives each socket what was flushed for it, in order, however late it takes it', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(move, { maxLength: 60, size: 'max' }), async (moves) => {
+      const buffer = new WriteBuffer(new LoopTurns());
+      const sockets = Array.from({ length: 4 }, () => new SlowSocket());
+      const expected = ['', '', '', ''];
+      let byte = 0;
+      for (const { side, kind, size } of moves) {
+        const socket = sockets[side] as SlowSocket;
+        if (kind === 'flush') {
+          byte = (byte + 1) % 256;
+          const text = String.fromCharCode(byte).repeat(size);
+          buffer.of({ sendGathered: () => {} }).text(text);
+          buffer.flush(socket as unknown as Socket);
+          expected[side] += text;
+        } else if (kind === 'settle') buffer.settle();
+        else socket.take();
+      }
+      buffer.settle();
+      for (const socket of sockets) {
+        while (socket.writableLength > 0) {
+          socket.take();
+          await new Promise(setImmediate);
+        }
+      }
+      expect(sockets.map(({ got }) => got)).toEqual(expected);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+it('sends at the end of the turn what nobody settled', async () => {
+  const buffer = new WriteBuffer(new LoopTurns());
+  const socket = new SlowSocket();
+  buffer.text('now');
+  expect(buffer.flush(socket as unknown as Socket)).toBe(true);
+  expect(socket.writableLength).toBe(0);
+  await new Promise(setImmediate);
+  expect(socket.writableLength).toBe(3);
 });
