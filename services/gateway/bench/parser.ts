@@ -1,5 +1,6 @@
 // What the heads of one request cost the gateway's own engine: read and written anew, both ways, in nanoseconds.
 import { defaultLimits } from '../src/defaults.ts';
+import { Piece } from '../src/domain/put.ts';
 import { ChunkedReader } from '../src/engine/http1/chunked.ts';
 import { HeadBuffer } from '../src/engine/http1/head-buffer.ts';
 import { ClientLines, writeRequestHead, writeResponseHead } from '../src/engine/http1/head-writer.ts';
@@ -50,8 +51,10 @@ const facts = {
   authority: 'tenant-500.example.com',
   clientAddress: '203.0.113.7',
   scheme: 'https',
-  requestId: '4bf92f3577b34da6a3ce929d0e0e4736',
-  traceparent: { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', flags: 1 },
+  requestId: Piece.of('4bf92f3577b34da6a3ce929d0e0e4736'),
+  traceId: Piece.of('4bf92f3577b34da6a3ce929d0e0e4736'),
+  spanId: Piece.of('00f067aa0ba902b7'),
+  traceFlags: 1,
   keepsTracestate: false,
   context: 'c'.repeat(400),
 } as const;

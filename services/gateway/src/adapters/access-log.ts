@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { fieldError } from '@burgage/contracts';
 import { type Clock, type Component, Doorbell, type Logger } from '@burgage/runtime';
 import type { AccessLines, LineRoom } from '../domain/access-line.ts';
+import { viewOf } from '../domain/put.ts';
 
 const flushMs = 500;
 /** Lines are put together and written in pieces of this size: a call for each line would cost more than the line. */
@@ -12,7 +13,7 @@ const pieceBytes = 256 * 1024;
 /** Pieces that wait for the disk; beyond them lines are dropped and counted, for a full disk must not become a full memory. */
 const piecesMax = 32;
 
-interface Piece extends LineRoom {
+interface LogPiece extends LineRoom {
   lines: number;
 }
 
@@ -39,9 +40,9 @@ export function createAccessLog({ sink, clock, logger, onDropped }: AccessLogOpt
   const bell = new Doorbell(clock);
   let filling = freshPiece();
   /** Full, and not written yet; oldest first. */
-  const full: Piece[] = [];
+  const full: LogPiece[] = [];
   /** Written, to be filled again. */
-  const spare: Piece[] = [];
+  const spare: LogPiece[] = [];
   let running: Promise<void> = Promise.resolve();
   let failing = false;
 
@@ -61,7 +62,7 @@ export function createAccessLog({ sink, clock, logger, onDropped }: AccessLogOpt
     }
   }
 
-  function nextPiece(): Piece | undefined {
+  function nextPiece(): LogPiece | undefined {
     if (full.length === 0 && filling.length > 0) seal();
     return full.shift();
   }
@@ -120,8 +121,9 @@ export function logFile(destination: string): LogSink {
   };
 }
 
-function freshPiece(): Piece {
-  return { bytes: Buffer.allocUnsafeSlow(pieceBytes), length: 0, lines: 0 };
+function freshPiece(): LogPiece {
+  const bytes = Buffer.allocUnsafeSlow(pieceBytes);
+  return { bytes, view: viewOf(bytes), length: 0, lines: 0 };
 }
 
 async function openLog(file: string): Promise<FileHandle> {

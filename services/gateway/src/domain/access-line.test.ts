@@ -1,8 +1,9 @@
 // A line of the access log is JSON whatever is in it, and its time is that of its moment.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type AccessRecord, accessLine, createTimeText } from './access-line.ts';
+import { type AccessRecord, accessLine, LineTimes, lineBeginning } from './access-line.ts';
 import { Exchange } from './exchange.ts';
+import { Piece } from './put.ts';
 
 const text = fc.string({ unit: 'binary' });
 
@@ -10,7 +11,7 @@ it('says what there is of the exchange, whatever characters are in it', () => {
   fc.assert(
     fc.property(text, text, text, fc.boolean(), (path, detail, upstream, isServed) => {
       const head = { method: 'GET', httpVersion: '1.1', field: () => undefined } as const;
-      const exchange = Object.assign(new Exchange('f'.repeat(32), head, { address: '127.0.0.1', scheme: 'http' }, 10), {
+      const exchange = Object.assign(new Exchange(Piece.of('f'.repeat(32)), head, { address: '127.0.0.1', scheme: 'http' }, 10), {
         attempts: 1,
         status: isServed ? 200 : 0,
         bytesIn: 1,
@@ -20,12 +21,12 @@ it('says what there is of the exchange, whatever characters are in it', () => {
           tenant: { tenantId: 'ten_1', upstream } as Exchange['tenant'] & object,
           endpoint: '127.0.0.1:1',
           firstByteMs: 10.0004,
-          traceId: 'a'.repeat(32),
+          traceId: Piece.of('a'.repeat(32)),
         }),
         ...(!isServed && { code: 'bad_request' as const, detail }),
       } satisfies Partial<Exchange>);
       const time = '2026-01-01T00:00:00.000Z';
-      const line = accessLine(exchange, { termination: 'completed', time, nowMs: 12.3456, sample: 1 });
+      const line = accessLine(exchange, { termination: 'completed', time: lineBeginning(time), nowMs: 12.3456, sample: 1 });
       expect(line.endsWith('\n')).toBe(true);
       expect(line.indexOf('\n')).toBe(line.length - 1);
       const expected: AccessRecord = {
@@ -51,12 +52,16 @@ it('says what there is of the exchange, whatever characters are in it', () => {
   );
 });
 
-it('gives each moment its own text', () => {
-  const timeText = createTimeText();
+it('gives each moment its own beginning', () => {
+  let now = new Date(0);
+  let nowMs = 0;
+  const times = new LineTimes({ now: () => now });
   const moment = fc.date({ noInvalidDate: true, min: new Date(0), max: new Date(8e12) });
   fc.assert(
     fc.property(moment, (date) => {
-      expect(timeText(date)).toBe(date.toISOString());
+      now = date;
+      nowMs += 1;
+      expect(String(times.at(nowMs))).toBe(`{"time":"${date.toISOString()}","requestId":"`);
     }),
   );
 });

@@ -1,6 +1,7 @@
 // One line of the access log for each request: JSON, put together byte by byte, for it is part of what every request costs.
+import type { Clock } from '@burgage/runtime';
 import type { Exchange, Termination } from './exchange.ts';
-import { put, putCount, putText, putThousandths } from './put.ts';
+import { Piece, putCount, putPiece, putText, putThousandths, viewOf } from './put.ts';
 
 /** One line of the access log. Never a query, a cookie or a token: the path alone. */
 export interface AccessRecord {
@@ -39,33 +40,34 @@ const bytesPerCharacterMax = 6;
 const ownBytesMax = 2_048;
 
 const names = {
-  time: ascii('{"time":"'),
-  requestId: ascii('","requestId":"'),
-  client: ascii('","client":"'),
-  scheme: ascii('","scheme":"'),
-  method: ascii('","method":'),
-  host: ascii(',"host":"'),
-  path: ascii('","path":'),
-  tenant: ascii(',"tenant":'),
-  upstream: ascii(',"upstream":'),
-  endpoint: ascii(',"endpoint":'),
-  attempts: ascii(',"attempts":'),
-  status: ascii(',"status":'),
-  code: ascii(',"code":"'),
-  detail: ascii('","detail":'),
-  detailAlone: ascii(',"detail":'),
-  bytesIn: ascii(',"bytesIn":'),
-  bytesOut: ascii(',"bytesOut":'),
-  firstByteMs: ascii(',"firstByteMs":'),
-  durationMs: ascii(',"durationMs":'),
-  termination: ascii(',"termination":"'),
-  trace: ascii('","trace":"'),
-  sample: ascii('","sample":'),
+  client: Piece.of('","client":"'),
+  http: Piece.of('","scheme":"http","method":'),
+  https: Piece.of('","scheme":"https","method":'),
+  host: Piece.of(',"host":"'),
+  path: Piece.of('","path":'),
+  tenant: Piece.of(',"tenant":'),
+  upstream: Piece.of(',"upstream":'),
+  endpoint: Piece.of(',"endpoint":'),
+  attempts: Piece.of(',"attempts":'),
+  status: Piece.of(',"status":'),
+  code: Piece.of(',"code":"'),
+  detail: Piece.of('","detail":'),
+  detailAlone: Piece.of(',"detail":'),
+  bytesIn: Piece.of(',"bytesIn":'),
+  bytesOut: Piece.of(',"bytesOut":'),
+  firstByteMs: Piece.of(',"firstByteMs":'),
+  durationMs: Piece.of(',"durationMs":'),
+  termination: Piece.of(',"termination":"'),
+  trace: Piece.of('","trace":"'),
+  sample: Piece.of('","sample":'),
+  end: Piece.of('}\n'),
 } as const;
 
 /** Where a line can be put. */
 export interface LineRoom {
   readonly bytes: Buffer;
+  /** The same memory. */
+  readonly view: DataView;
   /** Up to where they are used; whoever puts a line there moves it. */
   length: number;
 }
@@ -79,8 +81,8 @@ export interface AccessLines {
 /** What a line of the log is about, beside the exchange. */
 export interface LineFacts {
   readonly termination: Termination;
-  /** ISO 8601. */
-  readonly time: string;
+  /** The beginning of the line, up to the request id. */
+  readonly time: Piece;
   /** Monotonic, as the exchange's times are. */
   readonly nowMs: number;
   /** The share that the line stands for; 1 is not said. */
@@ -97,51 +99,54 @@ export function accessLineBytesMax({ read, tenant, meter, endpoint, detail }: Ex
   return ownBytesMax + bytesPerCharacterMax * characters;
 }
 
-/** Hot path. An `AccessRecord` as JSON, with a line end, put at a place with room for it; answers with the place behind. */
-export function putAccessLine(to: Buffer, start: number, exchange: Exchange, { termination, time, nowMs, sample }: LineFacts): number {
-  const { requestId, head, peer, read, tenant, meter, endpoint, code, detail, firstByteMs, traceId } = exchange;
-  let at = putText(to, put(to, start, names.time), time);
-  at = putText(to, put(to, at, names.requestId), requestId);
-  at = putText(to, put(to, at, names.client), peer.address);
-  at = putText(to, put(to, at, names.scheme), peer.scheme);
-  at = putQuoted(to, put(to, at, names.method), head.method, head.method.length);
-  at = put(to, at, names.host);
-  if (read === undefined) at = putQuoted(to, put(to, at, names.path), '', 0);
+/** Hot path. Puts an `AccessRecord` there as JSON, with a line end. */
+export function putAccessLine(room: LineRoom, exchange: Exchange, { termination, time, nowMs, sample }: LineFacts): void {
+  const { bytes: to, view } = room;
+  const { id, head, peer, read, tenant, meter, endpoint, code, detail, firstByteMs, traceId } = exchange;
+  let at = putPiece(view, putPiece(view, room.length, time), id);
+  at = putText(to, putPiece(view, at, names.client), peer.address);
+  at = putPiece(view, at, peer.scheme === 'http' ? names.http : names.https);
+  at = putQuoted(to, at, head.method, head.method.length);
+  at = putPiece(view, at, names.host);
+  if (read === undefined) at = putQuoted(to, putPiece(view, at, names.path), '', 0);
   else {
     at = putText(to, at, read.host);
-    at = putQuoted(to, put(to, at, names.path), read.path, pathLength(read.path));
+    at = putQuoted(to, putPiece(view, at, names.path), read.path, pathLength(read.path));
   }
   if (tenant !== undefined) {
     // The meter has it as one text for all of its requests.
     const { tenantId } = meter ?? tenant;
-    at = putQuoted(to, put(to, at, names.tenant), tenantId, tenantId.length);
-    at = putQuoted(to, put(to, at, names.upstream), tenant.upstream, tenant.upstream.length);
+    at = putQuoted(to, putPiece(view, at, names.tenant), tenantId, tenantId.length);
+    at = putQuoted(to, putPiece(view, at, names.upstream), tenant.upstream, tenant.upstream.length);
   }
   if (endpoint !== undefined) {
-    at = putQuoted(to, put(to, at, names.endpoint), endpoint, endpoint.length);
-    at = putCount(to, put(to, at, names.attempts), exchange.attempts);
+    at = putQuoted(to, putPiece(view, at, names.endpoint), endpoint, endpoint.length);
+    at = putCount(to, putPiece(view, at, names.attempts), exchange.attempts);
   }
-  at = putCount(to, put(to, at, names.status), exchange.status);
+  at = putCount(to, putPiece(view, at, names.status), exchange.status);
   if (code !== undefined) {
-    at = putText(to, put(to, at, names.code), code);
+    at = putText(to, putPiece(view, at, names.code), code);
     if (detail === undefined) to[at++] = quote;
   }
-  if (detail !== undefined) at = putQuoted(to, put(to, at, code === undefined ? names.detailAlone : names.detail), detail, detail.length);
-  at = putCount(to, put(to, at, names.bytesIn), exchange.bytesIn);
-  at = putCount(to, put(to, at, names.bytesOut), exchange.bytesOut);
-  if (firstByteMs !== undefined) at = putThousandths(to, put(to, at, names.firstByteMs), firstByteMs - exchange.startedMs);
-  at = putThousandths(to, put(to, at, names.durationMs), nowMs - exchange.startedMs);
-  at = putText(to, put(to, at, names.termination), termination);
-  if (traceId !== undefined) at = putText(to, put(to, at, names.trace), traceId);
-  if (sample < 1) at = putText(to, put(to, at, names.sample), String(sample));
+  if (detail !== undefined)
+    at = putQuoted(to, putPiece(view, at, code === undefined ? names.detailAlone : names.detail), detail, detail.length);
+  at = putCount(to, putPiece(view, at, names.bytesIn), exchange.bytesIn);
+  at = putCount(to, putPiece(view, at, names.bytesOut), exchange.bytesOut);
+  if (firstByteMs !== undefined) at = putThousandths(to, putPiece(view, at, names.firstByteMs), firstByteMs - exchange.startedMs);
+  at = putThousandths(to, putPiece(view, at, names.durationMs), nowMs - exchange.startedMs);
+  at = putText(to, putPiece(view, at, names.termination), termination);
+  if (traceId !== undefined) at = putPiece(view, putPiece(view, at, names.trace), traceId);
+  if (sample < 1) at = putText(to, putPiece(view, at, names.sample), String(sample));
   else to[at++] = quote;
-  return putText(to, at, '}\n');
+  room.length = putPiece(view, at, names.end);
 }
 
 /** The same as text; for what is not on the hot path. */
 export function accessLine(exchange: Exchange, facts: LineFacts): string {
   const bytes = Buffer.allocUnsafe(accessLineBytesMax(exchange));
-  return bytes.toString('utf8', 0, putAccessLine(bytes, 0, exchange, facts));
+  const room = { bytes, view: viewOf(bytes), length: 0 };
+  putAccessLine(room, exchange, facts);
+  return bytes.toString('utf8', 0, room.length);
 }
 
 /** So many characters of `text` as a string of JSON. */
@@ -163,26 +168,41 @@ function pathLength(path: string): number {
   return path.length;
 }
 
-function ascii(text: string): Buffer {
-  return Buffer.from(text, 'latin1');
+/** A time is this exact, in milliseconds: nobody needs more, and asking for it costs. */
+const timeStepMs = 0.5;
+
+/** The beginnings of lines, with the time as ISO 8601; hot path: what is the same as before is not made anew. */
+export class LineTimes {
+  readonly #clock: Pick<Clock, 'now'>;
+  #second = Number.NaN;
+  #upToSecond = '';
+  #moment = Number.NaN;
+  #askedMs = Number.NEGATIVE_INFINITY;
+  #beginning: Piece = lineBeginning('');
+
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock;
+  }
+
+  /** Now, which is `nowMs` by the monotonic clock. */
+  at(nowMs: number): Piece {
+    if (nowMs - this.#askedMs < timeStepMs) return this.#beginning;
+    this.#askedMs = nowMs;
+    const now = this.#clock.now();
+    const ms = now.getTime();
+    if (ms === this.#moment) return this.#beginning;
+    this.#moment = ms;
+    const second = Math.floor(ms / 1_000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#upToSecond = now.toISOString().slice(0, -4);
+    }
+    this.#beginning = lineBeginning(`${this.#upToSecond}${String(ms - second * 1_000).padStart(3, '0')}Z`);
+    return this.#beginning;
+  }
 }
 
-/** Gives moments as ISO 8601 with milliseconds; hot path: what is the same as before is not made anew. */
-export function createTimeText(): (now: Date) => string {
-  let second = Number.NaN;
-  let upToSecond = '';
-  let moment = Number.NaN;
-  let text = '';
-  return (now) => {
-    const ms = now.getTime();
-    if (ms === moment) return text;
-    const thisSecond = Math.floor(ms / 1_000);
-    if (thisSecond !== second) {
-      second = thisSecond;
-      upToSecond = now.toISOString().slice(0, -4);
-    }
-    moment = ms;
-    text = `${upToSecond}${String(ms - thisSecond * 1_000).padStart(3, '0')}Z`;
-    return text;
-  };
+/** Of a line of that time. */
+export function lineBeginning(time: string): Piece {
+  return Piece.of(`{"time":"${time}","requestId":"`);
 }

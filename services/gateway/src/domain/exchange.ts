@@ -1,5 +1,6 @@
 // One request from its head to its end, as it is decided, logged and counted.
 import type { Permit } from './admission.ts';
+import type { Piece } from './put.ts';
 import type { RefusalCode } from './refusal.ts';
 import type { Head, ReadHead } from './request-head.ts';
 import type { ServedTenant } from './route-table.ts';
@@ -39,7 +40,8 @@ export interface Peer {
  * all exchanges have one shape.
  */
 export class Exchange {
-  readonly requestId: string;
+  /** Its id, 32 hex digits. */
+  readonly id: Piece;
   readonly head: Head;
   readonly peer: Peer;
   readonly startedMs: number;
@@ -53,7 +55,7 @@ export class Exchange {
   /** Wakes it, while it waits for the end of its tenant's move. */
   waiting: AbortController | undefined = undefined;
   /** Of the trace that the app was told. */
-  traceId: string | undefined = undefined;
+  traceId: Piece | undefined = undefined;
   endpoint: string | undefined = undefined;
   attempts = 0;
   status = 0;
@@ -64,10 +66,15 @@ export class Exchange {
   bytesOut = 0;
   cookiesDropped = 0;
 
-  constructor(requestId: string, head: Head, peer: Peer, startedMs: number) {
-    this.requestId = requestId;
+  constructor(id: Piece, head: Head, peer: Peer, startedMs: number) {
+    this.id = id;
     this.head = head;
     this.peer = peer;
     this.startedMs = startedMs;
+  }
+
+  /** The same as a string, made with each call. */
+  get requestId(): string {
+    return this.id.toString();
   }
 }

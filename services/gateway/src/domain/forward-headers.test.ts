@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { forwardedTrailers, requestHeaders, responseHeaders } from './forward-headers.ts';
+import { Piece } from './put.ts';
 
 const names = fc.oneof(
   fc.stringMatching(/^[A-Za-z0-9_-]{1,12}$/),
@@ -36,8 +37,10 @@ const facts = {
   authority: 'acme.example.com',
   clientAddress: '::1',
   scheme: 'http',
-  requestId: 'r',
-  traceparent: { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', flags: 1 },
+  requestId: Piece.of('r'),
+  traceId: Piece.of('4bf92f3577b34da6a3ce929d0e0e4736'),
+  spanId: Piece.of('00f067aa0ba902b7'),
+  traceFlags: 1,
   keepsTracestate: false,
   context: 'signed',
 } as const;
@@ -94,14 +97,14 @@ describe('forwardedTrailers', () => {
 
 describe('responseHeaders', () => {
   it.each([[103], [204]])('announces no body with %i', (status) => {
-    const { headers } = responseHeaders(['Content-Length', '5', 'X', '1'], { requestId: 'r', status, baseDomain: '' });
+    const { headers } = responseHeaders(['Content-Length', '5', 'X', '1'], { requestId: Piece.of('r'), status, baseDomain: '' });
     expect(headers).toEqual(['X', '1', 'X-Request-Id', 'r']);
   });
 
   it('has no hop-by-hop field, none of our names, and no cookie for the base domain', () => {
     fc.assert(
       fc.property(rawHeaders, (raw) => {
-        const { headers, cookiesDropped } = responseHeaders(raw, { requestId: 'r', status: 200, baseDomain: 'example.com' });
+        const { headers, cookiesDropped } = responseHeaders(raw, { requestId: Piece.of('r'), status: 200, baseDomain: 'example.com' });
         for (const name of [...hopByHop, 'burgage-context', 'burgage-x']) expect(valuesOf(headers, name)).toEqual([]);
         expect(valuesOf(headers, 'x-request-id')).toEqual(['r']);
         expect(valuesOf(headers, 'set-cookie')).not.toContain('a=1; Domain=example.com');

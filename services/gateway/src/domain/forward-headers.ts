@@ -1,6 +1,7 @@
 // Headers across the gateway: what is taken off, what is put on, in both directions (RFC 9110 sections 7.6 and 7.8, RFC 7239).
-import type { TraceParent } from '@burgage/runtime';
+
 import { isShared } from './cookies.ts';
+import type { Piece } from './put.ts';
 
 /** Fields that belong to one connection and never cross it. `expect` is answered here; trailers are announced anew. */
 const hopByHop: ReadonlySet<string> = new Set([
@@ -44,8 +45,11 @@ export interface ForwardFacts {
   readonly authority: string;
   readonly clientAddress: string;
   readonly scheme: 'http' | 'https';
-  readonly requestId: string;
-  readonly traceparent: TraceParent;
+  readonly requestId: Piece;
+  /** Of the traceparent. */
+  readonly traceId: Piece;
+  readonly spanId: Piece;
+  readonly traceFlags: number;
   /** The client's traceparent was valid: its tracestate goes with it. */
   readonly keepsTracestate: boolean;
   /** Bytes of the body, where they were announced. */
@@ -82,7 +86,7 @@ export function requestHeaders(rawHeaders: readonly string[], facts: ForwardFact
     headers.push(name, rawHeaders[i + 1] ?? '');
   }
   if (facts.contentLength !== undefined) headers.push('content-length', String(facts.contentLength));
-  headers.push('x-request-id', facts.requestId, 'traceparent', written(facts.traceparent));
+  headers.push('x-request-id', String(facts.requestId), 'traceparent', traceparent(facts));
   headers.push('forwarded', forwarded(facts));
   headers.push('x-forwarded-for', facts.clientAddress, 'x-forwarded-proto', facts.scheme, 'x-forwarded-host', facts.authority);
   if (facts.context !== undefined) headers.push('burgage-context', facts.context);
@@ -90,8 +94,8 @@ export function requestHeaders(rawHeaders: readonly string[], facts: ForwardFact
 }
 
 /** As the engines write it. */
-function written({ traceId, spanId, flags }: TraceParent): string {
-  return `00-${traceId}-${spanId}-${(flags & 0xff).toString(16).padStart(2, '0')}`;
+function traceparent({ traceId, spanId, traceFlags }: ForwardFacts): string {
+  return `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, '0')}`;
 }
 
 function forwarded({ clientAddress, authority, scheme }: ForwardFacts): string {
@@ -104,7 +108,7 @@ export function forwardedNode(address: string): string {
 }
 
 export interface ResponseFacts {
-  readonly requestId: string;
+  readonly requestId: Piece;
   readonly status: number;
   /** Cookies for this domain or one above it are taken off; empty: none are. */
   readonly baseDomain: string;
@@ -130,7 +134,7 @@ export function responseHeaders(rawHeaders: readonly string[], facts: ResponseFa
     }
     headers.push(name, value);
   }
-  headers.push('X-Request-Id', facts.requestId);
+  headers.push('X-Request-Id', String(facts.requestId));
   return { headers, cookiesDropped };
 }
 

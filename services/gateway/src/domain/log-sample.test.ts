@@ -3,11 +3,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Exchange, type Termination } from './exchange.ts';
 import { logShare } from './log-sample.ts';
+import { Piece } from './put.ts';
 
 const head = { method: 'GET', httpVersion: '1.1', field: () => undefined } as const;
 
 function exchange(requestId: string, fields: Partial<Exchange> = {}): Exchange {
-  return Object.assign(new Exchange(requestId, head, { address: '127.0.0.1', scheme: 'http' }, 0), { status: 200, ...fields });
+  return Object.assign(new Exchange(Piece.of(requestId), head, { address: '127.0.0.1', scheme: 'http' }, 0), { status: 200, ...fields });
 }
 
 const id = fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 32, maxLength: 32 });

@@ -10,8 +10,9 @@ const idDigits = 8;
  * case (refusals, errors, tunnels, what broke off, what was slow), 0 where it is left out. By the request id, so that
  * whoever knows it can tell, and a log of another gateway or of the app can leave out the same.
  */
-export function logShare({ requestId, status, code, startedMs }: Exchange, termination: Termination, nowMs: number, share: number): number {
+export function logShare(exchange: Exchange, termination: Termination, nowMs: number, share: number): number {
   if (share === 1) return 1;
+  const { requestId, status, code, startedMs } = exchange;
   const isOrdinary = termination === 'completed' && code === undefined && status >= 200 && status < 400 && nowMs - startedMs <= slowMs;
   if (!isOrdinary) return 1;
   return Number.parseInt(requestId.slice(0, idDigits), 16) < share * 16 ** idDigits ? share : 0;

@@ -1,7 +1,7 @@
 // What is put is what was meant, at its place and nowhere else.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { put, putCount, putRange, putText, putThousandths } from './put.ts';
+import { Piece, pieceSlack, putCount, putPiece, putRange, putText, putThousandths, viewOf } from './put.ts';
 
 /** What `write` puts at a place within bytes that are to stay. */
 function written(write: (to: Buffer, at: number) => number): string {
@@ -39,10 +39,23 @@ describe('put', () => {
         (text) => {
           const bytes = Buffer.from(text, 'latin1');
           expect(written((to, at) => putText(to, at, text))).toBe(text);
-          expect(written((to, at) => put(to, at, bytes))).toBe(text);
           expect(written((to, at) => putRange(to, at, bytes, bytes.length >> 1, bytes.length))).toBe(text.slice(bytes.length >> 1));
         },
       ),
+    );
+  });
+
+  it('writes pieces of any length, and spoils no more behind them than it says', () => {
+    fc.assert(
+      fc.property(fc.nat({ max: 100 }), fc.nat({ max: 20 }), (length, at) => {
+        const text = Array.from({ length }, (_, i) => String.fromCharCode(0x61 + (i % 26))).join('');
+        const to = Buffer.alloc(200, '#');
+        const piece = Piece.of(text);
+        expect(String(piece)).toBe(text);
+        expect(putPiece(viewOf(to), at, piece)).toBe(at + length);
+        expect(to.toString('latin1', 0, at + length)).toBe('#'.repeat(at) + text);
+        expect(to.subarray(at + length + pieceSlack).every((byte) => byte === 0x23)).toBe(true);
+      }),
     );
   });
 });

@@ -2,10 +2,11 @@
 import { ManualClock } from '@burgage/runtime';
 import { expect, it } from 'vitest';
 import { Exchange } from '../domain/exchange.ts';
+import { Piece } from '../domain/put.ts';
 import { Tap } from './tap.ts';
 
 const head = { method: 'GET', httpVersion: '1.1', field: () => undefined } as const;
-const exchange = new Exchange('f'.repeat(32), head, { address: '127.0.0.1', scheme: 'http' }, 0);
+const exchange = new Exchange(Piece.of('f'.repeat(32)), head, { address: '127.0.0.1', scheme: 'http' }, 0);
 
 it('drops what a listener does not take, counts it, and tells it', async () => {
   const tap = new Tap(new ManualClock());

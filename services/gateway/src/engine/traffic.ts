@@ -1,13 +1,14 @@
 // One request's life, shared by every engine: resolve, admit, choose, head, record. What moves bytes is the engine's.
 import { type Clock, parseTraceparent } from '@burgage/runtime';
 import type { Result } from '@burgage/tenancy';
-import { type AccessLines, accessLine, accessLineBytesMax, createTimeText, type LineFacts, putAccessLine } from '../domain/access-line.ts';
+import { type AccessLines, accessLine, accessLineBytesMax, type LineFacts, LineTimes, putAccessLine } from '../domain/access-line.ts';
 import { type Admission, beingMoved, isPermit, standing } from '../domain/admission.ts';
 import { type Answer, answerRefusal } from '../domain/answers.ts';
 import type { EndpointSet, EndpointState, Outcome } from '../domain/endpoint-set.ts';
 import { Exchange, type Peer, type Termination } from '../domain/exchange.ts';
 import { type ForwardFacts, type ResponseFacts, responseHeaders, upgradeHeaders } from '../domain/forward-headers.ts';
 import { logShare } from '../domain/log-sample.ts';
+import { Piece } from '../domain/put.ts';
 import type { RandomPool } from '../domain/random-pool.ts';
 import { type Refusal, refuse } from '../domain/refusal.ts';
 import { type Head, type HeadLimits, type ReadHead, type RequestHead, readHead } from '../domain/request-head.ts';
@@ -49,6 +50,7 @@ export interface TrafficOptions {
 /** Of a traceparent. */
 const sampled = 1;
 const spanIdBytes = 8;
+const requestIdBytes = 16;
 
 /** A request that may go to its tenant's app. */
 export interface Admitted {
@@ -94,13 +96,14 @@ export class Attempt {
 
 export class Traffic {
   readonly #options: TrafficOptions;
-  readonly #timeText = createTimeText();
+  readonly #lineTimes: LineTimes;
   readonly #draw = (): number => this.#options.random.float();
   #draining = false;
   #takesUpgrades = true;
 
   constructor(options: TrafficOptions) {
     this.#options = options;
+    this.#lineTimes = new LineTimes(options.clock);
   }
 
   /** From now on answers close their connections; what would live long is refused where it would end too soon. */
@@ -129,7 +132,7 @@ export class Traffic {
   /** A request whose turn has come. Every exchange is finished once, whatever becomes of it. */
   open(head: Head, peer: Peer): Exchange {
     this.#options.metrics.inflight.inc();
-    return new Exchange(this.#options.random.id(), head, peer, this.nowMs());
+    return new Exchange(this.#options.random.hex(requestIdBytes), head, peer, this.nowMs());
   }
 
   /**
@@ -299,27 +302,29 @@ export class Traffic {
   #log(exchange: Exchange, termination: Termination, nowMs: number, log: AccessLines): void {
     const share = logShare(exchange, termination, nowMs, this.#options.logShare);
     const room = share === 0 ? undefined : log.room(accessLineBytesMax(exchange));
-    if (room !== undefined) room.length = putAccessLine(room.bytes, room.length, exchange, this.#lineFacts(termination, nowMs, share));
+    if (room !== undefined) putAccessLine(room, exchange, this.#lineFacts(termination, nowMs, share));
   }
 
   #lineFacts(termination: Termination, nowMs: number, sample: number): LineFacts {
-    return { termination, time: this.#timeText(this.now()), nowMs, sample };
+    return { termination, time: this.#lineTimes.at(nowMs), nowMs, sample };
   }
 
   #facts(exchange: Exchange, read: ReadHead, context: string | undefined): ForwardFacts {
-    const { head, peer, requestId } = exchange;
+    const { head, peer, id } = exchange;
     const { random } = this.#options;
     const parent = head.field('traceparent');
     const traced = parent === undefined ? undefined : parseTraceparent(parent);
     // A trace that begins here is found by the id of its first request.
-    const { traceId, flags } = traced ?? { traceId: requestId, flags: sampled };
+    const traceId = traced === undefined ? id : Piece.of(traced.traceId);
     exchange.traceId = traceId;
     return {
       authority: read.authority,
       clientAddress: peer.address,
       scheme: peer.scheme,
-      requestId,
-      traceparent: { traceId, spanId: random.hex(spanIdBytes), flags },
+      requestId: id,
+      traceId,
+      spanId: random.hex(spanIdBytes),
+      traceFlags: traced === undefined ? sampled : traced.flags,
       keepsTracestate: traced !== undefined,
       contentLength: read.body.kind === 'length' ? read.body.bytes : undefined,
       context,
@@ -327,8 +332,8 @@ export class Traffic {
   }
 
   /** What the head of an answer is written with. */
-  responseFacts({ requestId, tenant }: Exchange, status: number): ResponseFacts {
-    return { requestId, status, baseDomain: tenant?.platform ? '' : this.#options.baseDomain };
+  responseFacts({ id, tenant }: Exchange, status: number): ResponseFacts {
+    return { requestId: id, status, baseDomain: tenant?.platform ? '' : this.#options.baseDomain };
   }
 
   /** Counts cookies that were taken off an answer. */

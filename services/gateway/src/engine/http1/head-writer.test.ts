@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { requestHeaders, responseHeaders, upgradeHeaders } from '../../domain/forward-headers.ts';
+import { Piece } from '../../domain/put.ts';
 import { broken, latin1, placed, requestTexts, responseTexts } from '../../testing/http-arbitraries.ts';
 import { HeadBuffer } from './head-buffer.ts';
 import { ClientLines, type ResponseLines, writeRequestHead, writeResponseHead } from './head-writer.ts';
@@ -13,12 +14,10 @@ const limits = { headBytesMax: 16_000, headerLinesMax: 100, targetBytesMax: 8_00
 const factsOf = fc.record({
   clientAddress: fc.constantFrom('203.0.113.7', '2001:db8::1'),
   scheme: fc.constantFrom('http' as const, 'https' as const),
-  requestId: fc.constant('4bf92f3577b34da6a3ce929d0e0e4736'),
-  traceparent: fc.record({
-    traceId: fc.constant('4bf92f3577b34da6a3ce929d0e0e4736'),
-    spanId: fc.constant('00f067aa0ba902b7'),
-    flags: fc.nat({ max: 255 }),
-  }),
+  requestId: fc.constant(Piece.of('4bf92f3577b34da6a3ce929d0e0e4736')),
+  traceId: fc.constant(Piece.of('4bf92f3577b34da6a3ce929d0e0e4736')),
+  spanId: fc.constant(Piece.of('00f067aa0ba902b7')),
+  traceFlags: fc.nat({ max: 255 }),
   keepsTracestate: fc.boolean(),
   context: fc.option(fc.constantFrom('signed', 'c'.repeat(500)), { nil: undefined }),
 });
@@ -97,8 +96,10 @@ describe('the head that an endpoint gets', () => {
       authority: 'acme.test',
       clientAddress: '::1',
       scheme: 'http',
-      requestId: 'r',
-      traceparent: { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', flags: 1 },
+      requestId: Piece.of('r'),
+      traceId: Piece.of('4bf92f3577b34da6a3ce929d0e0e4736'),
+      spanId: Piece.of('00f067aa0ba902b7'),
+      traceFlags: 1,
       keepsTracestate: false,
     } as const;
     const sent = written((out) => writeRequestHead(out, head as ParsedRequest, facts, new ClientLines({ address: '::1', scheme: 'http' })));
@@ -124,7 +125,7 @@ describe('the head that a client gets', () => {
   );
   const date = 'Sat, 01 Aug 2026 12:00:00 GMT';
   const linesOf: fc.Arbitrary<ResponseLines> = fc.record({
-    requestId: fc.constant('4bf92f3577b34da6a3ce929d0e0e4736'),
+    requestId: fc.constant(Piece.of('4bf92f3577b34da6a3ce929d0e0e4736')),
     baseDomain: fc.constantFrom('', 'example.com'),
     clientVersion: fc.constantFrom('1.0' as const, '1.1' as const),
     keepAlive: fc.boolean(),
@@ -169,7 +170,14 @@ describe('the head that a client gets', () => {
     expect(compared).toBeGreaterThan(500);
   });
 
-  const plain: ResponseLines = { requestId: 'r', baseDomain: 'test', clientVersion: '1.1', keepAlive: true, isChunked: false, date };
+  const plain: ResponseLines = {
+    requestId: Piece.of('r'),
+    baseDomain: 'test',
+    clientVersion: '1.1',
+    keepAlive: true,
+    isChunked: false,
+    date,
+  };
   const answerTo = (
     text: string,
     lines: Partial<ResponseLines> = {},

@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import { isShared } from '../../domain/cookies.ts';
 import type { Peer } from '../../domain/exchange.ts';
 import { type ForwardFacts, forwardedNode } from '../../domain/forward-headers.ts';
-import { put, putRange, putText } from '../../domain/put.ts';
+import { Piece, putPiece, putRange, putText } from '../../domain/put.ts';
 import { cr, hyphen, space } from './bytes.ts';
 import { type FieldId, type Fields, fieldIds } from './fields.ts';
 import type { HeadBuffer } from './head-buffer.ts';
@@ -13,13 +13,13 @@ import type { ParsedResponse } from './response-head.ts';
 /** What is said of a client with each of its requests, as bytes: made once for its connection. */
 export class ClientLines {
   /** From the end of the traceparent to the authority in Forwarded. */
-  readonly beforeAuthority: Buffer;
+  readonly beforeAuthority: Piece;
   /** From there to the authority in X-Forwarded-Host. */
-  readonly betweenAuthorities: Buffer;
+  readonly betweenAuthorities: Piece;
 
   constructor({ address, scheme }: Peer) {
-    this.beforeAuthority = ascii(`\r\nforwarded: for=${forwardedNode(address)};host="`);
-    this.betweenAuthorities = ascii(
+    this.beforeAuthority = Piece.of(`\r\nforwarded: for=${forwardedNode(address)};host="`);
+    this.betweenAuthorities = Piece.of(
       `";proto=${scheme}\r\nx-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\nx-forwarded-host: `,
     );
   }
@@ -27,7 +27,7 @@ export class ClientLines {
 
 /** What the gateway decides about one answer. */
 export interface ResponseLines {
-  readonly requestId: string;
+  readonly requestId: Piece;
   /** Cookies for this domain or one above it are taken off; empty: none are. */
   readonly baseDomain: string;
   readonly clientVersion: '1.0' | '1.1';
@@ -84,31 +84,27 @@ function fates(drops: readonly FieldId[]): Uint8Array {
   return table;
 }
 
-const lineEnd = ascii('\r\n');
-const headEnd = ascii('\r\n\r\n');
-const separator = ascii(': ');
-const versionAndHost = ascii(' HTTP/1.1\r\nhost: ');
-const contentLengthName = ascii('content-length: ');
-const chunkedLine = ascii('transfer-encoding: chunked\r\n');
-const upgradeLines = ascii('connection: upgrade\r\nupgrade: ');
-const requestIdName = ascii('x-request-id: ');
-const traceparentName = ascii('\r\ntraceparent: 00-');
+const lineEnd = Piece.of('\r\n');
+const headEnd = Piece.of('\r\n\r\n');
+const separator = Piece.of(': ');
+const versionAndHost = Piece.of(' HTTP/1.1\r\nhost: ');
+const contentLengthName = Piece.of('content-length: ');
+const chunkedLine = Piece.of('transfer-encoding: chunked\r\n');
+const upgradeLines = Piece.of('connection: upgrade\r\nupgrade: ');
+const requestIdName = Piece.of('x-request-id: ');
+const traceparentName = Piece.of('\r\ntraceparent: 00-');
 const traceparentBytes = 55;
-const contextName = ascii('\r\nburgage-context: ');
-const version = ascii('HTTP/1.1 ');
-const closeLine = ascii('Connection: close\r\n');
-const keepAliveLine = ascii('Connection: keep-alive\r\n');
-const switchingLines = ascii('Connection: Upgrade\r\nUpgrade: ');
-const answerChunkedLine = ascii('Transfer-Encoding: chunked\r\n');
-const answerRequestIdName = ascii('X-Request-Id: ');
-const dateName = ascii('Date: ');
+const contextName = Piece.of('\r\nburgage-context: ');
+const version = Piece.of('HTTP/1.1 ');
+const closeLine = Piece.of('Connection: close\r\n');
+const keepAliveLine = Piece.of('Connection: keep-alive\r\n');
+const switchingLines = Piece.of('Connection: Upgrade\r\nUpgrade: ');
+const answerChunkedLine = Piece.of('Transfer-Encoding: chunked\r\n');
+const answerRequestIdName = Piece.of('X-Request-Id: ');
+const dateName = Piece.of('Date: ');
 const domainWord = 'domain';
 /** Of a connection too, but in HTTP/1.1 it does no harm. */
 const http2SettingsName = 'http2-settings';
-
-function ascii(text: string): Buffer {
-  return Buffer.from(text, 'latin1');
-}
 
 /** The flags of a traceparent as it writes them. */
 const flagDigits = Array.from({ length: 256 }, (_, flags) => flags.toString(16).padStart(2, '0'));
@@ -122,7 +118,7 @@ const ownBytesMax = 512;
  */
 export function writeRequestHead(out: HeadBuffer, head: ParsedRequest, facts: ForwardFacts, client: ClientLines): void {
   const { fields, upgrade } = head;
-  const { authority, context, requestId, traceparent } = facts;
+  const { authority, context, requestId } = facts;
   out.reserve(
     linesBytesMax(fields, head.headEnd - head.lineStart) +
       3 * authority.length +
@@ -133,47 +129,47 @@ export function writeRequestHead(out: HeadBuffer, head: ParsedRequest, facts: Fo
       (upgrade === undefined ? 0 : upgrade.length) +
       (context === undefined ? 0 : context.length),
   );
-  const to = out.bytes;
+  const { bytes: to, view } = out;
   let at = out.length;
   if (head.path === head.target) at = putRange(to, at, fields.bytes, head.lineStart, head.targetEnd);
   else at = putText(to, at, `${head.method} ${head.path}`);
-  at = put(to, at, versionAndHost);
+  at = putPiece(view, at, versionAndHost);
   const authorityStart = at;
   at = putText(to, at, authority);
   const authorityEnd = at;
-  at = put(to, at, lineEnd);
+  at = putPiece(view, at, lineEnd);
   out.length = at;
   copyLines(out, fields, facts.keepsTracestate ? tracedRequest : untracedRequest, head.connection.names, '');
   at = out.length;
   if (head.bodyKind === 'chunked') {
-    at = put(to, at, chunkedLine);
+    at = putPiece(view, at, chunkedLine);
   } else if (head.hasContentLength) {
-    at = put(to, at, contentLengthName);
+    at = putPiece(view, at, contentLengthName);
     at = putText(to, at, String(head.bodyBytes));
-    at = put(to, at, lineEnd);
+    at = putPiece(view, at, lineEnd);
   }
   if (upgrade !== undefined) {
-    at = put(to, at, upgradeLines);
+    at = putPiece(view, at, upgradeLines);
     at = putText(to, at, upgrade);
-    at = put(to, at, lineEnd);
+    at = putPiece(view, at, lineEnd);
   }
-  at = put(to, at, requestIdName);
-  at = putText(to, at, requestId);
-  at = put(to, at, traceparentName);
-  at = putText(to, at, traceparent.traceId);
+  at = putPiece(view, at, requestIdName);
+  at = putPiece(view, at, requestId);
+  at = putPiece(view, at, traceparentName);
+  at = putPiece(view, at, facts.traceId);
   to[at++] = hyphen;
-  at = putText(to, at, traceparent.spanId);
+  at = putPiece(view, at, facts.spanId);
   to[at++] = hyphen;
-  at = putText(to, at, flagDigits[traceparent.flags & 0xff] as string);
-  at = put(to, at, client.beforeAuthority);
+  at = putText(to, at, flagDigits[facts.traceFlags & 0xff] as string);
+  at = putPiece(view, at, client.beforeAuthority);
   at = putRange(to, at, to, authorityStart, authorityEnd);
-  at = put(to, at, client.betweenAuthorities);
+  at = putPiece(view, at, client.betweenAuthorities);
   at = putRange(to, at, to, authorityStart, authorityEnd);
   if (context !== undefined) {
-    at = put(to, at, contextName);
+    at = putPiece(view, at, contextName);
     at = putText(to, at, context);
   }
-  out.length = put(to, at, headEnd);
+  out.length = putPiece(view, at, headEnd);
 }
 
 /**
@@ -184,32 +180,32 @@ export function writeRequestHead(out: HeadBuffer, head: ParsedRequest, facts: Fo
 export function writeResponseHead(out: HeadBuffer, head: ParsedResponse, lines: ResponseLines): number {
   const { fields, status, upgrade } = head;
   out.reserve(linesBytesMax(fields, head.headEnd - head.start) + (upgrade === undefined ? 0 : upgrade.length) + lines.requestId.length);
-  const to = out.bytes;
-  let at = put(to, out.length, version);
+  const { bytes: to, view } = out;
+  let at = putPiece(view, out.length, version);
   if (head.reasonEnd > head.reasonStart) at = putRange(to, at, fields.bytes, head.reasonStart - 4, head.reasonEnd);
   else at = putText(to, at, `${status} ${STATUS_CODES[status] ?? ''}`);
-  at = put(to, at, lineEnd);
+  at = putPiece(view, at, lineEnd);
   if (upgrade !== undefined) {
-    at = put(to, at, switchingLines);
+    at = putPiece(view, at, switchingLines);
     at = putText(to, at, upgrade);
-    at = put(to, at, lineEnd);
+    at = putPiece(view, at, lineEnd);
   } else if (status >= 200) {
-    if (!lines.keepAlive) at = put(to, at, closeLine);
-    else if (lines.clientVersion === '1.0') at = put(to, at, keepAliveLine);
-    if (lines.isChunked) at = put(to, at, answerChunkedLine);
+    if (!lines.keepAlive) at = putPiece(view, at, closeLine);
+    else if (lines.clientVersion === '1.0') at = putPiece(view, at, keepAliveLine);
+    if (lines.isChunked) at = putPiece(view, at, answerChunkedLine);
   }
   const keepsLength = status >= 200 && status !== 204 && !lines.isChunked;
   out.length = at;
   const cookiesDropped = copyLines(out, fields, keepsLength ? response : responseWithoutLength, head.connection.names, lines.baseDomain);
   at = out.length;
   if (status >= 200 && !fields.has(fieldIds.date)) {
-    at = put(to, at, dateName);
+    at = putPiece(view, at, dateName);
     at = putText(to, at, lines.date);
-    at = put(to, at, lineEnd);
+    at = putPiece(view, at, lineEnd);
   }
-  at = put(to, at, answerRequestIdName);
-  at = putText(to, at, lines.requestId);
-  out.length = put(to, at, headEnd);
+  at = putPiece(view, at, answerRequestIdName);
+  at = putPiece(view, at, lines.requestId);
+  out.length = putPiece(view, at, headEnd);
   return cookiesDropped;
 }
 
@@ -233,7 +229,7 @@ export function responseFields(head: ParsedResponse, { baseDomain, date, request
     into.push(name, fields.valueAt(i));
   }
   if (status >= 200 && !fields.has(fieldIds.date)) into.push('date', date);
-  into.push('x-request-id', requestId);
+  into.push('x-request-id', String(requestId));
   return cookiesDropped;
 }
 
@@ -248,7 +244,7 @@ function linesBytesMax(fields: Fields, headBytes: number): number {
  */
 function copyLines(out: HeadBuffer, fields: Fields, fateOf: Uint8Array, names: Set<string> | undefined, baseDomain: string): number {
   const { bytes, count } = fields;
-  const to = out.bytes;
+  const { bytes: to, view } = out;
   let at = out.length;
   let cookiesDropped = 0;
   // Lines that follow each other are copied in one piece.
@@ -271,9 +267,9 @@ function copyLines(out: HeadBuffer, fields: Fields, fateOf: Uint8Array, names: S
       continue;
     }
     at = putRange(to, at, bytes, pieceStart, fields.nameEnd(i));
-    at = put(to, at, separator);
+    at = putPiece(view, at, separator);
     at = putRange(to, at, bytes, fields.valueStart(i), fields.valueEnd(i));
-    at = put(to, at, lineEnd);
+    at = putPiece(view, at, lineEnd);
     pieceStart = 0;
     pieceEnd = 0;
   }

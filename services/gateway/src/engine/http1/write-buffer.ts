@@ -78,7 +78,7 @@ export class WriteBuffer extends HeadBuffer {
     const large = this.#large ?? Buffer.allocUnsafeSlow(largeBytes);
     this.#large = large;
     this.bytes.copy(large, 0, 0, this.length);
-    this.bytes = large;
+    this.use(large);
   }
 
   /** Characters up to 255, each as one byte. */
@@ -152,7 +152,7 @@ export class WriteBuffer extends HeadBuffer {
     this.#isKept = false;
     // What is being gathered goes on at the beginning.
     bytes.copy(this.#shared, 0, start, length);
-    this.bytes = this.#shared;
+    this.use(this.#shared);
     this.#start = 0;
     this.length = length - start;
   }
@@ -193,7 +193,7 @@ export class WriteBuffer extends HeadBuffer {
 
   /** Anew, behind what waits. */
   #begin(): void {
-    this.bytes = this.#shared;
+    this.use(this.#shared);
     this.clear();
   }
 }
