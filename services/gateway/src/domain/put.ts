@@ -29,6 +29,11 @@ export class Piece {
     return new Piece(viewOf(bytes), 0, text.length);
   }
 
+  /** The same bytes from `start` to before `end`. */
+  part(start: number, end: number): Piece {
+    return new Piece(this.view, this.at + start, end - start);
+  }
+
   toString(): string {
     const { view, at, length } = this;
     return Buffer.from(view.buffer, view.byteOffset + at, length).toString('latin1');

@@ -100,10 +100,11 @@ export class Front {
 
   async #listen(host: string, port: number, field: PortField, allowHalfOpen: boolean, take: Take): Promise<void> {
     const { logger, metrics, proxyProtocolFrom, reusePort = false } = this.#options;
+    const left = (): void => metrics.connections.dec();
     const server = createServer({ allowHalfOpen, noDelay: true }, (socket) => {
       try {
         metrics.connections.inc();
-        socket.once('close', () => metrics.connections.dec());
+        socket.on('close', left);
         const address = addressOf(socket);
         if (proxyProtocolFrom?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) this.#readProxyHeader(socket, address, take);
         else take(socket, address);

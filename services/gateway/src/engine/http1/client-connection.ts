@@ -32,6 +32,8 @@ export interface ClientParts extends RelayParts {
 /** What a client may send ahead of its turn before it is no longer read from. */
 const unreadBytesMax = 64 * 1024;
 const noTrailers: readonly string[] = [];
+/** Of an error its connection is told by its end. */
+const ignored = (): void => {};
 const continueLine = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 
 /**
@@ -82,8 +84,8 @@ export class ClientConnection implements Client, Connection, Gatherer {
     });
     socket.on('end', () => this.#guard(() => this.#onEnd()));
     socket.on('drain', () => this.#guard(() => (this.#tunnel === undefined ? this.#relay?.clientRoom() : this.#tunnel.clientRoom())));
-    socket.on('error', () => {});
-    socket.once('close', () => this.#guard(() => this.#onClose()));
+    socket.on('error', ignored);
+    socket.on('close', () => this.#guard(() => this.#onClose()));
   }
 
   /** Neither a request nor a tunnel is under way. */

@@ -18,10 +18,11 @@ export class ClientLines {
   readonly betweenAuthorities: Piece;
 
   constructor({ address, scheme }: Peer) {
-    this.beforeAuthority = Piece.of(`\r\nforwarded: for=${forwardedNode(address)};host="`);
-    this.betweenAuthorities = Piece.of(
-      `";proto=${scheme}\r\nx-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\nx-forwarded-host: `,
-    );
+    const before = `\r\nforwarded: for=${forwardedNode(address)};host="`;
+    const between = `";proto=${scheme}\r\nx-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\nx-forwarded-host: `;
+    const both = Piece.of(before + between);
+    this.beforeAuthority = both.part(0, before.length);
+    this.betweenAuthorities = both.part(before.length, both.length);
   }
 }
 

@@ -29,8 +29,9 @@ export class WriteBuffer extends HeadBuffer {
   #start = 0;
   #shared: Buffer;
   #large: Buffer | undefined;
-  /** What waits: for whom, in which bytes, from where to where. */
-  readonly #sockets: Socket[] = [];
+  /** What waits: how much, for whom, in which bytes, from where to where. The arrays never shrink: that would cost more than it spares. */
+  #waiting = 0;
+  readonly #sockets: (Socket | undefined)[] = [];
   readonly #pieces: Buffer[] = [];
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
@@ -158,31 +159,31 @@ export class WriteBuffer extends HeadBuffer {
   }
 
   #later(socket: Socket, bytes: Buffer, start: number, end: number): void {
-    const count = this.#sockets.length;
+    const count = this.#waiting;
     if (count === 0) this.#turns.mark();
     else if (this.#sockets[count - 1] === socket && this.#pieces[count - 1] === bytes && this.#ends[count - 1] === start) {
       this.#ends[count - 1] = end;
       return;
     }
-    this.#sockets.push(socket);
-    this.#pieces.push(bytes);
-    this.#starts.push(start);
-    this.#ends.push(end);
+    this.#sockets[count] = socket;
+    this.#pieces[count] = bytes;
+    this.#starts[count] = start;
+    this.#ends[count] = end;
+    this.#waiting = count + 1;
   }
 
   #write(): void {
-    const count = this.#sockets.length;
+    const count = this.#waiting;
     for (let i = 0; i < count; i++) {
       const socket = this.#sockets[i] as Socket;
-      if (socket.destroyed) continue;
       const piece = this.#pieces[i] as Buffer;
+      this.#sockets[i] = undefined;
+      this.#pieces[i] = this.#shared;
+      if (socket.destroyed) continue;
       socket.write(piece.subarray(this.#starts[i], this.#ends[i]));
       if (piece === this.#shared && socket.writableLength > 0) this.#isKept = true;
     }
-    this.#sockets.length = 0;
-    this.#pieces.length = 0;
-    this.#starts.length = 0;
-    this.#ends.length = 0;
+    this.#waiting = 0;
   }
 
   #copied(): Buffer {
