@@ -28,7 +28,7 @@ export interface Outcome {
 }
 
 interface Standing {
-  readonly contestant: string;
+  readonly contestant: Contestant;
   readonly server: RunningServer;
   /** Of all its processes. */
   readonly pids: readonly number[];
@@ -37,21 +37,26 @@ interface Standing {
 export async function contest(options: Contest): Promise<Outcome> {
   await using closing = new AsyncDisposableStack();
   const standing: Standing[] = [];
+  const takesPart = (contestant: Contestant, one: Case): boolean => contestant.cases?.includes(one.name) ?? true;
   for (const contestant of options.contestants) {
+    if (!options.cases.some((one) => takesPart(contestant, one))) continue;
     const startedMs = performance.now();
     const server = closing.use(await contestant.start(options.world));
-    standing.push(await stand(contestant.name, server, options));
+    standing.push(await stand(contestant, server, options));
     options.say(`  ${contestant.name} stands after ${number((performance.now() - startedMs) / 1_000, 1)} s`);
   }
   const outcomes: Outcome[] = [];
-  for (const one of options.cases) outcomes.push(await compare(one, standing, options));
+  for (const one of options.cases) {
+    const contestants = standing.filter(({ contestant }) => takesPart(contestant, one));
+    outcomes.push(await compare(one, contestants, options));
+  }
   return { results: outcomes.flatMap(({ results }) => results), complaints: outcomes.flatMap(({ complaints }) => complaints) };
 }
 
 /** Puts all processes of a proxy on its core, when it answers: until then one that works may still be started. */
-async function stand(contestant: string, server: RunningServer, { cores, world }: Contest): Promise<Standing> {
+async function stand(contestant: Contestant, server: RunningServer, { cores, world }: Contest): Promise<Standing> {
   const status = await askStatus(server, world.tls !== undefined);
-  if (status !== 404) throw new Error(`${contestant}: got ${status} for a host that it does not serve, expected 404`);
+  if (status !== 404) throw new Error(`${contestant.name}: got ${status} for a host that it does not serve, expected 404`);
   const pids = withDescendants([server.pid]).map(({ pid }) => pid);
   for (const pid of pids) await pin(pid, [cores.proxy]);
   return { contestant, server, pids };
@@ -67,14 +72,15 @@ async function compare(one: Case, standing: readonly Standing[], options: Contes
     for (const [contestant, done] of runs) {
       const { run, sent } = await measure(one, contestant, options);
       done.push(run);
-      figures.push(`${contestant.contestant} ${number(run.cpuMicroseconds, 1)}`);
-      for (const failure of sent.failures) complaints.push(`${one.name}, ${contestant.contestant}: ${failure}, ${sent.count} answered`);
+      figures.push(`${contestant.contestant.name} ${number(run.cpuMicroseconds, 1)}`);
+      for (const failure of sent.failures)
+        complaints.push(`${one.name}, ${contestant.contestant.name}: ${failure}, ${sent.count} answered`);
     }
     options.say(`  ${one.name} ${turn}/${options.runs}: ${figures.join(', ')} µs`);
   }
   const results = [...runs].map(async ([{ contestant, pids }, done]) => {
     const memory = await Promise.all(pids.map(pssMiB));
-    return { case: one, contestant, runs: done, pssMiB: sum(memory) };
+    return { case: one, contestant: contestant.name, runs: done, pssMiB: sum(memory) };
   });
   return { results: await Promise.all(results), complaints };
 }

@@ -7,7 +7,7 @@ import { burgage } from './contestants/burgage.ts';
 import { caddy } from './contestants/caddy.ts';
 import type { Contestant } from './contestants/contestant.ts';
 import { haproxy } from './contestants/haproxy.ts';
-import { nginx } from './contestants/nginx.ts';
+import { nginx, nginxDefaults } from './contestants/nginx.ts';
 
 export interface Options {
   readonly cases: readonly Case[];
@@ -19,7 +19,7 @@ export interface Options {
   readonly seconds: number;
 }
 
-const peers: readonly Contestant[] = [nginx, haproxy, caddy];
+const peers: readonly Contestant[] = [nginx, nginxDefaults, haproxy, caddy];
 const quick = { runs: 3, seconds: 1 } as const;
 const full = { runs: 7, seconds: 2 } as const;
 

@@ -4,6 +4,8 @@ import type { World } from '../world.ts';
 
 export interface Contestant {
   readonly name: string;
+  /** Takes part in these cases only; absent: in all. */
+  readonly cases?: readonly string[];
   /** With as many workers as one core keeps busy. */
   start(world: World): Promise<RunningServer>;
 }

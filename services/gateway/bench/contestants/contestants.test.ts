@@ -18,7 +18,7 @@ import { burgage } from './burgage.ts';
 import { caddy } from './caddy.ts';
 import { accessLog, type Contestant } from './contestant.ts';
 import { haproxy } from './haproxy.ts';
-import { nginx } from './nginx.ts';
+import { nginx, nginxDefaults } from './nginx.ts';
 
 const loopback = '127.0.0.1';
 
@@ -114,7 +114,7 @@ describeWithLab('the contestants', ['nginx', 'haproxy', 'caddy', 'h2load'], () =
     return closing.use(await contestant.start(world));
   }
 
-  describe.each([burgage, nginx, haproxy, caddy])('$name', (contestant) => {
+  describe.each([burgage, nginx, nginxDefaults, haproxy, caddy])('$name', (contestant) => {
     const hasTenants = contestant !== caddy;
 
     test('sends the requests of its hosts to the app, with who asked, for which host, and an id that the answer has too', async () => {
