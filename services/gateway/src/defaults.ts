@@ -50,6 +50,8 @@ export interface Limits {
   readonly targetBytesMax: number;
   /** A request body where the tenant's plan does not say; 0: none. */
   readonly bodyBytesMax: number;
+  /** Open at once, over all workers; each has an even part. At most half of the files of the process: `adapters/open-files.ts`. */
+  readonly clientConnectionsMax: number;
   readonly tunnelsPerTenantMax: number;
   /** To one endpoint. */
   readonly upstreamConnectionsMax: number;
@@ -66,6 +68,7 @@ export const defaultLimits: Limits = {
   headerLinesMax: 100,
   targetBytesMax: 8 * 1024,
   bodyBytesMax: 1024 * 1024 * 1024,
+  clientConnectionsMax: 65_536,
   tunnelsPerTenantMax: 1_000,
   upstreamConnectionsMax: 1_024,
   upstreamWaitingMax: 1_024,

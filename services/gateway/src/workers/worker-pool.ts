@@ -265,7 +265,7 @@ export class WorkerPool implements Engine {
           httpsPort,
           hasAccessLog: accessLog !== undefined,
           timeouts,
-          limits,
+          limits: { ...limits, clientConnectionsMax: Math.max(1, Math.floor(limits.clientConnectionsMax / workers.count)) },
           log: workers.log,
           tickets: this.#tickets.buffer,
           locking: cells.locking.buffer as SharedArrayBuffer,
