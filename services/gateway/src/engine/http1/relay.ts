@@ -247,6 +247,16 @@ export class Relay implements Receiver, Taker, Gatherer {
     }
   }
 
+  get tenant(): number | undefined {
+    const { tenant, isolation } = this.exchange;
+    return isolation === 'silo' || tenant?.platform ? undefined : tenant?.number;
+  }
+
+  crowding(held: number): void {
+    const detail = `${held} requests of this tenant are at ${this.exchange.endpoint}: others would be left without a connection`;
+    this.refuse(refuse('concurrency_limited', { retryAfterMs: 1_000, detail }));
+  }
+
   unreachable(error: Error): void {
     this.#fail(refuse('upstream_unreachable', { retryAfterMs: 1_000, detail: error.message }), {
       sent: false,
