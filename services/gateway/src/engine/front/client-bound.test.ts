@@ -1,7 +1,11 @@
 // The bound for clients: whoever asks for nothing makes room, whoever asks for something is left alone, and what finds no room is closed.
+import { readFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { createLogger } from '@burgage/runtime';
 import { expect, it } from 'vitest';
-import { eventually, metricValue, RawClient, startApp, startGateway } from '../../testing/fixture.ts';
+import { acme, makeCertificates } from '../../testing/certificates.ts';
+import { eventually, metricValue, RawClient, startApp, startGateway, temporaryFolder } from '../../testing/fixture.ts';
 
 const clientConnectionsMax = 8;
 const get = 'GET / HTTP/1.1\r\nHost: acme.test\r\n\r\n';
@@ -93,4 +97,25 @@ it('comes back to the number of open connections, however many made room', async
   }
   const all = await connectMany(port, clientConnectionsMax);
   await Promise.all(all.slice(1).map((client) => client.send(get).untilText('ok')));
+});
+
+it('counts who has not got beyond the beginning of TLS, and has them make room; the log tells of it once', async () => {
+  const { address } = await startApp((_, response) => response.end('ok'));
+  const certificates = await makeCertificates();
+  await certificates.put(acme);
+  const file = join(await temporaryFolder(), 'log');
+  const logger = createLogger({ service: 'test', level: 'warn', destination: file });
+  const { port, httpsPort, metrics } = await startGateway([{ host: 'acme.test', backends: [address] }], {
+    ...{ httpsPort: 0, certificates: certificates.folder, logger, limits: { clientConnectionsMax }, timeouts },
+  });
+  for (let i = 0; i < 3 * clientConnectionsMax; i++) await RawClient.connect(httpsPort);
+  await (await RawClient.connect(port)).send(get).untilText('ok');
+  expect(await metricValue(metrics, shed, { which: 'idle' })).toBeGreaterThan(clientConnectionsMax);
+  await new Promise((resolve) => setTimeout(resolve, someLooksMs));
+  const lines = (await readFile(file, 'utf8')).trim().split('\n');
+  expect(lines).toHaveLength(1);
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+    connectionsMax: clientConnectionsMax,
+    msg: expect.stringContaining('at their bound'),
+  });
 });
