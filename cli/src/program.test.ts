@@ -57,6 +57,10 @@ describe('reading', () => {
     expect((await run('gateways', 'list')).stdout).toMatch(
       /^GATEWAY +ADMIN +REVISION +STATE +SEEN\ngw-1 +127\.0\.0\.1:\d+ +42 +holds a snapshot back +\d+s ago\n$/,
     );
+    platform.registry.addGateway('gw-2', '', { twin: { bootId: 'other', adminAddress: '127.0.0.1:9303' } });
+    expect((await run('gateways', 'list')).stdout).toMatch(
+      /\ngw-2 +42 +in sync; another one \(127\.0\.0\.1:9303\) has the same id +\d+s ago\n$/,
+    );
     expect((await run('plans')).stdout).toBe(
       [
         'PLAN     TITLE     PRICE  ISOLATION  REQUESTS/S  AT ONCE  TRIAL',

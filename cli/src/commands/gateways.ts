@@ -31,7 +31,7 @@ export function addGateways(program: Command, terminal: Terminal): void {
             {
               title: 'STATE',
               value: (gateway) => stateOf(gateway, list),
-              style: (text, { inSync }) => (inSync ? style.green(text) : style.yellow(text)),
+              style: (text, { inSync, twin }) => (inSync && twin === undefined ? style.green(text) : style.yellow(text)),
             },
             { title: 'SEEN', value: ({ lastSeenAt }) => (lastSeenAt === undefined ? '' : `${ageOf(lastSeenAt, terminal.now())} ago`) },
           ],
@@ -72,7 +72,13 @@ export function addGateways(program: Command, terminal: Terminal): void {
     });
 }
 
-function stateOf({ epoch, appliedRevision, snapshotHeld, inSync }: Gateway, head: GatewayList): string {
+function stateOf(gateway: Gateway, head: GatewayList): string {
+  const { twin } = gateway;
+  if (twin === undefined) return progressOf(gateway, head);
+  return `${progressOf(gateway, head)}; another one${twin.adminAddress === undefined ? '' : ` (${twin.adminAddress})`} has the same id`;
+}
+
+function progressOf({ epoch, appliedRevision, snapshotHeld, inSync }: Gateway, head: GatewayList): string {
   if (snapshotHeld) return 'holds a snapshot back';
   if (epoch !== head.epoch) return 'on another epoch';
   return inSync ? 'in sync' : `${head.revision - appliedRevision} behind`;

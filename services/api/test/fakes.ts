@@ -136,7 +136,11 @@ export class FakeRegistry {
     return tenant;
   }
 
-  addGateway(gatewayId: string, adminAddress: string, more: { appliedRevision?: bigint; snapshotHeld?: boolean } = {}): void {
+  addGateway(
+    gatewayId: string,
+    adminAddress: string,
+    more: { appliedRevision?: bigint; snapshotHeld?: boolean; twin?: { bootId: string; adminAddress: string } } = {},
+  ): void {
     this.gateways.push(
       create(GatewayStatusSchema, {
         gatewayId,

@@ -14,7 +14,7 @@ import {
   systemRandom,
 } from '@burgage/runtime';
 import { unwrap } from '@burgage/tenancy';
-import { defaultLimits, defaultTimeouts, processDrainMs } from './defaults.ts';
+import { defaultTimeouts, processDrainMs } from './defaults.ts';
 import { parseRouteFile } from './domain/route-file.ts';
 import { RouteFollower } from './domain/route-follower.ts';
 import { routeStatus } from './domain/route-status.ts';
@@ -23,7 +23,7 @@ import { createHttp1Engine } from './engine/http1/engine.ts';
 import { addressesOf, createGateway, type RouteOrigin } from './gateway.ts';
 import { gatewayMetrics } from './metrics.ts';
 import { type GatewayProcess, runOnPorts } from './own-ports.ts';
-import { aloneSettings, checkListening, logOptions, readSettingFile, readToken, workersOf } from './settings.ts';
+import { aloneSettings, checkListening, limitsOf, logOptions, readSettingFile, readToken, workersOf } from './settings.ts';
 import type { Workers } from './workers/worker-pool.ts';
 
 /**
@@ -62,7 +62,7 @@ async function start(
     baseDomain: settings.baseDomain ?? '',
     createEngine: createHttp1Engine,
     timeouts: defaultTimeouts,
-    limits: defaultLimits,
+    limits: await inNameOf(aloneSettings, () => limitsOf(settings)),
     metrics,
     gatewayMetrics: gatewayMetrics(metrics),
     readiness: new Readiness(),

@@ -50,6 +50,10 @@ export interface Limits {
   readonly targetBytesMax: number;
   /** A request body where the tenant's plan does not say; 0: none. */
   readonly bodyBytesMax: number;
+  /** A request body that comes more slowly has as long as one that does not come at all: the worst of mobile networks is above it. */
+  readonly bodyBytesPerSecondMin: number;
+  /** Open at once, over all workers; each has an even part. At most half of the files of the process: `adapters/open-files.ts`. */
+  readonly clientConnectionsMax: number;
   readonly tunnelsPerTenantMax: number;
   /** To one endpoint. */
   readonly upstreamConnectionsMax: number;
@@ -66,6 +70,8 @@ export const defaultLimits: Limits = {
   headerLinesMax: 100,
   targetBytesMax: 8 * 1024,
   bodyBytesMax: 1024 * 1024 * 1024,
+  bodyBytesPerSecondMin: 256,
+  clientConnectionsMax: 65_536,
   tunnelsPerTenantMax: 1_000,
   upstreamConnectionsMax: 1_024,
   upstreamWaitingMax: 1_024,

@@ -155,7 +155,12 @@ export function createGateway(parts: GatewayParts): Gateway {
   const accessLog: AccessLog | undefined =
     parts.accessLog === undefined || parts.workers !== undefined
       ? undefined
-      : createAccessLog({ sink: logFile(parts.accessLog), clock, logger, onDropped: (lines) => gatewayMetrics.logLinesDropped.inc(lines) });
+      : createAccessLog({
+          sink: logFile(parts.accessLog, logger),
+          clock,
+          logger,
+          onDropped: (lines) => gatewayMetrics.logLinesDropped.inc(lines),
+        });
   const tap = new Tap(clock);
   const traffic = new Traffic({
     table: () => follower.table,

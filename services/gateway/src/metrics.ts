@@ -47,6 +47,13 @@ export function gatewayMetrics(metrics: Metrics) {
     inflight: tally('gauge', 'burgage_gateway_requests_in_flight', 'Requests in flight.'),
     tunnels: tally('gauge', 'burgage_gateway_tunnels', 'Open tunnels.'),
     connections: tally('gauge', 'burgage_gateway_client_connections', 'Open connections of clients.'),
+    connectionsMax: tally('gauge', 'burgage_gateway_client_connections_max', 'Connections of clients that may be open at once.'),
+    connectionsShed: tallies<'idle' | 'refused'>(
+      metrics,
+      'burgage_gateway_client_connections_shed_total',
+      'Connections of clients closed because there were too many: idle (made room for a new one), refused (found no room).',
+      'which',
+    ),
     handshakes: tallies<'full' | 'resumed'>(metrics, 'burgage_gateway_tls_handshakes_total', 'TLS handshakes, full or resumed.', 'kind'),
     handshakeFailures: tallies<HandshakeFailure>(
       metrics,

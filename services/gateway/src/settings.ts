@@ -6,6 +6,8 @@ import { tlsSettings } from '@burgage/rpc';
 import { defineSettings, fraction, type LoggerOptions, type LogLevel, portSchema, usageOf, wholeNumber } from '@burgage/runtime';
 import { normalizeHost } from '@burgage/tenancy';
 import { z } from 'zod';
+import { clientConnectionsWithin, openFilesMax } from './adapters/open-files.ts';
+import { defaultLimits, type Limits } from './defaults.ts';
 import type { Workers } from './workers/worker-pool.ts';
 
 const text = z.string().min(1);
@@ -91,6 +93,12 @@ const listening = defineSettings({
     schema: wholeNumber('expected a number from 1 to 64', 1, 64),
     default: '1',
     description: 'Threads that serve; 1: the main one does',
+  },
+  clientConnectionsMax: {
+    flag: 'client-connections-max',
+    env: 'BURGAGE_GATEWAY_CLIENT_CONNECTIONS_MAX',
+    schema: wholeNumber('expected a number from 1 to 10000000', 1, 10_000_000).optional(),
+    description: `Connections of clients at once, over all workers; without it half of the files that the process may open, at most ${defaultLimits.clientConnectionsMax}`,
   },
   logFile: { flag: 'log-file', env: 'BURGAGE_LOG_FILE', schema: optionalText, description: 'File for the log; standard output without it' },
   logLevel: { flag: 'log-level', env: 'BURGAGE_LOG_LEVEL', schema: level, default: 'info', description: 'Least level that is logged' },
@@ -250,6 +258,18 @@ export function workersOf(
 ): Workers | undefined {
   if (count > 1 && handOver) throw invalid(`--workers: got ${count} with --hand-over, expected 1: several cannot hand over their ports.`);
   return count === 1 ? undefined : { count, log };
+}
+
+/** The bounds of this process. @throws BurgageError `config_invalid` where it may not open as many files as they need. */
+export function limitsOf({
+  clientConnectionsMax: wanted,
+  workers,
+}: {
+  clientConnectionsMax?: number | undefined;
+  workers: number;
+}): Limits {
+  const most = defaultLimits.clientConnectionsMax;
+  return { ...defaultLimits, clientConnectionsMax: clientConnectionsWithin(openFilesMax(), { wanted, workers, most }) };
 }
 
 /** The flags of the gateway alone, for people. */

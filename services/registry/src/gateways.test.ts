@@ -4,7 +4,7 @@ import { ManualClock, seededRandom } from '@burgage/runtime';
 import type { Documents } from '@burgage/store';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { gatewayType } from './adapters/documents.ts';
-import type { GatewayRecord } from './domain/gateway.ts';
+import { type GatewayRecord, lastingTwin } from './domain/gateway.ts';
 import { createGateways, type GatewayConnection, type Gateways } from './gateways.ts';
 import { quiet, type TestFolder, testFolder } from './testing/registry.ts';
 
@@ -14,6 +14,7 @@ let close: () => Promise<void>;
 let clock: ManualClock;
 let writes: number;
 let replicas: number;
+let warnings: unknown[];
 
 beforeEach(async () => {
   folder = await testFolder();
@@ -23,6 +24,7 @@ beforeEach(async () => {
   clock = new ManualClock();
   writes = 0;
   replicas = 0;
+  warnings = [];
 });
 
 afterEach(async () => {
@@ -49,7 +51,8 @@ function createReplica(store = { refuses: false }): Gateways {
     return await carryOut();
   }
   replicas += 1;
-  return createGateways({ documents: counted, clock, random: seededRandom(replicas), logger: quiet });
+  const logger = { ...quiet, warn: (facts: unknown) => void warnings.push(facts) } as typeof quiet;
+  return createGateways({ documents: counted, clock, random: seededRandom(replicas), logger });
 }
 
 const hello = (gatewayId: string, bootId = 'boot') =>
@@ -199,5 +202,63 @@ describe('a gateway', () => {
     replica.connect(hello('pod-2'));
     await pass(500);
     expect((await documents.list()).items.map(({ id }) => id)).toEqual(['pod-2']);
+  });
+});
+
+describe('two processes with the id of one gateway', () => {
+  const minutes = 60_000;
+  const twinsListed = async (replica: Gateways) => (await replica.list()).map((gateway) => lastingTwin(gateway)?.bootId);
+
+  /** All of them live. */
+  async function liveTogether(connections: readonly GatewayConnection[], ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 1_000) {
+      for (const connection of connections) {
+        connection.said({ epoch: '1.e', revision: 1 }, false);
+        await pass(1_000 / connections.length, 100);
+      }
+    }
+  }
+
+  it.each(['at one replica', 'at two'])(
+    'are told of in the log and the list when both have lived for longer than a hand-over takes, %s',
+    async (where) => {
+      const one = createReplica();
+      const other = where === 'at one replica' ? one : createReplica();
+      const both = [one.connect(hello('gw', 'boot-1')), other.connect(hello('gw', 'boot-2'))];
+      await liveTogether(both, 1.5 * minutes);
+      expect(warnings).toEqual([]);
+      await liveTogether(both, minutes);
+      expect(warnings).toHaveLength(2);
+      for (const warning of warnings) {
+        const { gateway, processes } = warning as { gateway: string; processes: { bootId: string }[] };
+        expect([gateway, ...processes.map(({ bootId }) => bootId).sort()]).toEqual(['gw', 'boot-1', 'boot-2']);
+      }
+      for (const replica of [one, other, createReplica()]) {
+        const [gateway] = await replica.list();
+        expect([gateway?.bootId, lastingTwin(gateway as GatewayRecord)?.bootId].sort()).toEqual(['boot-1', 'boot-2']);
+      }
+      both[0]?.close();
+      await liveTogether(both.slice(1), 20_000);
+      for (const replica of [one, other]) expect(await twinsListed(replica)).toEqual([undefined]);
+      await liveTogether(both.slice(1), 3 * minutes);
+      expect(warnings).toHaveLength(2);
+    },
+  );
+
+  it('are not told of while one takes over from the other, nor where one has died or come again by another stream', async () => {
+    const [one, other] = [createReplica(), createReplica()];
+    const old = one.connect(hello('gw', 'old'));
+    await liveTogether([old], 5_000);
+    const taking = other.connect(hello('gw', 'new'));
+    await liveTogether([old, taking], 1.5 * minutes);
+    old.close();
+    await liveTogether([taking], 5 * minutes);
+    // It dies without a word, and is begun anew.
+    const reborn = one.connect(hello('gw', 'reborn'));
+    await liveTogether([reborn], 5 * minutes);
+    // The same process by another stream, while the old one is not noticed to be dead.
+    await liveTogether([reborn, other.connect(hello('gw', 'reborn'))], 5 * minutes);
+    for (const replica of [one, other]) expect(await twinsListed(replica)).toEqual([undefined]);
+    expect(warnings).toEqual([]);
   });
 });

@@ -11,7 +11,7 @@ import { type Clock, Doorbell, type Logger, type Random } from '@burgage/runtime
 import type { Documents, Stored } from '@burgage/store';
 import { err, got, ok, type Result } from '@burgage/tenancy';
 import { put } from './adapters/documents.ts';
-import { type GatewayRecord, hasMoved, isForgotten, isGone, isOfLaterStream } from './domain/gateway.ts';
+import { type GatewayRecord, hasMoved, inPlaceOf, isForgotten, isGone, isOfLaterStream, lastingTwin } from './domain/gateway.ts';
 import { parseAddress } from './domain/upstream.ts';
 import type { ProvenPosition, RoutePosition } from './route-feed.ts';
 
@@ -90,13 +90,15 @@ export function createGateways({ documents, clock, random, logger, changed = () 
   async function keep(gatewayId: string, stream: Stream, closed: AbortSignal): Promise<void> {
     let written: GatewayRecord | undefined;
     let failed = false;
+    let isWarned = false;
     while (!closed.aborted) {
       const { record } = stream;
       if (record !== written) {
         try {
-          const decide = ({ value }: Stored<GatewayRecord>) => ok(isOfLaterStream(value, record) ? value : record);
+          const decide = ({ value }: Stored<GatewayRecord>) => ok(isOfLaterStream(value, record) ? value : inPlaceOf(value, record));
           const stored = await put(documents, gatewayId, record, { begin: () => [], decide, outbox: () => [] });
           failed = false;
+          if (!isWarned) isWarned = warnOfTwin(gatewayId, stored.value);
           // What a later stream has said stays. Clocks of replicas may differ, so this one looks again until it is closed.
           if (stored.value.connection === record.connection) {
             if (written === undefined) await removeForgotten();
@@ -113,6 +115,18 @@ export function createGateways({ documents, clock, random, logger, changed = () 
     const { connection } = stream.record;
     // What cannot be removed now is gone by itself when nothing is heard any more.
     await remove(gatewayId, (record) => record.connection === connection).catch(() => undefined);
+  }
+
+  /** Whether there was something to warn of. */
+  function warnOfTwin(gatewayId: string, record: GatewayRecord): boolean {
+    const twin = lastingTwin(record);
+    if (twin === undefined) return false;
+    const processes = [record, twin].map(({ bootId, adminAddress }) => ({ bootId, adminAddress }));
+    logger.warn(
+      { gateway: gatewayId, processes },
+      'two gateways have one id: limits and changes of routes are reckoned with as if they were one; give each its own --gateway-id',
+    );
+    return true;
   }
 
   async function removeForgotten(): Promise<void> {
@@ -158,7 +172,8 @@ export function createGateways({ documents, clock, random, logger, changed = () 
     // This replica's own are newer in memory than what it has written of them, unless they have gone to another one since.
     for (const [gatewayId, { record }] of streams) {
       const known = byId.get(gatewayId);
-      if (known === undefined || !isOfLaterStream(known, record)) byId.set(gatewayId, { gatewayId, ...record });
+      if (known === undefined) byId.set(gatewayId, { gatewayId, ...record });
+      else if (!isOfLaterStream(known, record)) byId.set(gatewayId, { gatewayId, ...inPlaceOf(known, record) });
     }
     const nowMs = clock.now().getTime();
     return [...byId.values()].filter((known) => !isGone(known, nowMs)).sort((a, b) => (a.gatewayId < b.gatewayId ? -1 : 1));

@@ -4,17 +4,22 @@ import type { Gateway, GatewayList } from '../schemas/gateways.ts';
 import { isoTime } from './time.ts';
 
 function gatewayView(gateway: GatewayStatus, head: ListGatewaysResponse): Gateway {
+  const { twin } = gateway;
   const lastSeenAt = isoTime(gateway.lastSeenTime);
   return {
     id: gateway.gatewayId,
-    bootId: gateway.bootId,
-    ...(gateway.adminAddress === '' ? {} : { adminAddress: gateway.adminAddress }),
+    ...processView(gateway),
     epoch: gateway.epoch,
     appliedRevision: Number(gateway.appliedRevision),
     inSync: gateway.epoch === head.epoch && gateway.appliedRevision >= head.revision && !gateway.snapshotHeld,
     ...(lastSeenAt === undefined ? {} : { lastSeenAt }),
     snapshotHeld: gateway.snapshotHeld,
+    ...(twin === undefined ? {} : { twin: processView(twin) }),
   };
+}
+
+function processView({ bootId, adminAddress }: Pick<GatewayStatus, 'bootId' | 'adminAddress'>): Pick<Gateway, 'bootId' | 'adminAddress'> {
+  return { bootId, ...(adminAddress === '' ? {} : { adminAddress }) };
 }
 
 /** The connected gateways and how far each is. */

@@ -24,6 +24,12 @@ test('gateways are listed with how far each is', async () => {
   ]);
 });
 
+test('a gateway is listed with another process that has had its id for long', async () => {
+  rig.registry.addGateway('gw-1', '127.0.0.1:1', { twin: { bootId: 'other-boot', adminAddress: '127.0.0.1:2' } });
+  const list = GatewayListSchema.strict().parse(await (await rig.ask('/v1/gateways')).json());
+  expect(list.items).toMatchObject([{ id: 'gw-1', bootId: 'gw-1-boot', twin: { bootId: 'other-boot', adminAddress: '127.0.0.1:2' } }]);
+});
+
 test('every connected gateway explains, and one that cannot says so beside the others', async () => {
   rig.registry.addGateway('gw-1', await rig.gatewayAdmin());
   rig.registry.addGateway('gw-gone', '127.0.0.1:1');

@@ -14,6 +14,9 @@ export const GatewaySchema = z
     snapshotHeld: z
       .boolean()
       .openapi({ description: 'It holds back a snapshot that would remove too many hosts, until an operator accepts it.' }),
+    twin: z.object({ bootId: z.string(), adminAddress: z.string().optional() }).optional().openapi({
+      description: 'Another process that has had the same id for minutes: give each its own.',
+    }),
   })
   .openapi('Gateway', { description: 'A gateway that follows the registry.' });
 

@@ -1,6 +1,6 @@
 // The access log: JSON lines, written behind the requests and never waited for.
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fieldError } from '@burgage/contracts';
 import { type Clock, type Component, Doorbell, type Logger } from '@burgage/runtime';
@@ -106,19 +106,55 @@ export function createAccessLog({ sink, clock, logger, onDropped }: AccessLogOpt
   };
 }
 
-/** A file that is appended to, made with mode 600; `-` is standard output. */
-export function logFile(destination: string): LogSink {
+/**
+ * A file that is appended to, made with mode 600; `-` is standard output. Where it has been moved away or removed, as those do who
+ * rotate logs, it is made anew for what is appended next; as long as that fails, what was opened last is written to.
+ */
+export function logFile(destination: string, logger: Logger): LogSink {
   let handle: FileHandle | undefined;
+  let failing = false;
+
+  async function follow(opened: FileHandle): Promise<FileHandle> {
+    try {
+      if (await isAt(opened, destination)) return opened;
+      const next = await openLog(destination);
+      handle = next;
+      failing = false;
+      logger.info({ file: destination }, 'access log was moved away: begun anew');
+      await opened.close();
+      return next;
+    } catch (error) {
+      if (!failing) logger.error({ err: error }, 'access log was moved away and cannot be begun anew: the old one is written to');
+      failing = true;
+      return handle ?? opened;
+    }
+  }
+
   return {
     open: async () => {
       if (destination !== '-') handle = await openLog(destination);
     },
-    append: (bytes) => (handle === undefined ? writeOut(bytes) : handle.appendFile(bytes)),
+    append: async (bytes) => {
+      if (handle === undefined) await writeOut(bytes);
+      else await (await follow(handle)).appendFile(bytes);
+    },
     close: async () => {
       await handle?.close();
       handle = undefined;
     },
   };
+}
+
+/** Whether the path still leads to what was opened there. */
+async function isAt(handle: FileHandle, path: string): Promise<boolean> {
+  const opened = await handle.stat({ bigint: true });
+  try {
+    const there = await lstat(path, { bigint: true });
+    return there.ino === opened.ino && there.dev === opened.dev;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
 }
 
 function freshPiece(): LogPiece {

@@ -6,6 +6,8 @@ export interface Connection {
   readonly idle: boolean;
   /** The exchange of an open tunnel. */
   readonly tunnelled: Exchange | undefined;
+  /** When it is closed unless its client asks for something; infinite while something is under way. */
+  readonly expiresMs: number;
   /** Says goodbye where nothing has been begun, or where what has been begun can go on all the same. */
   closeIfIdle(): void;
   /** Moves a client that would stay to the process that takes new connections, where that costs it no request. Called now and then. */

@@ -105,7 +105,7 @@ export class WorkerPool implements Engine {
     this.#options = options;
     this.#reported = new Doorbell(clock);
     this.#tickets = new TicketKeyWriter(random, timeouts.ticketKeyMs, clock.monotonicMs());
-    this.#sink = accessLog === undefined ? undefined : logFile(accessLog);
+    this.#sink = accessLog === undefined ? undefined : logFile(accessLog, options.logger);
     this.#figures = new WorkerFigures(metrics, () => this.refresh());
     gatewayMetrics.workers.collect(() => [{ labels: {}, value: this.#serving }]);
     gatewayMetrics.workerConnections.collect(() => this.#connections());
@@ -265,7 +265,7 @@ export class WorkerPool implements Engine {
           httpsPort,
           hasAccessLog: accessLog !== undefined,
           timeouts,
-          limits,
+          limits: { ...limits, clientConnectionsMax: Math.max(1, Math.floor(limits.clientConnectionsMax / workers.count)) },
           log: workers.log,
           tickets: this.#tickets.buffer,
           locking: cells.locking.buffer as SharedArrayBuffer,

@@ -78,8 +78,8 @@ const accessLog = setup.hasAccessLog
         open: async () => {},
         append: (bytes) =>
           new Promise((resolve, reject) => {
-            // The piece is filled again.
-            const copy = bytes.slice();
+            // The piece is filled again. What a Buffer calls its slice would be the piece itself, and gone with it.
+            const copy = new Uint8Array(bytes);
             written.push((isWritten) => (isWritten ? resolve() : reject(new Error('the main thread could not write'))));
             say({ kind: 'log', bytes: copy }, [copy.buffer]);
           }),

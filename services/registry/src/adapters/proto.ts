@@ -11,6 +11,7 @@ import {
 import type { Stored } from '@burgage/store';
 import { err, got, type Isolation, isIsolation, isolations, ok, type Result, type TenantState } from '@burgage/tenancy';
 import type { Due } from '../domain/entitlement.ts';
+import { lastingTwin } from '../domain/gateway.ts';
 import type { TenantRecord } from '../domain/tenant.ts';
 import type { UpstreamRecord } from '../domain/upstream.ts';
 import type { ConnectedGateway } from '../gateways.ts';
@@ -72,15 +73,9 @@ export function upstreamToProto({ value: { name, endpoints } }: Stored<UpstreamR
   return { name, endpoints: endpoints.map((endpoint) => ({ ...endpoint })) };
 }
 
-export function gatewayToProto({
-  gatewayId,
-  bootId,
-  adminAddress,
-  epoch,
-  revision,
-  lastSeenMs,
-  snapshotHeld,
-}: ConnectedGateway): MessageInitShape<typeof GatewayStatusSchema> {
+export function gatewayToProto(gateway: ConnectedGateway): MessageInitShape<typeof GatewayStatusSchema> {
+  const { gatewayId, bootId, adminAddress, epoch, revision, lastSeenMs, snapshotHeld } = gateway;
+  const twin = lastingTwin(gateway);
   return {
     gatewayId,
     bootId,
@@ -89,5 +84,6 @@ export function gatewayToProto({
     appliedRevision: BigInt(revision),
     lastSeenTime: timestampFromMs(lastSeenMs),
     snapshotHeld,
+    ...(twin !== undefined && { twin: { bootId: twin.bootId, adminAddress: twin.adminAddress } }),
   };
 }

@@ -6,7 +6,7 @@ import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
-import { createLogger, ManualClock, type Metrics } from '@burgage/runtime';
+import { createLogger, ManualClock, type Metrics, systemClock } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
 import { type WebSocket, WebSocket as WebSocketClient, WebSocketServer } from 'ws';
 import { acme, type Certificates, makeCertificates, other } from '../../testing/certificates.ts';
@@ -303,9 +303,15 @@ describe('certificates on disk', () => {
   async function startLogged(certificates: Certificates) {
     const file = join(await temporaryFolder(), 'log');
     const logger = createLogger({ service: 'test', level: 'info', destination: file });
-    const started = await startSecure(certificates, '127.0.0.1:1', { logger });
+    let aheadMs = 0;
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs };
+    const started = await startSecure(certificates, '127.0.0.1:1', { logger, clock });
     const complaints = async () => (await readFile(file, 'utf8')).split('\n').filter((line) => line.includes('needs attention'));
-    return { ...started, complaints };
+    /** Long enough for another look at a certificate in use. */
+    const pass = () => {
+      aheadMs += 1_100;
+    };
+    return { ...started, complaints, pass };
   }
   const serialFor = async (port: number, ca: string): Promise<string> => {
     const socket = await handshake(port, { servername: acme, ca, checkServerIdentity: () => undefined });
@@ -314,14 +320,38 @@ describe('certificates on disk', () => {
 
   it('are taken up when they change, and go when they are removed', async () => {
     const certificates = await withAcme();
-    const { httpsPort, complaints } = await startLogged(certificates);
+    const { httpsPort, complaints, pass } = await startLogged(certificates);
     const first = await serialFor(httpsPort, certificates.ca);
     await certificates.put('renewed.burgage.internal', acme);
     await eventually(async () => (await serialFor(httpsPort, certificates.ca)) !== first);
     await rm(join(certificates.folder, acme), { recursive: true });
-    await eventually(async () => (await serialFor(httpsPort, certificates.ca)) === 'ECONNRESET');
+    await eventually(async () => {
+      pass();
+      return (await serialFor(httpsPort, certificates.ca)) === 'ECONNRESET';
+    });
     expect(await complaints()).toEqual([expect.stringMatching(/acme.*it is gone/)]);
   }, 20_000);
+
+  it.each([
+    ['their folder', ''],
+    ['one of their files', 'tls.key'],
+  ])('stay in use while %s is removed and put there anew, as often as somebody asks meanwhile', async (_, what) => {
+    const certificates = await withAcme();
+    const { httpsPort, pass } = await startLogged(certificates);
+    const first = await serialFor(httpsPort, certificates.ca);
+    await rm(join(certificates.folder, acme, what), { recursive: true });
+    for (let looks = 0; looks < 8; looks++) {
+      expect(await serialFor(httpsPort, certificates.ca)).toBe(first);
+      pass();
+    }
+    await certificates.put('renewed.burgage.internal', acme);
+    const serials = new Set<string>([first]);
+    await eventually(async () => {
+      pass();
+      return serials.size < serials.add(await serialFor(httpsPort, certificates.ca)).size;
+    });
+    expect([...serials]).not.toContain('ECONNRESET');
+  });
 
   it('that are broken leave the last one in use, and are complained of once, by name', async () => {
     const certificates = await withAcme();

@@ -7,6 +7,7 @@ import type { Peer } from '../../domain/exchange.ts';
 import type { ProxyHeaderFailure } from '../../metrics.ts';
 import type { EngineOptions } from '../engine.ts';
 import { formatAddress, listen, type PortField } from '../listen.ts';
+import { askingExpiresMs, ClientBound, type Leaver } from './client-bound.ts';
 import { readProxyHeader } from './proxy-header.ts';
 import { TlsFront } from './tls-front.ts';
 
@@ -15,6 +16,8 @@ export interface FrontOptions extends EngineOptions {
   readonly protocols: readonly string[];
   /** Takes a connection on which nothing has been read. */
   readonly take: (socket: Socket, peer: Peer) => void;
+  /** What was taken, as far as it may have to make room for others. */
+  readonly taken: () => Iterable<Leaver>;
 }
 
 /** A connection that has not been handed over yet. */
@@ -22,8 +25,9 @@ interface Greeting {
   readonly socket: Socket;
   /** Of the client, as far as it is known. */
   readonly address: string;
-  /** When it has to be over; a handshake looks after itself. */
-  readonly dueMs: number;
+  readonly beganMs: number;
+  /** One that goes on for too long is ended here; TLS looks after its own. */
+  readonly isHandshake: boolean;
 }
 
 type Take = (socket: Socket, address: string) => void;
@@ -31,6 +35,7 @@ type Take = (socket: Socket, address: string) => void;
 export class Front {
   readonly #options: FrontOptions;
   readonly #tls: TlsFront | undefined;
+  readonly #bound: ClientBound;
   readonly #servers: Server[] = [];
   /** By the four addresses that tell connections apart: node:tls does not say which one a secure socket stands on. */
   readonly #greetings = new Map<string, Greeting>();
@@ -39,6 +44,7 @@ export class Front {
 
   constructor(options: FrontOptions) {
     this.#options = options;
+    this.#bound = new ClientBound({ ...options, connectionsMax: options.limits.clientConnectionsMax, leavers: () => this.#leavers() });
     if (options.https !== undefined) {
       this.#tls = new TlsFront({ ...options, certificates: options.https.certificates, onSecure: (socket) => this.#secured(socket) });
     }
@@ -91,20 +97,19 @@ export class Front {
   /** Called now and then. */
   check(nowMs: number): void {
     this.#tls?.check();
-    for (const { socket, dueMs } of this.#greetings.values()) {
-      if (nowMs < dueMs) continue;
+    this.#bound.check(nowMs);
+    for (const { socket, beganMs, isHandshake } of this.#greetings.values()) {
+      if (isHandshake || nowMs - beganMs < this.#options.timeouts.headMs) continue;
       this.#options.metrics.proxyHeaderFailures.of('timeout').inc();
       socket.destroy();
     }
   }
 
   async #listen(host: string, port: number, field: PortField, allowHalfOpen: boolean, take: Take): Promise<void> {
-    const { logger, metrics, proxyProtocolFrom, reusePort = false } = this.#options;
-    const left = (): void => metrics.connections.dec();
+    const { logger, proxyProtocolFrom, reusePort = false } = this.#options;
     const server = createServer({ allowHalfOpen, noDelay: true }, (socket) => {
       try {
-        metrics.connections.inc();
-        socket.on('close', left);
+        if (!this.#bound.admit(socket)) return;
         const address = addressOf(socket);
         if (proxyProtocolFrom?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) this.#readProxyHeader(socket, address, take);
         else take(socket, address);
@@ -118,6 +123,14 @@ export class Front {
     this.#servers.push(server);
   }
 
+  *#leavers(): Iterable<Leaver> {
+    yield* this.#options.taken();
+    const { clock, timeouts } = this.#options;
+    const nowMs = clock.monotonicMs();
+    for (const { socket, beganMs } of this.#greetings.values())
+      yield { expiresMs: askingExpiresMs(beganMs, nowMs, timeouts), cut: () => socket.destroy() };
+  }
+
   #addressOf(index: number): string | undefined {
     const bound = this.#servers[index]?.address();
     return bound === null || bound === undefined || typeof bound === 'string' ? undefined : formatAddress(bound);
@@ -128,14 +141,14 @@ export class Front {
   }
 
   #secure(socket: Socket, address: string): void {
-    this.#greet({ socket, address, dueMs: Number.POSITIVE_INFINITY });
+    this.#greet({ socket, address, beganMs: this.#options.clock.monotonicMs(), isHandshake: true });
     this.#tls?.take(socket);
   }
 
   /** The peer says first whom it speaks for; what follows is that client's. */
   #readProxyHeader(socket: Socket, ownAddress: string, take: Take): void {
-    const { clock, metrics, timeouts, logger } = this.#options;
-    const key = this.#greet({ socket, address: ownAddress, dueMs: clock.monotonicMs() + timeouts.headMs });
+    const { clock, metrics, logger } = this.#options;
+    const key = this.#greet({ socket, address: ownAddress, beganMs: clock.monotonicMs(), isHandshake: false });
     let bytes: Buffer = Buffer.alloc(0);
     const fail = (reason: ProxyHeaderFailure) => {
       metrics.proxyHeaderFailures.of(reason).inc();

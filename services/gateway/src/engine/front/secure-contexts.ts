@@ -19,10 +19,14 @@ interface Loaded {
   pair: KeyPair;
   context: SecureContext;
   checkedMs: number;
+  /** Since when it has not been found any more. */
+  goneMs: number | undefined;
 }
 
 /** A certificate in use is looked at again this often at most, while it is served. */
 const recheckMs = 1_000;
+/** One that is gone stays in use for so long: whoever removes it may be about to put a new one in its place. */
+const goneMsMax = 10_000;
 /** A name without one is asked about again after so long, and so many are remembered. */
 const absentMs = 5_000;
 const absentMax = 10_000;
@@ -96,7 +100,7 @@ export class SecureContexts {
         const context = this.#contextOf(pair);
         this.#absent.delete(name);
         this.#complain(name, pair.complaints.join('; '));
-        this.#loaded.set(name, { pair, context, checkedMs: this.#options.clock.monotonicMs() });
+        this.#loaded.set(name, { pair, context, checkedMs: this.#options.clock.monotonicMs(), goneMs: undefined });
         this.#trim(this.#loaded, this.#options.namesMax);
         return context;
       }
@@ -114,12 +118,16 @@ export class SecureContexts {
     try {
       const { clock } = this.#options;
       const pair = await this.#options.store.read(name, loaded.pair.stamp);
-      if (pair === 'unchanged') return;
       if (pair === undefined) {
+        const goneMs = clock.monotonicMs();
+        loaded.goneMs ??= goneMs;
+        if (goneMs - loaded.goneMs < goneMsMax) return;
         this.#loaded.delete(name);
         this.#complain(name, 'it is gone: who asks for this name gets that of its wildcard, or none');
         return;
       }
+      loaded.goneMs = undefined;
+      if (pair === 'unchanged') return;
       const nowMs = clock.now().getTime();
       if (pair.validToMs <= nowMs && loaded.pair.validToMs > nowMs) {
         this.#complain(name, `the last certificate stays in use: ${pair.complaints.join('; ')}`);

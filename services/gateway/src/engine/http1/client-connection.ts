@@ -7,6 +7,7 @@ import { forwardedTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import type { GatewayMetrics } from '../../metrics.ts';
 import type { Connection } from '../connection.ts';
+import { askingExpiresMs } from '../front/client-bound.ts';
 import { type AnswerFraming, writeAnswer } from './answer-writer.ts';
 import { ChunkedReader } from './chunked.ts';
 import { ClientLines, type ResponseLines, writeResponseHead } from './head-writer.ts';
@@ -60,6 +61,8 @@ export class ClientConnection implements Client, Connection, Gatherer {
   #tunnel: Tunnel | undefined;
   #tunnelExchange: Exchange | undefined;
   #isAdvancing = false;
+  /** No request has been read. */
+  #isNew = true;
   #isClosed = false;
   /** Bytes that came when nothing was wanted any more. */
   #dropped = 0;
@@ -96,6 +99,13 @@ export class ClientConnection implements Client, Connection, Gatherer {
   /** The exchange of an open tunnel. */
   get tunnelled(): Exchange | undefined {
     return this.#tunnelExchange;
+  }
+
+  get expiresMs(): number {
+    if (!this.idle || this.#mode !== 'head') return Number.POSITIVE_INFINITY;
+    const { coarseMs, timeouts } = this.#parts;
+    const isAsking = this.#isNew || this.#unread !== undefined;
+    return isAsking ? askingExpiresMs(this.#dueMs - timeouts.headMs, coarseMs(), timeouts) : this.#dueMs;
   }
 
   /** Says goodbye where nothing has been begun. */
@@ -269,6 +279,7 @@ export class ClientConnection implements Client, Connection, Gatherer {
   }
 
   #begin(head: ParsedRequest): void {
+    this.#isNew = false;
     const { bodyKind } = head;
     if (bodyKind !== 'none') this.#mode = 'body';
     if (bodyKind === 'length') this.#left = head.bodyBytes;

@@ -74,6 +74,7 @@ class Http1Engine implements Engine {
     this.#front = new Front({
       ...options,
       protocols: ['h2', 'http/1.1'],
+      taken: () => this.#clients,
       take: (socket, peer) => {
         const isHttp2 = socket instanceof TLSSocket && socket.alpnProtocol === 'h2';
         this.#clients.add(isHttp2 ? new Http2Connection(this.#parts, socket, peer) : new ClientConnection(this.#parts, socket, peer));

@@ -8,6 +8,7 @@ import { forwardedTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import { type Admitted, type Attempt, bodyTooLarge, isRefusal, type Traffic } from '../traffic.ts';
 import type { AnswerFraming } from './answer-writer.ts';
+import { BodyPace } from './body-pace.ts';
 import { type ClientLines, type ResponseLines, writeRequestHead } from './head-writer.ts';
 import type { ParsedRequest } from './request-head.ts';
 import type { ParsedResponse } from './response-head.ts';
@@ -79,6 +80,8 @@ export class Relay implements Receiver, Taker, Gatherer {
   #clientHasRoom = true;
   #isAnswerChunked = false;
   #keeps: boolean;
+  /** Of a body that is under way at a look at what is due. */
+  #pace: BodyPace | undefined;
 
   constructor(parts: RelayParts, client: Client, head: ParsedRequest) {
     this.#parts = parts;
@@ -161,6 +164,11 @@ export class Relay implements Receiver, Taker, Gatherer {
 
   /** Called now and then. */
   check(nowMs: number): void {
+    if (this.#isBodyTooSlow(nowMs)) {
+      const rate = this.#parts.limits.bodyBytesPerSecondMin;
+      this.refuse(refuse('request_timeout', { close: true, detail: `the request body came at less than ${rate} bytes a second` }));
+      return;
+    }
     if (nowMs < this.#dueMs) return;
     switch (this.#phase) {
       case 'connecting':
@@ -237,6 +245,16 @@ export class Relay implements Receiver, Taker, Gatherer {
       this.#wait(timeouts.bodyIdleMs);
       this.#client.bodyWanted();
     }
+  }
+
+  get tenant(): number | undefined {
+    const { tenant, isolation } = this.exchange;
+    return isolation === 'silo' || tenant?.platform ? undefined : tenant?.number;
+  }
+
+  crowding(held: number): void {
+    const detail = `${held} requests of this tenant are at ${this.exchange.endpoint}: others would be left without a connection`;
+    this.refuse(refuse('concurrency_limited', { retryAfterMs: 1_000, detail }));
   }
 
   unreachable(error: Error): void {
@@ -405,6 +423,19 @@ export class Relay implements Receiver, Taker, Gatherer {
       date: date(),
     });
     traffic.countCookies(this.exchange, cookiesDropped);
+  }
+
+  /** A client that sends a little now and then holds a connection to the endpoint, of which there are not many. */
+  #isBodyTooSlow(nowMs: number): boolean {
+    // An app that answers already has its own reasons to read on, and one that does not take the body is what is slow.
+    if (this.#isRequestWhole || this.#phase !== 'waiting' || !this.#upstreamHasRoom) {
+      this.#pace = undefined;
+      return false;
+    }
+    const { timeouts, limits } = this.#parts;
+    const { bytesIn } = this.exchange;
+    this.#pace ??= new BodyPace(nowMs, bytesIn, { graceMs: timeouts.bodyIdleMs, bytesPerSecondMin: limits.bodyBytesPerSecondMin });
+    return this.#pace.isTooSlow(nowMs, bytesIn);
   }
 
   #wait(ms: number): void {

@@ -69,6 +69,8 @@ export class UpstreamConnection {
   readonly socket: Socket;
   /** When it has been idle for long enough. */
   expiresMs = 0;
+  /** The number of the tenant whose request it carries, or carried last, where others use the endpoint too. */
+  tenant: number | undefined = undefined;
   closed = false;
   readonly #options: ConnectionOptions;
   readonly #head = new ParsedResponse();

@@ -14,7 +14,9 @@ function poolsOf(): UpstreamPools {
 
 /** Resolves with what a request for a connection to `address` comes to. */
 function take(pools: UpstreamPools, address: string): Promise<UpstreamConnection> {
-  return new Promise((resolve, reject) => pools.take(address, { connected: resolve, unreachable: reject, fault: reject }));
+  return new Promise((resolve, reject) =>
+    pools.take(address, { tenant: 1, connected: resolve, unreachable: reject, crowding: reject, fault: reject }),
+  );
 }
 
 it('an address that one upstream gives up still connects the request of another upstream with the same address', async () => {
@@ -36,7 +38,7 @@ it('an address that is given up keeps no idle connection', async () => {
   );
   const pools = poolsOf();
   // Opened for somebody who did not wait for it.
-  const taker = { connected: () => {}, unreachable: () => {}, fault: () => {} };
+  const taker = { tenant: 1, connected: () => {}, unreachable: () => {}, crowding: () => {}, fault: () => {} };
   pools.take(address, taker);
   pools.withdraw(address, taker);
   await eventually(() => {

@@ -3,10 +3,14 @@ import type { Limits, Timeouts } from '../../defaults.ts';
 import type { LoopTurns } from './loop-turns.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 
-/** Who wants a connection. One of the first two is called, once. */
+/** Who wants a connection. One of the first three is called, once. */
 export interface Taker {
+  /** The number of the tenant that it is for; undefined where that one has its endpoints for itself. */
+  readonly tenant: number | undefined;
   connected(connection: UpstreamConnection): void;
   unreachable(error: Error): void;
+  /** Its tenant has so many already that others would be left without. */
+  crowding(held: number): void;
   /** One of these has failed. */
   fault(error: unknown): void;
 }
@@ -30,12 +34,22 @@ export interface PoolOptions {
   readonly onFault: (error: unknown) => void;
 }
 
+/**
+ * A tenant may have three times as many connections as are left, a dynamic threshold as of Choudhury and Hahne (1998): one tenant
+ * three quarters of all, two three sevenths each, and however many there are, they leave some. As many as this part it may always have.
+ */
+const shareOfFree = 3;
+const shareAlways = 1 / 16;
+
 export class UpstreamPools {
   readonly #options: PoolOptions;
+  /** Below so many nobody can have too many. */
+  readonly #crowdedFrom: number;
   readonly #pools = new Map<string, Pool>();
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#crowdedFrom = (options.limits.upstreamConnectionsMax * shareOfFree) / (shareOfFree + 1);
   }
 
   /** Gives `taker` a connection to `address`, at once where one is idle; `isFresh`: one that has carried nothing. */
@@ -47,6 +61,13 @@ export class UpstreamPools {
     }
     // Where one has died of old age, so have others of its age.
     if (isFresh) for (const old of pool.idle.splice(0)) old.destroy();
+    if (pool.all.size >= this.#crowdedFrom && taker.tenant !== undefined) {
+      const held = heldBy(pool, taker.tenant);
+      if (held >= this.#mostFor(pool)) {
+        taker.crowding(held);
+        return;
+      }
+    }
     const connection = pool.idle.pop();
     if (connection !== undefined) {
       this.#give(taker, connection);
@@ -80,6 +101,13 @@ export class UpstreamPools {
   close(): void {
     for (const pool of this.#pools.values()) for (const connection of pool.all) connection.destroy();
     this.#pools.clear();
+  }
+
+  /** Connections of one tenant. */
+  #mostFor({ all, idle }: Pool): number {
+    const { upstreamConnectionsMax } = this.#options.limits;
+    const free = upstreamConnectionsMax - (all.size - idle.length);
+    return Math.max(upstreamConnectionsMax * shareAlways, shareOfFree * free);
   }
 
   #open(pool: Pool): void {
@@ -121,6 +149,7 @@ export class UpstreamPools {
   }
 
   #give(taker: Taker, connection: UpstreamConnection): void {
+    connection.tenant = taker.tenant;
     try {
       taker.connected(connection);
     } catch (error) {
@@ -137,4 +166,13 @@ export class UpstreamPools {
     } else if (this.#pools.get(pool.address) === pool) pool.idle.push(connection);
     else connection.destroy();
   }
+}
+
+/** Connections that carry a request of that tenant, and requests of it that wait for one. */
+function heldBy({ all, idle, waiting }: Pool, tenant: number): number {
+  let held = 0;
+  for (const connection of all) if (connection.tenant === tenant) held += 1;
+  for (const connection of idle) if (connection.tenant === tenant) held -= 1;
+  for (const taker of waiting) if (taker.tenant === tenant) held += 1;
+  return held;
 }

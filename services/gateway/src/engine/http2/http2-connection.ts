@@ -68,6 +68,10 @@ export class Http2Connection implements Connection {
     return this.#streams.size === 0;
   }
 
+  get expiresMs(): number {
+    return this.idle ? this.#dueMs : Number.POSITIVE_INFINITY;
+  }
+
   closeIfIdle(): void {
     // No stream is begun any more; those under way come to their ends.
     if (!this.#session.closed) this.#session.close();

@@ -1287,6 +1287,13 @@ export declare type GatewayStatus = Message<"burgage.registry.v1.GatewayStatus">
    * @generated from field: bool snapshot_held = 7;
    */
   snapshotHeld: boolean;
+
+  /**
+   * Another process that has had the same id for minutes, which is a mistake; absent: there is none.
+   *
+   * @generated from field: burgage.registry.v1.GatewayTwin twin = 8;
+   */
+  twin?: GatewayTwin | undefined;
 };
 
 /**
@@ -1294,6 +1301,33 @@ export declare type GatewayStatus = Message<"burgage.registry.v1.GatewayStatus">
  * Use `create(GatewayStatusSchema)` to create a new message.
  */
 export declare const GatewayStatusSchema: GenMessage<GatewayStatus>;
+
+/**
+ * GatewayTwin is a process that has the id of another gateway.
+ *
+ * @generated from message burgage.registry.v1.GatewayTwin
+ */
+export declare type GatewayTwin = Message<"burgage.registry.v1.GatewayTwin"> & {
+  /**
+   * New at every start of the gateway.
+   *
+   * @generated from field: string boot_id = 1;
+   */
+  bootId: string;
+
+  /**
+   * Where its admin endpoints are, host:port.
+   *
+   * @generated from field: string admin_address = 2;
+   */
+  adminAddress: string;
+};
+
+/**
+ * Describes the message burgage.registry.v1.GatewayTwin.
+ * Use `create(GatewayTwinSchema)` to create a new message.
+ */
+export declare const GatewayTwinSchema: GenMessage<GatewayTwin>;
 
 /**
  * TenantState is where a tenant is in its life. Holds stand beside it.
