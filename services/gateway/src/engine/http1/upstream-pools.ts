@@ -43,7 +43,7 @@ const shareAlways = 1 / 16;
 
 export class UpstreamPools {
   readonly #options: PoolOptions;
-  /** Below so many nobody can have too many. */
+  /** While fewer are in use nobody can have too many. */
   readonly #crowdedFrom: number;
   readonly #pools = new Map<string, Pool>();
 
@@ -61,7 +61,7 @@ export class UpstreamPools {
     }
     // Where one has died of old age, so have others of its age.
     if (isFresh) for (const old of pool.idle.splice(0)) old.destroy();
-    if (pool.all.size >= this.#crowdedFrom && taker.tenant !== undefined) {
+    if (taker.tenant !== undefined && pool.all.size - pool.idle.length >= this.#crowdedFrom) {
       const held = heldBy(pool, taker.tenant);
       if (held >= this.#mostFor(pool)) {
         taker.crowding(held);
