@@ -11,7 +11,7 @@ import {
   type Random,
   type Readiness,
 } from '@burgage/runtime';
-import { unwrap } from '@burgage/tenancy';
+import { type TenantLimits, unwrap } from '@burgage/tenancy';
 import { type AccessLog, createAccessLog, logFile } from './adapters/access-log.ts';
 import { createCertificateFolder } from './adapters/certificate-folder.ts';
 import { createContextTokens } from './adapters/context-tokens.ts';
@@ -24,13 +24,14 @@ import { RandomPool } from './domain/random-pool.ts';
 import type { RouteFollower, TablePosition } from './domain/route-follower.ts';
 import type { RouteStatus } from './domain/route-status.ts';
 import { parseTapFilter } from './domain/tap-filter.ts';
-import { labelsMaxDefault, TenantMeters } from './domain/tenant-meters.ts';
+import { labelsMaxDefault, type TenantMeter, TenantMeters } from './domain/tenant-meters.ts';
 import { Upstreams } from './domain/upstreams.ts';
 import type { CreateEngine } from './engine/engine.ts';
 import { isServed } from './engine/served-tunnels.ts';
 import { Tap } from './engine/tap.ts';
 import { Traffic, type TrafficOptions } from './engine/traffic.ts';
 import { WaitingRoom } from './engine/waiting-room.ts';
+import { inSlices } from './in-slices.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import { createOverload } from './overload.ts';
 import { WorkerPool, type Workers } from './workers/worker-pool.ts';
@@ -142,10 +143,8 @@ export function createGateway(parts: GatewayParts): Gateway {
     clock,
     metrics: gatewayMetrics,
   });
-  const isPlatform = (tenantId: string): boolean => follower.table.tenant(tenantId)?.platform ?? false;
   const overload = createOverload({
-    meters,
-    isPlatform,
+    isPlatform: (tenant) => follower.table.isPlatform(tenant),
     metrics: gatewayMetrics,
     logger,
     clock,
@@ -264,17 +263,12 @@ export function createGateway(parts: GatewayParts): Gateway {
     let running: Promise<void> = Promise.resolve();
     async function keepHouse(): Promise<void> {
       for (let turn = 1; !stopping.signal.aborted; turn++) {
-        await clock.sleep(houseworkMs, stopping.signal);
-        meters.sweep(clock.monotonicMs());
-        const shed = overload.look();
-        pool?.shed(new Map(shed.map(({ number, shedShare }) => [number, shedShare])));
+        await lookAtTenants(turn % labelTurns === 0, stopping.signal);
         const { demands } = shares;
         if (lookAtShares()) showShares();
         if (shares.demands !== demands) origin.demandsChanged?.();
-        upstreams.sweep((upstream) => follower.table.endpoints(upstream));
         showRoutes();
         cutTunnels();
-        if (turn % labelTurns === 0) for (const label of meters.roll()) gatewayMetrics.requests.forget(label);
       }
     }
     return {
@@ -291,18 +285,46 @@ export function createGateway(parts: GatewayParts): Gateway {
     };
   }
 
+  /** At all of them, for about a second: there may be a million. */
+  async function lookAtTenants(isLabelTurn: boolean, signal: AbortSignal): Promise<void> {
+    const count = meters.slices;
+    await inSlices({ count, spanMs: houseworkMs, clock, signal }, (slice) => {
+      if (slice === 0) overload.look();
+      const nowMs = clock.monotonicMs();
+      meters.sweep(slice, nowMs, (meter) => {
+        overload.see(meter);
+        shares.see(meter, nowMs, limitsOf);
+      });
+      if (isLabelTurn) meters.roll(slice);
+      upstreams.sweep((upstream) => follower.table.endpoints(upstream), count);
+    });
+    if (signal.aborted) return;
+    overload.say();
+    shares.seenAll();
+    if (isLabelTurn) for (const label of meters.relabel()) gatewayMetrics.requests.forget(label);
+  }
+
   function cutTunnels(): void {
     const { inSync } = origin.status();
     const { table } = follower;
     engine.cutTunnels((exchange) => isServed(exchange, table, inSync));
   }
 
+  function limitsOf(tenantId: string): TenantLimits | undefined {
+    return follower.table.tenant(tenantId)?.limits;
+  }
+
+  function meterOf(tenantId: string): TenantMeter | undefined {
+    const number = follower.table.names.tenants.find(tenantId);
+    return number < 0 ? undefined : meters.get({ number, tenantId });
+  }
+
   function lookAtShares(): boolean {
-    return shares.look(clock.monotonicMs(), meters.all(), (tenantId) => follower.table.tenant(tenantId)?.limits);
+    return shares.look(clock.monotonicMs(), meterOf, limitsOf);
   }
 
   function showShares(): void {
-    meters.reshare();
+    shares.handOut(meterOf);
     pool?.tellShares();
     const { evenShare, tenants } = shares.status;
     gatewayMetrics.evenShare.set(evenShare);

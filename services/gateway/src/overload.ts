@@ -1,14 +1,13 @@
 // Keeps an overloaded gateway answering: looks at its strain and says whose requests it refuses.
 import type { Clock, Component, Logger } from '@burgage/runtime';
 import { createStrainGauge } from './adapters/strain.ts';
-import { calm, fairCap, nextShedding, type Shedding, type Strain } from './domain/shedding.ts';
-import type { TenantMeter, TenantMeters } from './domain/tenant-meters.ts';
+import { calm, nextShedding, type Shedding, type Strain, WeightSpread } from './domain/shedding.ts';
+import type { TenantMeter } from './domain/tenant-meters.ts';
 import type { GatewayMetrics } from './metrics.ts';
 
 export interface OverloadOptions {
-  readonly meters: TenantMeters;
-  /** Parts of the platform are never refused. */
-  readonly isPlatform: (tenantId: string) => boolean;
+  /** Of a tenant's number. Parts of the platform are never refused. */
+  readonly isPlatform: (tenant: number) => boolean;
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -16,55 +15,79 @@ export interface OverloadOptions {
   readonly othersStrain?: () => readonly Strain[];
 }
 
+/** About once a second `look`, then `see` with every tenant, then `say`. */
 export interface Overload extends Component {
-  /** Once a second. Answers with those whose requests are refused, the heaviest first. */
-  look(): readonly TenantMeter[];
+  /** How hard it is to keep up, and so what is to be refused. */
+  look(): void;
+  /** Has so much of the tenant's requests refused. */
+  see(meter: TenantMeter): void;
+  /** Tells people what is refused now. */
+  say(): void;
 }
 
 /** How many of those who are refused most the log names. */
 const namedMax = 3;
 
-export function createOverload({ meters, isPlatform, metrics, logger, clock, othersStrain = () => [] }: OverloadOptions): Overload {
+interface Refused {
+  readonly tenant: string;
+  readonly weight: number;
+  readonly refusedShare: number;
+}
+
+export function createOverload({ isPlatform, metrics, logger, clock, othersStrain = () => [] }: OverloadOptions): Overload {
   const gauge = createStrainGauge(clock);
+  let strain: Strain = { loopDelayMs: 0, heapShare: 0 };
   let state: Shedding = calm;
-  let shed: TenantMeter[] = [];
+  let said: Shedding['kind'] = 'calm';
+  /** What tenants use, as they were seen last: known from when it may be needed. */
+  const spread = new WeightSpread();
+  let cap = Number.POSITIVE_INFINITY;
+  let isSeeing = false;
+  let heaviest: Refused[] = [];
+  let tenants = 0;
   let sinceMs = 0;
 
-  function look(): readonly TenantMeter[] {
-    const strain = worst([gauge.read(), ...othersStrain()]);
-    const before = state;
+  function look(): void {
+    strain = worst([gauge.read(), ...othersStrain()]);
     state = nextShedding(state, strain);
-    for (const meter of shed) meter.shedShare = 0;
-    shed = state.kind === 'shedding' ? cutDown(state.share) : [];
+    // Once more after the last second of refusing: that ends it for each.
+    isSeeing = cap < Number.POSITIVE_INFINITY || state.kind === 'shedding' || state.strained > 0;
+    cap = state.kind === 'shedding' ? spread.cap(state.share) : Number.POSITIVE_INFINITY;
+    spread.clear();
+    heaviest = [];
+    tenants = 0;
+  }
+
+  function see({ tenantId, number, weight, use }: TenantMeter): void {
+    if (!isSeeing) return;
+    const counts = weight > 0 && !isPlatform(number);
+    if (counts) spread.add(weight);
+    const refusedShare = counts && weight > cap ? 1 - cap / weight : 0;
+    if (use.shedShare !== refusedShare) use.shedShare = refusedShare;
+    if (refusedShare === 0) return;
+    tenants += 1;
+    if (heaviest.length === namedMax && weight <= (heaviest.at(-1)?.weight ?? 0)) return;
+    heaviest.push({ tenant: tenantId, weight, refusedShare });
+    heaviest.sort((a, b) => b.weight - a.weight);
+    heaviest.splice(namedMax);
+  }
+
+  function say(): void {
     metrics.loopDelay.set(strain.loopDelayMs / 1000);
     metrics.heapShare.set(strain.heapShare);
     metrics.shedShare.set(state.kind === 'shedding' ? state.share : 0);
-    if (before.kind === 'calm' && state.kind === 'shedding') {
+    if (said === state.kind) return;
+    said = state.kind;
+    if (state.kind === 'shedding') {
       sinceMs = clock.monotonicMs();
-      const heaviest = shed.slice(0, namedMax).map(({ tenantId, shedShare }) => ({ tenant: tenantId, refusedShare: shedShare }));
-      logger.warn(
-        { ...strain, share: state.share, tenants: shed.length, heaviest },
-        'overloaded: requests of the heaviest tenants are refused',
-      );
-    } else if (before.kind === 'shedding' && state.kind === 'calm') {
+      const named = heaviest.map(({ tenant, refusedShare }) => ({ tenant, refusedShare }));
+      logger.warn({ ...strain, share: state.share, tenants, heaviest: named }, 'overloaded: requests of the heaviest tenants are refused');
+    } else {
       logger.info({ ...strain, afterMs: Math.round(clock.monotonicMs() - sinceMs) }, 'overload over: all requests are let in again');
     }
-    return shed;
   }
 
-  /** Refuses so much of all requests, and says of whom, the heaviest first. */
-  function cutDown(share: number): TenantMeter[] {
-    const busy = [...meters.busy()].filter(({ tenantId }) => !isPlatform(tenantId));
-    const cap = fairCap(
-      busy.map(({ weight }) => weight),
-      share,
-    );
-    const heavy = busy.filter(({ weight }) => weight > cap).sort((a, b) => b.weight - a.weight);
-    for (const meter of heavy) meter.shedShare = 1 - cap / meter.weight;
-    return heavy;
-  }
-
-  return { name: 'overload', start: () => gauge.start(), stop: () => gauge.stop(), look };
+  return { name: 'overload', start: () => gauge.start(), stop: () => gauge.stop(), look, see, say };
 }
 
 /** The one that has the hardest time: its requests wait whatever the others do. */

@@ -44,8 +44,8 @@ describe('Admission', () => {
             expect(admission.inflight(tenant())).toBe(inflight.length);
           }
           for (const permit of [...inflight, ...tunnels]) permit.release();
-          for (let roll = 0; roll < 8; roll++) meters.roll();
-          meters.sweep(1);
+          for (let roll = 0; roll < 8; roll++) meters.roll(0);
+          meters.sweep(0, 1);
           expect(meters.size).toBe(0);
         },
       ),
@@ -80,10 +80,10 @@ describe('Admission', () => {
     const admit = (tenant: TenantRoute & MeteredTenant, nowMs: number) => admission.admit(tenant, meters.count(tenant), nowMs);
     const permit = admit(tenant({ limits: limits(0, 1) }), 0);
     if (isPermit(permit)) permit.release();
-    meters.roll();
-    meters.sweep(500);
+    meters.roll(0);
+    meters.sweep(0, 500);
     expect(meters.size).toBe(1);
-    meters.sweep(1_500);
+    meters.sweep(0, 1_500);
     expect(meters.size).toBe(0);
   });
 });

@@ -79,7 +79,7 @@ export class Admission {
   admit(tenant: TenantRoute, meter: TenantMeter, nowMs: number): Permit | Refusal {
     const refusal = standing(tenant);
     if (refusal !== undefined) return refusal;
-    if (meter.shedShare > 0 && !tenant.platform && takeShed(meter)) return overloaded(meter);
+    if (meter.use.shedShare > 0 && !tenant.platform && takeShed(meter.use)) return overloaded(meter.use);
     const { requestsPerSecond, concurrency } = tenant.limits ?? noLimits;
     const { shares, use } = meter;
     if (!use.enter(concurrency > 0 ? wholePart(concurrency, shares.concurrency) : 0)) {
@@ -107,7 +107,7 @@ export class Admission {
     if (refusal !== undefined) return refusal;
     const meter = this.#meters.get(tenant);
     if (meter === undefined) return undefined;
-    if (!tenant.platform && wouldShed(meter)) return overloaded(meter);
+    if (!tenant.platform && wouldShed(meter.use)) return overloaded(meter.use);
     const { requestsPerSecond = 0, concurrency = 0 } = tenant.limits ?? {};
     const { shares, use } = meter;
     if (concurrency > 0 && use.inflight >= wholePart(concurrency, shares.concurrency))
@@ -123,7 +123,7 @@ export class Admission {
 
   /** What an overloaded gateway refuses of a tenant's requests, 0 to 1. */
   shedShare(tenant: MeteredTenant): number {
-    return this.#meters.get(tenant)?.shedShare ?? 0;
+    return this.#meters.get(tenant)?.use.shedShare ?? 0;
   }
 
   inflight(tenant: MeteredTenant): number {

@@ -4,12 +4,14 @@ import type { TenantUse } from './tenant-use.ts';
 
 /** Tenants whose cells are made at once; what none of them touches costs no memory. */
 export const cellsPerBlock = 1 << 14;
-/** A cell is a cache line: three numbers of the rate limit, then three words. */
+/** A cell is a cache line: three numbers of the rate limit, then three words, and one more number. */
 const wordsPerCell = 16;
 const numbersPerCell = wordsPerCell / 2;
 const lockAt = 6;
 const inflightAt = 7;
 const tunnelsAt = 8;
+/** Among the numbers. */
+const shedShareAt = 5;
 /** Of each worker and cell: its requests in flight and its tunnels, which are given back when it dies. */
 const wordsOwn = 2;
 
@@ -100,6 +102,8 @@ export class LimitCells {
 const scratch: RateState = freshRate();
 
 class SharedUse implements TenantUse {
+  /** Each worker counts its own: what they refuse together is the share of all. */
+  shedDue = 0;
   readonly #words: Int32Array;
   readonly #numbers: Float64Array;
   readonly #own: Int32Array;
@@ -132,6 +136,14 @@ class SharedUse implements TenantUse {
 
   get dueMs(): number {
     return this.#numbers[this.#numbersAt] as number;
+  }
+
+  get shedShare(): number {
+    return this.#numbers[this.#numbersAt + shedShareAt] as number;
+  }
+
+  set shedShare(share: number) {
+    this.#numbers[this.#numbersAt + shedShareAt] = share;
   }
 
   enter(max: number): boolean {

@@ -18,8 +18,21 @@ beforeEach(() => {
   );
 });
 
-const told = (even: number, ...named: ToldShares['shares']): void => shares.told({ sequence: 1, gateways: 3, even, shares: named });
-const look = (nowMs: number) => shares.look(nowMs, meters.all(), () => limits);
+const meterOf = (tenantId: string) => meters.get(named(tenantId));
+const told = (even: number, ...named: ToldShares['shares']): void => {
+  shares.told({ sequence: 1, gateways: 3, even, shares: named });
+  shares.handOut(meterOf);
+};
+/** Without having looked at all tenants. */
+const lookAtNamed = (nowMs: number) => shares.look(nowMs, meterOf, () => limits);
+const look = (nowMs: number) => {
+  for (let number = 0; number < 300; number++) {
+    const meter = meterOf(`ten_${number}`);
+    if (meter !== undefined) shares.see(meter, nowMs, () => limits);
+  }
+  shares.seenAll();
+  return lookAtNamed(nowMs);
+};
 
 /** A tenant `ten_<number>`. */
 function named(tenantId: string): MeteredTenant {
@@ -32,12 +45,12 @@ function ask(tenantId: string, requests: number, nowMs: number): void {
     const meter = meters.count(named(tenantId));
     meter.use.takeRate(limits.requestsPerSecond * meter.shares.rate, nowMs);
   }
-  meters.sweep(nowMs);
+  meters.sweep(0, nowMs);
 }
 
 describe('shares of limits', () => {
   it('are the whole for a gateway that was told none, and it asks for nothing', () => {
-    meters.sweep(0);
+    meters.sweep(0, 0);
     ask('ten_1', 500, 1_000);
     look(1_000);
     expect(shares.of('ten_1')).toEqual({ rate: 1, concurrency: 1 });
@@ -52,6 +65,17 @@ describe('shares of limits', () => {
     expect(shares.of('ten_2')).toEqual({ rate: 0.25, concurrency: 0.25 });
     told(0.5);
     expect(shares.of('ten_1')).toEqual({ rate: 0.5, concurrency: 0.5 });
+  });
+
+  it('are at once those of the tenants who are counted already, and again even when they are named no more', () => {
+    const meter = meters.count(named('ten_1'));
+    told(0.25, { tenantId: 'ten_1', limit: 'rate', share: 0.9 });
+    expect(meter.shares).toEqual({ rate: 0.9, concurrency: 0.25 });
+    told(0.5, { tenantId: 'ten_2', limit: 'rate', share: 0.9 });
+    expect(meter.shares).toEqual({ rate: 0.5, concurrency: 0.5 });
+    expect(meters.count(named('ten_2')).shares).toEqual({ rate: 0.9, concurrency: 0.5 });
+    told(0.4);
+    expect(meters.count(named('ten_2')).shares).toEqual({ rate: 0.4, concurrency: 0.4 });
   });
 
   it('are never nothing: nothing would be taken for no limit', () => {
@@ -87,7 +111,7 @@ describe('shares of limits', () => {
 describe('what a gateway asks for', () => {
   it('is nothing for tenants far below their shares', () => {
     told(0.5);
-    meters.sweep(0);
+    meters.sweep(0, 0);
     for (let tenant = 0; tenant < 50; tenant++) ask(`ten_${tenant}`, 10, 1_000);
     shares.heard(1_000);
     look(1_000);
@@ -96,7 +120,7 @@ describe('what a gateway asks for', () => {
 
   it('is what is asked of it, once that comes near to the share', () => {
     told(0.5);
-    meters.sweep(0);
+    meters.sweep(0, 0);
     ask('ten_1', 80, 1_000);
     shares.heard(1_000);
     look(1_000);
@@ -115,7 +139,7 @@ describe('what a gateway asks for', () => {
 
   it('does not follow every wave', () => {
     told(0.5, { tenantId: 'ten_1', limit: 'rate', share: 0.8 });
-    meters.sweep(0);
+    meters.sweep(0, 0);
     const said = new Set<number | undefined>();
     for (let second = 1; second <= 20; second++) {
       ask('ten_1', 70 + (second % 4), second * 1_000);
@@ -135,6 +159,25 @@ describe('what a gateway asks for', () => {
     meter.concurrencyRefusals = 4;
     look(0);
     expect(shares.demands).toEqual([{ tenantId: 'ten_1', limit: 'concurrency', wanted: 0.7, inUse: 0.3 }]);
+  });
+
+  it('is said of named limits at once, and of others when all tenants were seen', () => {
+    told(0.3, { tenantId: 'ten_1', limit: 'concurrency', share: 0.1 });
+    for (const tenantId of ['ten_1', 'ten_2']) meters.count(named(tenantId)).use.enter(0);
+    for (const tenantId of ['ten_1', 'ten_2']) meters.count(named(tenantId)).concurrencyRefusals = 2;
+    lookAtNamed(0);
+    expect(shares.demands).toEqual([{ tenantId: 'ten_1', limit: 'concurrency', wanted: 0.3, inUse: 0.1 }]);
+    look(0);
+    expect(shares.demands.map(({ tenantId }) => tenantId)).toEqual(['ten_2', 'ten_1']);
+  });
+
+  it('is of no tenant twice, also where its limit was named after it had been seen', () => {
+    told(0.3);
+    for (const tenantId of ['ten_1', 'ten_2']) meters.count(named(tenantId)).concurrencyRefusals = 2;
+    look(0);
+    told(0.3, { tenantId: 'ten_1', limit: 'concurrency', share: 0.3 });
+    lookAtNamed(0);
+    expect(shares.demands.map(({ tenantId }) => tenantId).toSorted()).toEqual(['ten_1', 'ten_2']);
   });
 
   it('is bounded, those that want most first', () => {

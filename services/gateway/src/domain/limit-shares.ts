@@ -28,6 +28,9 @@ export interface LimitDemand {
   readonly inUse: number;
 }
 
+type MeterOf = (tenantId: string) => TenantMeter | undefined;
+type LimitsOf = (tenantId: string) => TenantLimits | undefined;
+
 /** In one place, for people. */
 export interface SharesStatus {
   readonly gateways: number;
@@ -61,10 +64,25 @@ export class LimitShares {
   #heardMs = 0;
   #silence: 'none' | 'gives up' | 'even' = 'none';
   #demands: readonly LimitDemand[] = [];
+  /** Of limits that are not named: as of the last time that all tenants were seen, and what was seen since. */
+  #near: readonly LimitDemand[] = [];
+  #seen: LimitDemand[] = [];
+  /** Tenants whose meters have shares of their own. */
+  #handedTo: readonly string[] = [];
 
   /** Hot path where a tenant is new. */
   of(tenantId: string): Shares {
     return this.#own.get(tenantId) ?? this.#even;
+  }
+
+  /** Has the meters of those whose shares are other ones than before hold what they have now. */
+  handOut(meterOf: MeterOf): void {
+    const own = [...this.#own.keys()];
+    for (const tenantId of [...this.#handedTo, ...own]) {
+      const meter = meterOf(tenantId);
+      if (meter !== undefined) meter.shares = this.of(tenantId);
+    }
+    this.#handedTo = own;
   }
 
   /** Of all tenants: those that have shares of their own, and the others. */
@@ -103,7 +121,7 @@ export class LimitShares {
     this.#even.rate = part(even);
     this.#even.concurrency = part(even);
     const own = new Map<string, Shares>();
-    this.#named = new Set(shares.map(({ tenantId, limit }) => `${limit} ${tenantId}`));
+    this.#named = new Set(shares.map(nameOf));
     for (const { tenantId, limit, share } of shares) {
       const ofTenant = own.get(tenantId) ?? { ...this.#even };
       ofTenant[limit] = part(share);
@@ -112,14 +130,29 @@ export class LimitShares {
     this.#own = own;
   }
 
+  /** About once a second with each tenant: whether it comes near to its limits. */
+  see(meter: TenantMeter, nowMs: number, limitsOf: LimitsOf): void {
+    // Hardly any do. Those whose limits are named are looked at by their names.
+    if (!isNear(meter, nowMs) && meter.concurrencyRefusals === 0) return;
+    if (this.#own.has(meter.tenantId)) return;
+    this.#seen.push(...needsOf(meter, nowMs, limitsOf(meter.tenantId)));
+    if (this.#seen.length >= 2 * demandsMax) this.#seen = most(this.#seen);
+  }
+
+  /** All tenants were seen. */
+  seenAll(): void {
+    this.#near = most(this.#seen);
+    this.#seen = [];
+  }
+
   /**
-   * Once a second: what the registry's silence has cost, and what is wanted now of limits that `meters` come near to. True where
-   * shares are other ones than before.
+   * What the registry's silence has cost, and what is wanted now of limits that are named or come near. True where shares are other
+   * ones than before.
    */
-  look(nowMs: number, meters: Iterable<TenantMeter>, limitsOf: (tenantId: string) => TenantLimits | undefined): boolean {
+  look(nowMs: number, meterOf: MeterOf, limitsOf: LimitsOf): boolean {
     const isChanged = this.#lapse(nowMs - this.#heardMs);
     // One alone has everything, and nothing to ask for.
-    const demands = this.#even.rate < 1 || this.#own.size > 0 ? this.#measure(nowMs, meters, limitsOf) : [];
+    const demands = this.#even.rate < 1 || this.#own.size > 0 ? this.#measure(nowMs, meterOf, limitsOf) : [];
     if (!isDeepStrictEqual(demands, this.#demands)) this.#demands = demands;
     return isChanged;
   }
@@ -142,39 +175,58 @@ export class LimitShares {
     return true;
   }
 
-  #measure(nowMs: number, meters: Iterable<TenantMeter>, limitsOf: (tenantId: string) => TenantLimits | undefined): LimitDemand[] {
-    const before = new Map(this.#demands.map((demand) => [`${demand.limit} ${demand.tenantId}`, demand.wanted]));
+  #measure(nowMs: number, meterOf: MeterOf, limitsOf: LimitsOf): LimitDemand[] {
+    const before = new Map(this.#demands.map((demand) => [nameOf(demand), demand.wanted]));
     const unsaid = new Set(this.#named);
-    const demands: LimitDemand[] = [];
-    const say = (tenantId: string, limit: LimitName, wanted: number, inUse: number): void => {
-      const name = `${limit} ${tenantId}`;
-      unsaid.delete(name);
-      const last = before.get(name);
-      const isNews = last === undefined || Math.abs(last - wanted) > noticeable || wanted === 0;
-      demands.push({ tenantId, limit, wanted: Math.min(isNews ? wanted : last, 1), inUse: Math.min(inUse, 1) });
-    };
-    for (const meter of meters) {
-      const { tenantId, shares, use, concurrencyRefusals } = meter;
-      meter.concurrencyRefusals = 0;
-      const isNear = use.dueMs - nowMs > nearMs && shares.rate < 1;
-      const isPressed = concurrencyRefusals > 0 && shares.concurrency < 1;
-      const isOwn = this.#own.has(tenantId);
-      if (!isOwn && !isNear && !isPressed) continue;
-      const { requestsPerSecond = 0, concurrency = 0 } = limitsOf(tenantId) ?? {};
-      if (requestsPerSecond > 0 && (isNear || unsaid.has(`rate ${tenantId}`))) {
-        say(tenantId, 'rate', meter.perSecond / requestsPerSecond, 0);
-      }
-      if (concurrency > 0 && (isPressed || unsaid.has(`concurrency ${tenantId}`))) {
-        say(tenantId, 'concurrency', (use.inflight + concurrencyRefusals) / concurrency, use.inflight / concurrency);
-      }
+    const needs = this.#near.filter(({ tenantId }) => !this.#own.has(tenantId));
+    for (const tenantId of this.#own.keys()) {
+      const meter = meterOf(tenantId);
+      if (meter !== undefined) needs.push(...needsOf(meter, nowMs, limitsOf(tenantId), unsaid));
     }
+    for (const need of needs) unsaid.delete(nameOf(need));
     // What was named and is not asked for here is free for others.
     for (const name of unsaid) {
       const space = name.indexOf(' ');
-      say(name.slice(space + 1), name.slice(0, space) as LimitName, 0, 0);
+      needs.push({ tenantId: name.slice(space + 1), limit: name.slice(0, space) as LimitName, wanted: 0, inUse: 0 });
     }
-    return demands.sort((a, b) => b.wanted - a.wanted).slice(0, demandsMax);
+    return most(
+      needs.map((need) => {
+        const { wanted, inUse } = need;
+        const last = before.get(nameOf(need));
+        const isNews = last === undefined || Math.abs(last - wanted) > noticeable || wanted === 0;
+        return { ...need, wanted: Math.min(isNews ? wanted : last, 1), inUse: Math.min(inUse, 1) };
+      }),
+    );
   }
+}
+
+/** As parts of a tenant's limits, what is needed of those that it comes near to, and of those that are `named`. */
+function needsOf(meter: TenantMeter, nowMs: number, limits: TenantLimits | undefined, named?: ReadonlySet<string>): LimitDemand[] {
+  const { tenantId, shares, use, perSecond, concurrencyRefusals } = meter;
+  meter.concurrencyRefusals = 0;
+  const { requestsPerSecond = 0, concurrency = 0 } = limits ?? {};
+  const needs: LimitDemand[] = [];
+  if (requestsPerSecond > 0 && (isNear(meter, nowMs) || named?.has(nameOf({ tenantId, limit: 'rate' }))))
+    needs.push({ tenantId, limit: 'rate', wanted: perSecond / requestsPerSecond, inUse: 0 });
+  const isPressed = concurrencyRefusals > 0 && shares.concurrency < 1;
+  if (concurrency > 0 && (isPressed || named?.has(nameOf({ tenantId, limit: 'concurrency' })))) {
+    const { inflight } = use;
+    needs.push({ tenantId, limit: 'concurrency', wanted: (inflight + concurrencyRefusals) / concurrency, inUse: inflight / concurrency });
+  }
+  return needs;
+}
+
+function isNear({ use, shares }: TenantMeter, nowMs: number): boolean {
+  return shares.rate < 1 && use.dueMs - nowMs > nearMs;
+}
+
+/** Those that want most, as many as the registry reads. */
+function most(demands: readonly LimitDemand[]): LimitDemand[] {
+  return demands.toSorted((a, b) => b.wanted - a.wanted).slice(0, demandsMax);
+}
+
+function nameOf({ tenantId, limit }: Pick<LimitDemand, 'tenantId' | 'limit'>): string {
+  return `${limit} ${tenantId}`;
 }
 
 function part(share: number): number {

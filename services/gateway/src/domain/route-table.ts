@@ -253,6 +253,11 @@ export class RouteTable {
     return [...(upstream === undefined || upstream.version === 0 ? [] : [upstreamEntry(upstream)]), this.#tenantEntry(number, version)];
   }
 
+  /** Whether the tenant of this number is a part of the platform. */
+  isPlatform(tenant: number): boolean {
+    return this.#termsOf(tenant)?.platform ?? false;
+  }
+
   slugOf(tenant: number): string {
     return this.#texts.at(this.#labels[3 * tenant] ?? 0);
   }

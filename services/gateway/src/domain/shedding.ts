@@ -51,19 +51,49 @@ export function nextShedding(state: Shedding, strain: Strain): Shedding {
   }
 }
 
-/**
- * The most that any tenant may use where `share` of all `weights` is refused: who uses more is cut down to it, and who uses
- * less is not touched. So the heaviest lose first and most, and the lightest last.
- */
-export function fairCap(weights: readonly number[], share: number): number {
-  const ascending = Float64Array.from(weights).sort();
-  let left = (1 - share) * ascending.reduce((sum, weight) => sum + weight, 0);
-  for (const [index, weight] of ascending.entries()) {
-    const cap = left / (ascending.length - index);
-    if (weight >= cap) return cap;
-    left -= weight;
+/** Weights are told apart where one is this much heavier than another: 2 to the power of 1/16. */
+const bucketsPerDoubling = 16;
+/** 2 to the power of these: below and above, weights are not told apart. */
+const doublingsMin = -8;
+const doublingsMax = 40;
+const bucketCount = bucketsPerDoubling * (doublingsMax - doublingsMin);
+
+/** How much tenants use, as far as one bound for all of them needs it: as large for a million as for one. */
+export class WeightSpread {
+  readonly #counts = new Float64Array(bucketCount);
+  readonly #sums = new Float64Array(bucketCount);
+
+  /** `weight` is above 0. */
+  add(weight: number): void {
+    const bucket = Math.floor(bucketsPerDoubling * (Math.log2(weight) - doublingsMin));
+    const index = Math.min(Math.max(bucket, 0), bucketCount - 1);
+    (this.#counts[index] as number) += 1;
+    (this.#sums[index] as number) += weight;
   }
-  return Number.POSITIVE_INFINITY;
+
+  clear(): void {
+    this.#counts.fill(0);
+    this.#sums.fill(0);
+  }
+
+  /**
+   * The most that any tenant may use where `share` of all weights is refused: who uses more is cut down to it, and who uses
+   * less is not touched. So the heaviest lose first and most, and the lightest last. Infinity where nobody uses anything.
+   */
+  cap(share: number): number {
+    let count = this.#counts.reduce((sum, some) => sum + some, 0);
+    let left = (1 - share) * this.#sums.reduce((sum, some) => sum + some, 0);
+    for (const [index, some] of this.#counts.entries()) {
+      if (some === 0) continue;
+      const sum = this.#sums[index] as number;
+      const cap = left / count;
+      // Those in one bucket are taken for alike.
+      if (sum / some >= cap) return cap;
+      left -= sum;
+      count -= some;
+    }
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /** What is refused of one tenant's requests. */

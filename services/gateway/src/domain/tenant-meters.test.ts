@@ -1,8 +1,9 @@
 // Metric labels stay bounded, and go to the busiest.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { perSlice } from './by-number.ts';
 import { RequestSeries } from './request-series.ts';
-import { otherTenants, TenantMeters } from './tenant-meters.ts';
+import { type MeteredTenant, otherTenants, TenantMeters } from './tenant-meters.ts';
 
 /** Meters, and the label that each series belongs to. */
 function labelled(labelsMax: number) {
@@ -21,6 +22,11 @@ function labelled(labelsMax: number) {
   return { meters, labelOf };
 }
 
+function rollAll(meters: TenantMeters): string[] {
+  for (let slice = 0; slice < meters.slices; slice++) meters.roll(slice);
+  return meters.relabel();
+}
+
 describe('tenant meters', () => {
   it('never give more labels at a time than their bound, counting those whose end they did not say', () => {
     fc.assert(
@@ -28,8 +34,8 @@ describe('tenant meters', () => {
         const { meters, labelOf } = labelled(5);
         const living = new Set<string>();
         for (const step of steps) {
-          if (step === 'roll') for (const ended of meters.roll()) living.delete(ended);
-          else if (step === 'sweep') meters.sweep(1);
+          if (step === 'roll') for (const ended of rollAll(meters)) living.delete(ended);
+          else if (step === 'sweep') meters.sweep(0, 1);
           else {
             const label = labelOf(`ten_${step}`) ?? '';
             expect([`ten_${step}`, otherTenants]).toContain(label);
@@ -46,7 +52,7 @@ describe('tenant meters', () => {
     for (const tenant of ['first', 'second']) labelOf(tenant);
     for (let i = 0; i < 10; i++) labelOf('busy');
     expect(labelOf('busy')).toBe(otherTenants);
-    expect(meters.roll()).toHaveLength(1);
+    expect(rollAll(meters)).toHaveLength(1);
     expect(labelOf('busy')).toBe('busy');
   });
 
@@ -54,11 +60,50 @@ describe('tenant meters', () => {
     const { meters } = labelled(2);
     const meter = meters.count({ number: 7, tenantId: 'ten_1' });
     meter.use.enter(0);
-    for (let roll = 0; roll < 3; roll++) meters.roll();
-    meters.sweep(1);
+    for (let roll = 0; roll < 3; roll++) rollAll(meters);
+    meters.sweep(0, 1);
     expect(meters.size).toBe(1);
     meter.use.leave();
-    meters.sweep(1);
+    meters.sweep(0, 1);
     expect(meters.size).toBe(0);
+  });
+
+  it('of a million tenants are looked at in slices that are small, each of them once', () => {
+    const { meters } = labelled(2);
+    const tenants = Array.from({ length: 1_000 }, (_, index) => 1_000 * index);
+    for (const number of tenants) meters.count({ number, tenantId: `ten_${number}` });
+    const seen: number[] = [];
+    for (let slice = 0; slice < meters.slices; slice++) {
+      const before = seen.length;
+      meters.sweep(slice, 1, ({ number }) => seen.push(number));
+      const inSlice = seen.slice(before);
+      expect(Math.max(...inSlice) - Math.min(...inSlice)).toBeLessThan(perSlice);
+    }
+    expect(seen).toEqual(tenants);
+  });
+
+  it('give labels to the busiest wherever these are', () => {
+    const { meters } = labelled(2);
+    const count = (number: number, requests: number) => meters.countMany({ number, tenantId: `ten_${number}` }, requests);
+    for (let slice = 0; slice < 10; slice++) count(slice * perSlice, 1 + slice);
+    expect(rollAll(meters).toSorted()).toEqual(['ten_0', `ten_${perSlice}`]);
+    const own = new Set([8, 9].map((slice) => meters.get({ number: slice * perSlice, tenantId: '' })?.series));
+    const other = meters.get({ number: 0, tenantId: '' })?.series;
+    expect(own.size).toBe(2);
+    expect(own).not.toContain(other);
+  });
+
+  it('say of each second what it cost, also where the seconds of slices do not begin at once', () => {
+    const { meters } = labelled(2);
+    const [first, last] = [0, perSlice].map((number) => ({ number, tenantId: `ten_${number}` })) as [MeteredTenant, MeteredTenant];
+    for (let second = 1; second <= 20; second++) {
+      for (const tenant of [first, last]) meters.countMany(tenant, 100);
+      meters.sweep(0, 1_000 * second);
+      meters.sweep(1, 1_000 * second + 700);
+    }
+    for (const tenant of [first, last]) {
+      expect(meters.get(tenant)?.perSecond).toBeCloseTo(100, 5);
+      expect(meters.get(tenant)?.weight).toBeCloseTo(100, 2);
+    }
   });
 });

@@ -1,8 +1,8 @@
 // What each tenant uses now, and under which label its requests are counted: the busiest have their own, so that series stay bounded.
+import { ByNumber } from './by-number.ts';
 import { isRateIdle } from './gcra.ts';
 import type { Shares } from './limit-shares.ts';
 import type { RequestSeries } from './request-series.ts';
-import type { Shed } from './shedding.ts';
 import { OwnUse, type TenantUse } from './tenant-use.ts';
 
 /** What all others share. */
@@ -14,19 +14,22 @@ export const labelsMaxDefault = 50;
 /** A tenant that has a label keeps it unless another is clearly busier: series that come and go are worth nothing. */
 const incumbentShare = 1.5;
 
+/** How long ago a slice is taken to have been swept that never was. */
+const sweepMs = 1_000;
+
 /** Bytes of bodies that cost the gateway about as much as a request. */
 const bytesPerRequest = 50_000;
 
 /** A tenant as it is known here. */
 export interface MeteredTenant {
-  /** Small: meters are kept in an array by it. */
+  /** Small: meters are kept by it. */
   readonly number: number;
   readonly tenantId: string;
 }
 
 /** What one tenant has used. */
-export interface TenantMeter extends MeteredTenant, Shed {
-  /** Of its limits. */
+export interface TenantMeter extends MeteredTenant {
+  /** Of its limits, and what an overloaded gateway refuses of it. */
   readonly use: TenantUse;
   /** Requests that were refused because too many were in flight, since shares were last looked at. */
   concurrencyRefusals: number;
@@ -46,6 +49,12 @@ export interface TenantMeter extends MeteredTenant, Shed {
   series: RequestSeries;
 }
 
+/** One of the busiest, and how much so. */
+interface Busy {
+  readonly meter: TenantMeter;
+  readonly weight: number;
+}
+
 /** Counts requests by tenant, and gives what is known of each. */
 export interface Meters {
   /** Hot path. Counts a request of the tenant. */
@@ -60,11 +69,14 @@ export class TenantMeters implements Meters {
   readonly #sharesOf: (tenantId: string) => Shares;
   readonly #useOf: (tenant: MeteredTenant) => TenantUse;
   readonly #labelsMax: number;
-  /** By the tenant's number. */
-  readonly #meters: (TenantMeter | undefined)[] = [];
-  readonly #all = new Set<TenantMeter>();
-  #labelled = new Set<string>();
-  #sweptMs = 0;
+  readonly #meters = new ByNumber<TenantMeter>();
+  /** When each slice was swept. */
+  readonly #sweptMs: number[] = [];
+  #size = 0;
+  /** Tenants with a label of their own, and their numbers. */
+  #labelled = new Map<string, number>();
+  /** In the roll that is under way, the heaviest first. */
+  #busiest: Busy[] = [];
 
   constructor(
     seriesOf: (label: string) => RequestSeries,
@@ -79,98 +91,97 @@ export class TenantMeters implements Meters {
   }
 
   count(tenant: MeteredTenant): TenantMeter {
-    const meter = this.#meters[tenant.number] ?? this.#begin(tenant);
+    const meter = this.#meters.get(tenant.number) ?? this.#begin(tenant);
     meter.requests += 1;
     return meter;
   }
 
   /** Counts requests that another thread had. */
   countMany(tenant: MeteredTenant, requests: number): TenantMeter {
-    const meter = this.#meters[tenant.number] ?? this.#begin(tenant);
+    const meter = this.#meters.get(tenant.number) ?? this.#begin(tenant);
     meter.requests += requests;
     return meter;
   }
 
   get({ number }: MeteredTenant): TenantMeter | undefined {
-    return this.#meters[number];
-  }
-
-  /** All of them. */
-  all(): IterableIterator<TenantMeter> {
-    return this.#all.values();
+    return this.#meters.get(number);
   }
 
   sharesOf(tenantId: string): Shares {
     return this.#sharesOf(tenantId);
   }
 
-  /** Shares are other ones than before. */
-  reshare(): void {
-    for (const meter of this.#all) meter.shares = this.#sharesOf(meter.tenantId);
-  }
-
   get size(): number {
-    return this.#all.size;
+    return this.#size;
   }
 
-  /** Those that have cost something of late. */
-  *busy(): Generator<TenantMeter> {
-    for (const meter of this.#all) if (meter.weight > 0) yield meter;
+  /** In how many slices all of them are to be looked at. */
+  get slices(): number {
+    return this.#meters.slices;
   }
 
-  /** Says anew what each has cost of late, and forgets who uses nothing and was not heard of lately; call it about once a second. */
-  sweep(nowMs: number): void {
-    const seconds = Math.max(nowMs - this.#sweptMs, 1) / 1000;
-    this.#sweptMs = nowMs;
-    for (const meter of this.#all) {
+  /**
+   * Says anew what each in this slice has cost of late, and forgets who uses nothing and was not heard of lately. `see` is called
+   * with those that are left. Call it about once a second for every slice.
+   */
+  sweep(slice: number, nowMs: number, see: (meter: TenantMeter) => void = () => {}): void {
+    const seconds = Math.max(nowMs - (this.#sweptMs[slice] ?? nowMs - sweepMs), 1) / 1000;
+    this.#sweptMs[slice] = nowMs;
+    const wholeMs = Math.floor(nowMs);
+    this.#meters.each(slice, (meter) => {
       const { use } = meter;
-      if (meter.requests === 0 && use.inflight === 0 && use.tunnels === 0 && isRateIdle(use, Math.floor(nowMs))) {
-        this.#all.delete(meter);
-        this.#meters[meter.number] = undefined;
-        continue;
+      if (meter.requests === 0 && use.inflight === 0 && use.tunnels === 0 && isRateIdle(use, wholeMs)) {
+        this.#forget(meter);
+        return;
       }
-      const offered = meter.requests - meter.requestsSeen;
-      if (offered === 0 && meter.bytes === 0 && meter.weight === 0 && meter.perSecond === 0) continue;
-      // At once with more, and a little later with less: it says what shares are needed.
-      meter.perSecond = settled(Math.max(offered / seconds, (meter.perSecond + (7 * offered) / seconds) / 8));
-      meter.weight = settled((meter.weight + (offered + meter.bytes / bytesPerRequest) / seconds) / 2);
-      meter.requestsSeen = meter.requests;
-      meter.bytes = 0;
-    }
+      measure(meter, seconds);
+      see(meter);
+    });
   }
 
-  /** Gives the labels to those who are busiest now; says which labels ended. */
-  roll(): string[] {
-    const busiest: { readonly meter: TenantMeter; readonly weight: number }[] = [];
-    for (const meter of this.#all) {
+  /** Looks through a slice for those who are to have labels; when that was done with every slice, `relabel` gives them. */
+  roll(slice: number): void {
+    const busiest = this.#busiest;
+    this.#meters.each(slice, (meter) => {
       const weight = meter.requests * (this.#labelled.has(meter.tenantId) ? incumbentShare : 1);
       // What the last sweep has not seen goes on counting as just that.
       const unseen = meter.requests - meter.requestsSeen;
       meter.requests = Math.floor(meter.requests / 2);
       meter.requestsSeen = meter.requests - unseen;
-      if (weight === 0 || (busiest.length === this.#labelsMax && weight <= (busiest.at(-1)?.weight ?? 0))) continue;
+      if (weight === 0 || (busiest.length === this.#labelsMax && weight <= (busiest.at(-1)?.weight ?? 0))) return;
       const place = busiest.findIndex((other) => weight > other.weight);
       busiest.splice(place < 0 ? busiest.length : place, 0, { meter, weight });
       if (busiest.length > this.#labelsMax) busiest.pop();
-    }
+    });
+  }
+
+  /** Gives the labels to those who were found to be busiest; says which labels ended. */
+  relabel(): string[] {
     const before = this.#labelled;
-    this.#labelled = new Set(busiest.map(({ meter }) => meter.tenantId));
+    this.#labelled = new Map(this.#busiest.map(({ meter }) => [meter.tenantId, meter.number]));
+    this.#busiest = [];
     // While nobody else needs them, labels stay with those who had them.
-    for (const tenantId of before) if (this.#labelled.size < this.#labelsMax) this.#labelled.add(tenantId);
-    const ended = [...before].filter((tenantId) => !this.#labelled.has(tenantId));
-    const changed = new Set([...ended, ...this.#labelled]);
-    for (const meter of this.#all) if (changed.has(meter.tenantId)) meter.series = this.#series(meter.tenantId);
-    return ended;
+    for (const [tenantId, number] of before) if (this.#labelled.size < this.#labelsMax) this.#labelled.set(tenantId, number);
+    for (const [tenantId, number] of [...before, ...this.#labelled]) {
+      const meter = this.#meters.get(number);
+      if (meter !== undefined) meter.series = this.#series(tenantId);
+    }
+    return [...before.keys()].filter((tenantId) => !this.#labelled.has(tenantId));
+  }
+
+  #forget({ number, use }: TenantMeter): void {
+    // In memory that threads share it outlives the meter.
+    use.shedShare = 0;
+    this.#meters.set(number, undefined);
+    this.#size -= 1;
   }
 
   #begin(tenant: MeteredTenant): TenantMeter {
     const { number, tenantId } = tenant;
-    if (this.#labelled.size < this.#labelsMax) this.#labelled.add(tenantId);
+    if (this.#labelled.size < this.#labelsMax) this.#labelled.set(tenantId, number);
     const meter = freshMeter(tenant, this.#useOf(tenant), this.#sharesOf(tenantId), this.#series(tenantId));
-    // Without holes the array stays one.
-    while (this.#meters.length < number) this.#meters.push(undefined);
-    this.#meters[number] = meter;
-    this.#all.add(meter);
+    this.#meters.set(number, meter);
+    this.#size += 1;
     return meter;
   }
 
@@ -192,10 +203,19 @@ export function freshMeter({ number, tenantId }: MeteredTenant, use: TenantUse, 
     bytes: 0,
     perSecond: 0,
     weight: 0,
-    shedShare: 0,
-    shedDue: 0,
     series,
   };
+}
+
+/** What it has cost of late, after another so many seconds. */
+function measure(meter: TenantMeter, seconds: number): void {
+  const offered = meter.requests - meter.requestsSeen;
+  if (offered === 0 && meter.bytes === 0 && meter.weight === 0 && meter.perSecond === 0) return;
+  // At once with more, and a little later with less: it says what shares are needed.
+  meter.perSecond = settled(Math.max(offered / seconds, (meter.perSecond + (7 * offered) / seconds) / 8));
+  meter.weight = settled((meter.weight + (offered + meter.bytes / bytesPerRequest) / seconds) / 2);
+  meter.requestsSeen = meter.requests;
+  meter.bytes = 0;
 }
 
 /** What is hardly anything any more is nothing. */

@@ -1,7 +1,8 @@
 // What one tenant takes up of its limits: in this thread alone, or behind the same door in memory that several threads share.
 import { freshRate, type RateState, takeRate } from './gcra.ts';
+import type { Shed } from './shedding.ts';
 
-export interface TenantUse {
+export interface TenantUse extends Shed {
   readonly inflight: number;
   readonly tunnels: number;
   /** When the next request is due by the rate limit, in milliseconds. */
@@ -22,6 +23,8 @@ export interface TenantUse {
 export class OwnUse implements TenantUse, RateState {
   inflight = 0;
   tunnels = 0;
+  shedShare = 0;
+  shedDue = 0;
   dueMs: number;
   dueUnits: number;
   limit: number;

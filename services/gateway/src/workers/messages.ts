@@ -62,18 +62,8 @@ export type ToWorker =
   | { readonly kind: 'drain' | 'stop' | 'report' | 'logged' | 'not-logged' }
   /** Whom a host leads to, and by which entries; undefined: nothing can be said about it. */
   | { readonly kind: 'resolved'; readonly host: string; readonly found: FoundHost | undefined }
-  /** What is refused of these tenants' requests; of the others nothing is. */
-  | { readonly kind: 'shed'; readonly shares: ReadonlyMap<number, number> }
   | { readonly kind: 'tap'; readonly listener: number; readonly filter: TapFilter }
   | { readonly kind: 'untap'; readonly listener: number };
-
-/** What a worker has counted since its last report. */
-export interface WorkerReport {
-  /** As `WorkerMeters.report` gives them. */
-  readonly meters: Float64Array;
-  readonly figures: readonly MetricFigures[];
-  readonly strain: Strain;
-}
 
 /** What the main thread knows of a host; without a tenant it leads to nobody. */
 export interface FoundHost {
@@ -87,7 +77,10 @@ export type FromWorker =
   | { readonly kind: 'taken' | 'drained' }
   /** Nothing comes after it. */
   | { readonly kind: 'stopped' }
-  | ({ readonly kind: 'report' } & WorkerReport)
+  /** What was counted of some tenants, as `WorkerMeters.report` gives it. */
+  | { readonly kind: 'counted'; readonly meters: Float64Array }
+  /** The rest of what it counts; what it had counted of tenants was said before. */
+  | { readonly kind: 'report'; readonly figures: readonly MetricFigures[]; readonly strain: Strain }
   | { readonly kind: 'resolve'; readonly host: string }
   | { readonly kind: 'log'; readonly bytes: Uint8Array }
   | { readonly kind: 'tapped'; readonly listener: number; readonly text: string };

@@ -1,4 +1,5 @@
 // What one worker counts of each tenant until it tells the main thread, which knows the whole.
+import { ByNumber } from '../domain/by-number.ts';
 import type { LimitCells } from '../domain/limit-cells.ts';
 import type { Shares } from '../domain/limit-shares.ts';
 import { RequestSeries } from '../domain/request-series.ts';
@@ -12,31 +13,36 @@ const idleReportsMax = 30;
 export interface WorkerMetersOptions {
   readonly cells: LimitCells;
   readonly worker: number;
+  /** Of a tenant; below 0 where it has none. */
+  readonly numberOf: (tenantId: string) => number;
   /** Of a tenant's series. */
   readonly bounds: readonly number[];
 }
 
+interface WorkerMeter extends TenantMeter {
+  /** Reports in a row in which there was nothing. */
+  idleReports: number;
+}
+
 export class WorkerMeters implements Meters {
   readonly #options: WorkerMetersOptions;
-  readonly #meters: (TenantMeter | undefined)[] = [];
-  /** With the reports in a row in which there was nothing. */
-  readonly #all = new Map<TenantMeter, number>();
-  #even: Shares = { rate: 1, concurrency: 1 };
+  readonly #meters = new ByNumber<WorkerMeter>();
+  /** Of all tenants that have no shares of their own; one object, changed in place. */
+  readonly #even: Shares = { rate: 1, concurrency: 1 };
   #own: ReadonlyMap<string, Shares> = new Map();
-  #shed: ReadonlyMap<number, number> = new Map();
 
   constructor(options: WorkerMetersOptions) {
     this.#options = options;
   }
 
   count(tenant: MeteredTenant): TenantMeter {
-    const meter = this.#meters[tenant.number] ?? this.#begin(tenant);
+    const meter = this.#meters.get(tenant.number) ?? this.#begin(tenant);
     meter.requests += 1;
     return meter;
   }
 
   get({ number }: MeteredTenant): TenantMeter | undefined {
-    return this.#meters[number];
+    return this.#meters.get(number);
   }
 
   sharesOf(tenantId: string): Shares {
@@ -44,31 +50,31 @@ export class WorkerMeters implements Meters {
   }
 
   reshare(even: Shares, own: ReadonlyMap<string, Shares>): void {
-    this.#even = even;
+    const before = this.#own;
+    Object.assign(this.#even, even);
     this.#own = own;
-    for (const meter of this.#all.keys()) meter.shares = this.sharesOf(meter.tenantId);
+    for (const tenantId of [...before.keys(), ...own.keys()]) {
+      const meter = this.#meters.get(this.#options.numberOf(tenantId));
+      if (meter !== undefined) meter.shares = this.sharesOf(tenantId);
+    }
   }
 
-  /** What is refused of these tenants' requests, by number; of the others nothing is. */
-  shed(shares: ReadonlyMap<number, number>): void {
-    this.#shed = shares;
-    for (const meter of this.#all.keys()) meter.shedShare = shares.get(meter.number) ?? 0;
+  /** In how many slices all of them are reported. */
+  get slices(): number {
+    return this.#meters.slices;
   }
 
-  /** Of every tenant that had requests since the last report: its number, what was counted, and its series. */
-  report(): Float64Array {
+  /** Of every tenant in this slice that had requests since its last report: its number, what was counted, and its series. */
+  report(slice: number): Float64Array {
     const size = fields + new RequestSeries(this.#options.bounds).size;
     const busy: TenantMeter[] = [];
-    for (const [meter, idle] of this.#all) {
+    this.#meters.each(slice, (meter) => {
       if (isBusy(meter)) {
         busy.push(meter);
-        this.#all.set(meter, 0);
-      } else if (idle < idleReportsMax) this.#all.set(meter, idle + 1);
-      else {
-        this.#all.delete(meter);
-        this.#meters[meter.number] = undefined;
-      }
-    }
+        meter.idleReports = 0;
+      } else if (meter.idleReports < idleReportsMax) meter.idleReports += 1;
+      else this.#meters.set(meter.number, undefined);
+    });
     const report = new Float64Array(busy.length * size);
     for (const [index, meter] of busy.entries()) {
       const at = index * size;
@@ -84,12 +90,9 @@ export class WorkerMeters implements Meters {
   #begin(tenant: MeteredTenant): TenantMeter {
     const { cells, worker, bounds } = this.#options;
     const { number, tenantId } = tenant;
-    const meter = freshMeter(tenant, cells.use(number, worker), this.sharesOf(tenantId), new RequestSeries(bounds));
-    meter.shedShare = this.#shed.get(number) ?? 0;
-    // Without holes the array stays one.
-    while (this.#meters.length < number) this.#meters.push(undefined);
-    this.#meters[number] = meter;
-    this.#all.set(meter, 0);
+    const fresh = freshMeter(tenant, cells.use(number, worker), this.sharesOf(tenantId), new RequestSeries(bounds));
+    const meter = { ...fresh, idleReports: 0 };
+    this.#meters.set(number, meter);
     return meter;
   }
 }

@@ -92,7 +92,6 @@ export class WorkerPool implements Engine {
   /** Workers in a row that did not live for long. */
   #failures = 0;
   #writing: Promise<void> = Promise.resolve();
-  #shed: ReadonlyMap<number, number> = new Map();
   #inSync = false;
   /** How far the table goes that some worker still answers by. */
   #behind: TablePosition | undefined;
@@ -191,13 +190,6 @@ export class WorkerPool implements Engine {
     for (const { feed } of this.#threads.values()) feed.tellShares();
   }
 
-  /** What is refused of tenants' requests, by number. */
-  shed(shares: ReadonlyMap<number, number>): void {
-    if (shares.size === 0 && this.#shed.size === 0) return;
-    this.#shed = shares;
-    for (const thread of this.#threads.values()) thread.say({ kind: 'shed', shares });
-  }
-
   strains(): readonly Strain[] {
     return [...this.#strains.values()];
   }
@@ -281,7 +273,6 @@ export class WorkerPool implements Engine {
     thread.words.inSync = this.#inSync;
     thread.feed.load();
     thread.feed.tellShares();
-    if (this.#shed.size > 0) thread.say({ kind: 'shed', shares: this.#shed });
     for (const [listener, { filter }] of this.#tappings) thread.say({ kind: 'tap', listener, filter });
     void thread.ended.then((why) => this.#ended(thread, why, clock.monotonicMs() - beganMs));
     workers.onThread?.(thread.thread, worker);
@@ -327,21 +318,15 @@ export class WorkerPool implements Engine {
 
   #said(thread: WorkerThread, said: FromWorker): void {
     switch (said.kind) {
-      case 'report': {
+      case 'counted':
+        this.#counted(said.meters);
+        return;
+      case 'report':
         this.#strains.set(thread.number, said.strain);
         this.#figures.tell(thread.number, said.figures);
-        const { tenants } = this.#options.follower.table.names;
-        const meters = this.#options.meters();
-        for (const { number, requests, bytes, refusals, seriesAt } of readReport(said.meters, this.#seriesSize)) {
-          const meter = meters.countMany({ number, tenantId: tenants.nameOf(number) }, requests);
-          meter.bytes += bytes;
-          meter.concurrencyRefusals += refusals;
-          meter.series.add(said.meters, seriesAt);
-        }
         for (const owing of this.#owing) owing.delete(thread.number);
         this.#reported.ring();
         return;
-      }
       case 'resolve':
         void this.#resolve(thread, said.host);
         return;
@@ -356,6 +341,17 @@ export class WorkerPool implements Engine {
       }
       default:
         throw new TypeError(`unknown message ${said.kind}`);
+    }
+  }
+
+  #counted(report: Float64Array): void {
+    const { tenants } = this.#options.follower.table.names;
+    const meters = this.#options.meters();
+    for (const { number, requests, bytes, refusals, seriesAt } of readReport(report, this.#seriesSize)) {
+      const meter = meters.countMany({ number, tenantId: tenants.nameOf(number) }, requests);
+      meter.bytes += bytes;
+      meter.concurrencyRefusals += refusals;
+      meter.series.add(report, seriesAt);
     }
   }
 

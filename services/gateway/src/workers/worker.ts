@@ -16,6 +16,7 @@ import { isServed } from '../engine/served-tunnels.ts';
 import { Tap } from '../engine/tap.ts';
 import { Traffic } from '../engine/traffic.ts';
 import { WaitingRoom } from '../engine/waiting-room.ts';
+import { inSlices } from '../in-slices.ts';
 import { durationBuckets, gatewayMetrics } from '../metrics.ts';
 import { figuresOf } from './figures.ts';
 import type { FoundHost, FromWorker, ToWorker, WorkerSetup } from './messages.ts';
@@ -43,7 +44,7 @@ const own = gatewayMetrics(metrics);
 const words = new WorkerWords(setup.words);
 const names = new RouteNames(systemRandom);
 const cells = new LimitCells(workers, setup.locking);
-const meters = new WorkerMeters({ cells, worker, bounds: durationBuckets });
+const meters = new WorkerMeters({ cells, worker, numberOf: (tenantId) => names.tenants.find(tenantId), bounds: durationBuckets });
 const upstreams = new Upstreams((address) => engine.forget(address));
 const replica = new RouteReplica({
   feed: setup.feed,
@@ -136,13 +137,23 @@ const engine = createHttp1Engine({
 });
 
 const turning = setInterval(() => words.turn(), turnMs);
-const housework = setInterval(() => {
-  upstreams.sweep((upstream) => replica.table.endpoints(upstream));
-  const { inSync } = words;
-  const { table } = replica;
-  engine.cutTunnels((exchange) => isServed(exchange, table, inSync && !replica.isBehind));
-  void report();
-}, houseworkMs);
+const ending = new AbortController();
+const housework = keepHouse();
+
+async function keepHouse(): Promise<void> {
+  for (;;) {
+    const count = meters.slices;
+    await inSlices({ count, spanMs: houseworkMs, clock, signal: ending.signal }, (slice) => {
+      upstreams.sweep((upstream) => replica.table.endpoints(upstream), count);
+      tellCounted(slice);
+    });
+    if (ending.signal.aborted) return;
+    const { inSync } = words;
+    const { table } = replica;
+    engine.cutTunnels((exchange) => isServed(exchange, table, inSync && !replica.isBehind));
+    await tellFigures();
+  }
+}
 
 /** Once there are routes. */
 async function serve(): Promise<void> {
@@ -167,9 +178,22 @@ function resolve(missed: string): Promise<ResolvedHost | undefined> {
   return promise;
 }
 
+/** All at once, as far as others can wait for it. */
 async function report(): Promise<void> {
-  const counted = meters.report();
-  say({ kind: 'report', meters: counted, figures: await figuresOf(metrics), strain: strain.read() }, [counted.buffer as ArrayBuffer]);
+  for (let slice = 0; slice < meters.slices; slice++) {
+    tellCounted(slice);
+    if (slice + 1 < meters.slices) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await tellFigures();
+}
+
+function tellCounted(slice: number): void {
+  const counted = meters.report(slice);
+  if (counted.length > 0) say({ kind: 'counted', meters: counted }, [counted.buffer as ArrayBuffer]);
+}
+
+async function tellFigures(): Promise<void> {
+  say({ kind: 'report', figures: await figuresOf(metrics), strain: strain.read() });
 }
 
 async function show(listener: number, texts: AsyncIterable<string>): Promise<void> {
@@ -180,7 +204,8 @@ async function stop(): Promise<void> {
   for (const leaving of listeners.values()) leaving.abort();
   for (const component of [engine, strain, tokens, ...(accessLog ? [accessLog] : [])]) await component.stop();
   clearInterval(turning);
-  clearInterval(housework);
+  ending.abort();
+  await housework;
   await report();
   say({ kind: 'stopped' });
 }
@@ -206,9 +231,6 @@ main.on('message', (message: ToWorker) => {
       waiting?.settle(message.found && resolved(message.found));
       return;
     }
-    case 'shed':
-      meters.shed(message.shares);
-      return;
     case 'tap': {
       const leaving = new AbortController();
       listeners.set(message.listener, leaving);
