@@ -31,9 +31,12 @@ export type Termination =
 export interface Peer {
   readonly address: string;
   readonly scheme: 'http' | 'https';
-  /** The server that the client named when it began TLS, normalised; absent: it named none. */
-  readonly serverName?: string | undefined;
+  /** The server that the client named when it began TLS, normalised; absent: it named none; `unheard`: the one that it asks first. */
+  serverName?: string | undefined;
 }
+
+/** In the place of a server's name: there is one, and nobody could hear it. */
+export const unheard = '';
 
 /**
  * Filled in as the request moves on; read by the log, the metrics and nobody else. Everything is there from the beginning, so that

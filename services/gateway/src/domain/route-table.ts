@@ -131,18 +131,18 @@ export interface Trail {
  */
 export class RouteTable {
   readonly names: RouteNames;
-  #hostVersions = new Float64Array(rowsAtFirst);
+  #hostVersions: Float64Array;
   /** The tenant's number plus 1; 0: the memory of a removal. */
-  #hostTenants = new Int32Array(rowsAtFirst);
-  #tenantVersions = new Float64Array(rowsAtFirst);
+  #hostTenants: Int32Array;
+  #tenantVersions: Float64Array;
   /**
    * Two for each tenant: its place in `#terms` plus 1 (0: removed, or only named by a host so far), and that in `#upstreams`.
    * Side by side: with a million tenants each number that a request needs is a way to the memory.
    */
-  #tenantRoutes = new Int32Array(2 * rowsAtFirst);
-  #entitlementVersions = new Float64Array(rowsAtFirst);
+  #tenantRoutes: Int32Array;
+  #entitlementVersions: Float64Array;
   /** Three for each tenant: its slug, name and colour. */
-  #labels = new Uint32Array(3 * rowsAtFirst);
+  #labels: Uint32Array;
   #texts = new Texts();
   readonly #terms = new SharedTerms();
   readonly #upstreams: UpstreamRow[] = [];
@@ -154,6 +154,14 @@ export class RouteTable {
 
   constructor(names: RouteNames) {
     this.names = names;
+    // A snapshot of what is known already grows nowhere.
+    const [hosts, tenants] = [Math.max(names.hosts.count, rowsAtFirst), Math.max(names.tenants.count, rowsAtFirst)];
+    this.#hostVersions = new Float64Array(hosts);
+    this.#hostTenants = new Int32Array(hosts);
+    this.#tenantVersions = new Float64Array(tenants);
+    this.#tenantRoutes = new Int32Array(2 * tenants);
+    this.#entitlementVersions = new Float64Array(tenants);
+    this.#labels = new Uint32Array(3 * tenants);
   }
 
   get hostCount(): number {

@@ -5,7 +5,7 @@ import { type AccessLines, accessLine, accessLineBytesMax, type LineFacts, LineT
 import { type Admission, beingMoved, isPermit, standing } from '../domain/admission.ts';
 import { type Answer, answerRefusal } from '../domain/answers.ts';
 import type { EndpointSet, EndpointState, Outcome } from '../domain/endpoint-set.ts';
-import { Exchange, type Peer, type Termination } from '../domain/exchange.ts';
+import { Exchange, type Peer, type Termination, unheard } from '../domain/exchange.ts';
 import { type ForwardFacts, type ResponseFacts, responseHeaders, upgradeHeaders } from '../domain/forward-headers.ts';
 import { logShare } from '../domain/log-sample.ts';
 import { Piece } from '../domain/put.ts';
@@ -144,8 +144,11 @@ export class Traffic {
     exchange.read = read;
     if (!this.#takesUpgrades && read.upgrade !== undefined) return refuse('draining', { retryAfterMs: 1_000 });
     // Certificates are by name, and clients send what is for one server on a connection to another (RFC 9110 section 15.5.20).
-    const { serverName } = exchange.peer;
-    if (serverName !== undefined && serverName !== read.host) return refuse('misdirected');
+    const { peer } = exchange;
+    if (peer.serverName !== undefined && peer.serverName !== read.host) {
+      if (peer.serverName !== unheard) return refuse('misdirected');
+      peer.serverName = read.host;
+    }
     if (isReserved(read.path)) return refuse('not_found');
     const known = table();
     const tenant = known.tenantAt(read.host);

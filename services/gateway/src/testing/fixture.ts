@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { createLogger, createMetrics, type Metrics, Readiness, seededRandom, systemClock } from '@burgage/runtime';
-import { unwrap } from '@burgage/tenancy';
+import { type RouteEntry, unwrap } from '@burgage/tenancy';
 import { afterEach, beforeEach, describe } from 'vitest';
 import { defaultLimits, defaultTimeouts, type Limits, type Timeouts } from '../defaults.ts';
 import { parseRouteFile } from '../domain/route-file.ts';
@@ -27,23 +27,38 @@ let engine: EngineName = 'http1';
 /** Where there are several workers, they serve in the place of the main thread. */
 let workers: number | undefined;
 
-/** The same tests with each engine: `startGateway` takes that one. `alsoWorkers`: and once more with so many workers. */
-export function describeEngines(define: (engine: EngineName) => void, alsoWorkers?: number): void {
-  const ways = (Object.keys(engines) as EngineName[]).map((name) => ({
-    title: name as string,
-    name,
-    count: undefined as number | undefined,
-  }));
-  if (alsoWorkers !== undefined) ways.push({ title: `${alsoWorkers} workers`, name: 'http1', count: alsoWorkers });
-  for (const { title, name, count } of ways) {
-    describe(title, () => {
-      beforeEach(() => {
-        engine = name;
-        workers = count;
-      });
-      define(name);
+/**
+ * The same tests with each engine: `startGateway` takes that one. `alsoWorkers`: and once more with so many workers, which have
+ * clocks of their own.
+ */
+export function describeEngines(define: (engine: EngineName, workers: number | undefined) => void, alsoWorkers?: number): void {
+  for (const name of Object.keys(engines) as EngineName[]) describeWay(name, name, undefined, define);
+  if (alsoWorkers !== undefined) describeWay(`${alsoWorkers} workers`, 'http1', alsoWorkers, define);
+}
+
+/** The same tests with one thread, and with so many workers, which have clocks of their own. */
+export function describeWorkers(count: number, define: (workers: number | undefined) => void): void {
+  describeWay('one thread', 'http1', undefined, () => define(undefined));
+  describeWay(`${count} workers`, 'http1', count, () => define(count));
+}
+
+function describeWay(
+  title: string,
+  name: EngineName,
+  count: number | undefined,
+  define: (engine: EngineName, workers: number | undefined) => void,
+): void {
+  describe(title, () => {
+    beforeEach(() => {
+      engine = name;
+      workers = count;
     });
-  }
+    afterEach(() => {
+      engine = 'http1';
+      workers = undefined;
+    });
+    define(name, count);
+  });
 }
 
 const closers: (() => Promise<unknown>)[] = [];
@@ -129,6 +144,13 @@ export async function startGateway(
   const port = Number(gateway.address().split(':').at(-1));
   const httpsPort = Number(gateway.httpsAddress()?.split(':').at(-1));
   return { gateway, address: gateway.address(), port, httpsPort, admin: `http://${gateway.adminAddress()}`, metrics, follower, readiness };
+}
+
+/** The next revision of the routes, which takes these entries in: in force for every request from now on. */
+export function applyRoutes({ gateway, follower }: Pick<StartedGateway, 'gateway' | 'follower'>, ...entries: RouteEntry[]): void {
+  const { kind } = follower.batch(entries, follower.position.revision + 1, '');
+  if (kind !== 'advanced') throw new Error(`the routes: got ${kind}, expected advanced`);
+  gateway.routesApplied();
 }
 
 /** An app behind the gateway. */

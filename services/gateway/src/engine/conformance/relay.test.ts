@@ -16,7 +16,7 @@ import {
   startTcp,
 } from '../../testing/fixture.ts';
 
-describeEngines((engine) => {
+describeEngines((engine, workers) => {
   const close = 'Host: acme.test\r\nConnection: close\r\n';
 
   describe('bodies', () => {
@@ -126,7 +126,8 @@ describeEngines((engine) => {
     });
   });
 
-  describe('answers', () => {
+  // In a worker they are what they are in a thread alone.
+  describe.runIf(workers === undefined)('answers', () => {
     it('to HEAD, 204 and 304 carry no body and keep the connection', async () => {
       const app = await startApp((request, response) => {
         if (request.url === '/204') response.writeHead(204).end();
@@ -253,7 +254,8 @@ describeEngines((engine) => {
     });
   });
 
-  describe('a request that cannot have been acted on', () => {
+  // Each worker has connections, ejections and a budget of its own.
+  describe.runIf(workers === undefined)('a request that cannot have been acted on', () => {
     it('goes to another endpoint when the first takes no connection, whatever its method', async () => {
       const app = await startApp((request, response) => request.pipe(response));
       const dead = await deadAddress();
@@ -338,4 +340,4 @@ describeEngines((engine) => {
       expect([...(statuses.POST ?? [])].sort()).toEqual(['200', '502']);
     });
   });
-});
+}, 2);

@@ -11,6 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { type WebSocket, WebSocket as WebSocketClient, WebSocketServer } from 'ws';
 import { acme, type Certificates, makeCertificates, other } from '../../testing/certificates.ts';
 import {
+  describeWorkers,
   eventually,
   metricValue,
   onTestEnd,
@@ -58,119 +59,144 @@ async function subjectFor(port: number, options: ConnectionOptions): Promise<unk
 const failures = (metrics: Metrics, reason: string) => metricValue(metrics, 'burgage_gateway_tls_handshake_failures_total', { reason });
 const refused = 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE';
 
-describe('a request over TLS', () => {
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('in %s is served as any other, and everybody hears that it was secure', async (version) => {
-    const certificates = await withAcme();
-    const app = await startApp((request, response) => response.end(JSON.stringify(request.headers)));
-    const accessLog = join(await temporaryFolder(), 'access.log');
-    const { httpsPort, gateway } = await startSecure(certificates, app.address, { accessLog });
-    const client = await RawClient.secure(httpsPort, { servername: acme, ca: certificates.ca, minVersion: version, maxVersion: version });
-    const answer = await client.send(get).all();
-    const head = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4));
-    expect(head).toMatchObject({ host: acme, 'x-forwarded-proto': 'https', 'x-forwarded-for': '127.0.0.1' });
-    expect(head.forwarded).toBe(`for=127.0.0.1;host="${acme}";proto=https`);
-    await gateway.stop();
-    expect(JSON.parse(await readFile(accessLog, 'utf8'))).toMatchObject({ client: '127.0.0.1', scheme: 'https', status: 200 });
-  });
-
-  it('for another host than the one that TLS was begun with is misdirected, and the connection goes on', async () => {
-    const certificates = await withAcme();
-    const app = await startApp((_, response) => response.end('app'));
-    const { httpsPort } = await startSecure(certificates, app.address);
-    const client = await RawClient.secure(httpsPort, { servername: acme, ca: certificates.ca });
-    await client.send(`GET / HTTP/1.1\r\nHost: ${other}\r\n\r\n`).untilText('misdirected');
-    expect(client.received).toMatch(/^HTTP\/1\.1 421 /);
-    client.received = '';
-    expect(await client.send(get.replace(acme, `${acme.toUpperCase()}:443`)).all()).toMatch(/^HTTP\/1\.1 200 [\s\S]*app/);
-  });
-
-  it('carries large bodies both ways', async () => {
-    const certificates = await withAcme();
-    const app = await startApp((request, response) => request.pipe(response));
-    const { httpsPort } = await startSecure(certificates, app.address);
-    const body = randomBytes(5_000_000);
-    const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
-    for (const framing of [{ 'content-length': String(body.length) }, { 'transfer-encoding': 'chunked' }]) {
-      const echoed = await new Promise<Buffer>((resolve, reject) => {
-        const headers = { host: acme, ...framing };
-        const options = {
-          port: httpsPort,
-          host: '127.0.0.1',
-          servername: acme,
-          ca: certificates.ca,
-          method: 'POST',
-          headers,
-          agent: false,
-        };
-        const outgoing = httpsRequest(options, (answer) => void answer.toArray().then((chunks) => resolve(Buffer.concat(chunks)), reject));
-        outgoing.on('error', reject).end(body);
-      });
-      expect(digest(echoed)).toBe(digest(body));
-    }
-  });
-
-  it('pipelined with others is answered in order, each with its own answer', async () => {
-    const certificates = await withAcme();
-    const app = await startApp((request, response) => response.end(`<${request.url}>${'x'.repeat(40_000)}`));
-    const { httpsPort } = await startSecure(certificates, app.address);
-    const client = await RawClient.secure(httpsPort, { servername: acme, ca: certificates.ca });
-    const paths = Array.from({ length: 20 }, (_, index) => `/${index}`);
-    client.send(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: ${acme}\r\n\r\n`).join('') + get);
-    const answers = await client.all();
-    expect(answers.match(/<[^>]*>/g)).toEqual([...paths, '/'].map((path) => `<${path}>`));
-    expect(answers.match(/x{40000}/g)).toHaveLength(21);
-  });
-
-  it('waits in the app while its client reads nothing: memory stays bounded', async () => {
-    const certificates = await withAcme();
-    let poured = { written: 0 };
-    const total = 100 * 1024 * 1024;
-    const app = await startApp((_, response) => {
-      poured = pour(response, total);
+describeWorkers(2, () => {
+  describe('a request over TLS', () => {
+    it.each(['TLSv1.2', 'TLSv1.3'] as const)('in %s is served as any other, and everybody hears that it was secure', async (version) => {
+      const certificates = await withAcme();
+      const app = await startApp((request, response) => response.end(JSON.stringify(request.headers)));
+      const accessLog = join(await temporaryFolder(), 'access.log');
+      const { httpsPort, gateway } = await startSecure(certificates, app.address, { accessLog });
+      const client = await RawClient.secure(httpsPort, { servername: acme, ca: certificates.ca, minVersion: version, maxVersion: version });
+      const answer = await client.send(get).all();
+      const head = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4));
+      expect(head).toMatchObject({ host: acme, 'x-forwarded-proto': 'https', 'x-forwarded-for': '127.0.0.1' });
+      expect(head.forwarded).toBe(`for=127.0.0.1;host="${acme}";proto=https`);
+      await gateway.stop();
+      expect(JSON.parse(await readFile(accessLog, 'utf8'))).toMatchObject({ client: '127.0.0.1', scheme: 'https', status: 200 });
     });
-    const { httpsPort } = await startSecure(certificates, app.address);
-    const client = await RawClient.secure(httpsPort, { servername: acme, ca: certificates.ca });
-    client.socket.pause();
-    client.send(get);
-    await settled(() => poured.written);
-    expect(poured.written).toBeLessThan(total / 4);
-  });
 
-  it('can become a WebSocket', async () => {
-    const certificates = await withAcme();
-    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-    onTestEnd(async () => server.close());
-    await once(server, 'listening');
-    server.on('connection', (socket: WebSocket) => socket.on('message', (message, isBinary) => socket.send(message, { binary: isBinary })));
-    const { httpsPort } = await startSecure(certificates, `127.0.0.1:${(server.address() as { port: number }).port}`);
-    const options = { servername: acme, ca: certificates.ca, headers: { host: acme } };
-    const client = new WebSocketClient(`wss://127.0.0.1:${httpsPort}/`, options);
-    onTestEnd(async () => client.terminate());
-    await once(client, 'open');
-    for (const message of ['hello', 'x'.repeat(200_000)]) {
-      client.send(message);
-      const [echo] = await once(client, 'message');
-      expect(String(echo)).toBe(message);
-    }
-    client.close();
-    await once(client, 'close');
-  });
+    it('for another host than the one that TLS was begun with is misdirected, and the connection goes on', async () => {
+      const certificates = await withAcme();
+      const app = await startApp((_, response) => response.end('app'));
+      const { httpsPort } = await startSecure(certificates, app.address);
+      const client = await RawClient.secure(httpsPort, { servername: acme, ca: certificates.ca });
+      await client.send(`GET / HTTP/1.1\r\nHost: ${other}\r\n\r\n`).untilText('misdirected');
+      expect(client.received).toMatch(/^HTTP\/1\.1 421 /);
+      client.received = '';
+      expect(await client.send(get.replace(acme, `${acme.toUpperCase()}:443`)).all()).toMatch(/^HTTP\/1\.1 200 [\s\S]*app/);
+    });
 
-  it('ends well while the gateway drains, and a handshake that goes on holds it no longer than a drain may take', async () => {
-    const certificates = await withAcme();
-    const waiting: (() => void)[] = [];
-    const app = await startApp((_, response) => void waiting.push(() => response.end('app')));
-    const { gateway, httpsPort, metrics } = await startSecure(certificates, app.address, { timeouts: { drainMs: 300 } });
-    const client = await RawClient.secure(httpsPort, { servername: acme, ca: certificates.ca });
-    client.send(get.replace('Connection: close\r\n', ''));
-    await eventually(() => waiting.length === 1);
-    const silent = await RawClient.connect(httpsPort);
-    await eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 2);
-    const drained = gateway.drain();
-    waiting[0]?.();
-    expect(await client.all()).toMatch(/^HTTP\/1\.1 200 [\s\S]*connection: close[\s\S]*app/i);
-    await drained;
-    await silent.all();
+    it('resumed in TLS 1.2, where nobody hears a name, is for the host that was asked for first', async () => {
+      const certificates = await withAcme();
+      const app = await startApp((_, response) => response.end('app'));
+      const { httpsPort } = await startSecure(certificates, app.address);
+      const options: ConnectionOptions = { servername: acme, ca: certificates.ca, maxVersion: 'TLSv1.2' };
+      const first = connectTls({ port: httpsPort, host: '127.0.0.1', ...options });
+      onTestEnd(async () => first.destroy());
+      const [session] = (await once(first, 'session')) as [Buffer];
+      const client = await RawClient.secure(httpsPort, { ...options, session });
+      expect((client.socket as TLSSocket).isSessionReused()).toBe(true);
+      await client.send(`GET / HTTP/1.1\r\nHost: ${acme}\r\n\r\n`).untilText('app');
+      client.received = '';
+      await client.send(`GET / HTTP/1.1\r\nHost: ${other}\r\n\r\n`).untilText('misdirected');
+      expect(client.received).toMatch(/^HTTP\/1\.1 421 /);
+      client.received = '';
+      expect(await client.send(get).all()).toMatch(/^HTTP\/1\.1 200 [\s\S]*app/);
+    });
+
+    it('carries large bodies both ways', async () => {
+      const certificates = await withAcme();
+      const app = await startApp((request, response) => request.pipe(response));
+      const { httpsPort } = await startSecure(certificates, app.address);
+      const body = randomBytes(5_000_000);
+      const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+      for (const framing of [{ 'content-length': String(body.length) }, { 'transfer-encoding': 'chunked' }]) {
+        const echoed = await new Promise<Buffer>((resolve, reject) => {
+          const headers = { host: acme, ...framing };
+          const options = {
+            port: httpsPort,
+            host: '127.0.0.1',
+            servername: acme,
+            ca: certificates.ca,
+            method: 'POST',
+            headers,
+            agent: false,
+          };
+          const outgoing = httpsRequest(
+            options,
+            (answer) => void answer.toArray().then((chunks) => resolve(Buffer.concat(chunks)), reject),
+          );
+          outgoing.on('error', reject).end(body);
+        });
+        expect(digest(echoed)).toBe(digest(body));
+      }
+    });
+
+    it('pipelined with others is answered in order, each with its own answer', async () => {
+      const certificates = await withAcme();
+      const app = await startApp((request, response) => response.end(`<${request.url}>${'x'.repeat(40_000)}`));
+      const { httpsPort } = await startSecure(certificates, app.address);
+      const client = await RawClient.secure(httpsPort, { servername: acme, ca: certificates.ca });
+      const paths = Array.from({ length: 20 }, (_, index) => `/${index}`);
+      client.send(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: ${acme}\r\n\r\n`).join('') + get);
+      const answers = await client.all();
+      expect(answers.match(/<[^>]*>/g)).toEqual([...paths, '/'].map((path) => `<${path}>`));
+      expect(answers.match(/x{40000}/g)).toHaveLength(21);
+    });
+
+    it('waits in the app while its client reads nothing: memory stays bounded', async () => {
+      const certificates = await withAcme();
+      let poured = { written: 0 };
+      const total = 100 * 1024 * 1024;
+      const app = await startApp((_, response) => {
+        poured = pour(response, total);
+      });
+      const { httpsPort } = await startSecure(certificates, app.address);
+      const client = await RawClient.secure(httpsPort, { servername: acme, ca: certificates.ca });
+      client.socket.pause();
+      client.send(get);
+      await settled(() => poured.written);
+      expect(poured.written).toBeLessThan(total / 4);
+    });
+
+    it('can become a WebSocket', async () => {
+      const certificates = await withAcme();
+      const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+      onTestEnd(async () => server.close());
+      await once(server, 'listening');
+      server.on('connection', (socket: WebSocket) =>
+        socket.on('message', (message, isBinary) => socket.send(message, { binary: isBinary })),
+      );
+      const { httpsPort } = await startSecure(certificates, `127.0.0.1:${(server.address() as { port: number }).port}`);
+      const options = { servername: acme, ca: certificates.ca, headers: { host: acme } };
+      const client = new WebSocketClient(`wss://127.0.0.1:${httpsPort}/`, options);
+      onTestEnd(async () => client.terminate());
+      await once(client, 'open');
+      for (const message of ['hello', 'x'.repeat(200_000)]) {
+        client.send(message);
+        const [echo] = await once(client, 'message');
+        expect(String(echo)).toBe(message);
+      }
+      client.close();
+      await once(client, 'close');
+    });
+
+    it('ends well while the gateway drains, and a handshake that goes on holds it no longer than a drain may take', async () => {
+      const certificates = await withAcme();
+      const waiting: (() => void)[] = [];
+      const app = await startApp((_, response) => void waiting.push(() => response.end('app')));
+      const { gateway, httpsPort, metrics } = await startSecure(certificates, app.address, { timeouts: { drainMs: 300 } });
+      const client = await RawClient.secure(httpsPort, { servername: acme, ca: certificates.ca });
+      client.send(get.replace('Connection: close\r\n', ''));
+      await eventually(() => waiting.length === 1);
+      const silent = await RawClient.connect(httpsPort);
+      await eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 2);
+      const drained = gateway.drain();
+      waiting[0]?.();
+      expect(await client.all()).toMatch(/^HTTP\/1\.1 200 [\s\S]*connection: close[\s\S]*app/i);
+      await drained;
+      await silent.all();
+    });
   });
 });
 

@@ -228,4 +228,4 @@ describeEngines(() => {
     client.close();
     await drained;
   });
-});
+}, 2);

@@ -3,7 +3,7 @@ import { createServer, isIP, isIPv6, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { BurgageError } from '@burgage/contracts';
 import { normalizeHost } from '@burgage/tenancy';
-import type { Peer } from '../../domain/exchange.ts';
+import { type Peer, unheard } from '../../domain/exchange.ts';
 import type { ProxyHeaderFailure } from '../../metrics.ts';
 import type { EngineOptions } from '../engine.ts';
 import { formatAddress, listen, type PortField } from '../listen.ts';
@@ -221,9 +221,11 @@ function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): 
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
-/** The server that the client asked for; where it resumes a session of TLS 1.2, node:tls does not know. */
-function serverNameOf({ servername }: TLSSocket): string | undefined {
-  if (typeof servername !== 'string' || servername === '') return undefined;
+/** The server that the client asked for; where it resumes a session of TLS 1.2, OpenSSL tells no name. */
+function serverNameOf(socket: TLSSocket): string | undefined {
+  const { servername } = socket;
+  if (typeof servername !== 'string' || servername === '')
+    return socket.isSessionReused() && socket.getProtocol() === 'TLSv1.2' ? unheard : undefined;
   const host = normalizeHost(servername);
   // Clients that name an address name nobody (RFC 6066 section 3).
   return host.ok && isIP(host.value) === 0 ? host.value : undefined;

@@ -111,9 +111,11 @@ class Http1Engine implements Engine {
 
   async drain(): Promise<void> {
     if (this.#sweeping === undefined) return;
-    const { traffic, clock } = this.#options;
+    const { traffic, clock, reusePort = false } = this.#options;
     traffic.startDraining();
-    if (this.#clients.size > 0 || this.#front.greeting > 0) await clock.sleep(Math.min(drainPauseMs, this.#drainMs));
+    // Others that share the port may have clients where this one has none.
+    const isBusy = reusePort || this.#clients.size > 0 || this.#front.greeting > 0;
+    if (isBusy) await clock.sleep(Math.min(drainPauseMs, this.#drainMs));
     const closed = this.#front.close();
     for (const client of this.#clients) client.closeIfIdle();
     await new Promise<void>((resolve) => {
