@@ -291,8 +291,10 @@ export function createGateway(parts: GatewayParts): Gateway {
     await inSlices({ count, spanMs: houseworkMs, clock, signal }, (slice) => {
       if (slice === 0) overload.look();
       const nowMs = clock.monotonicMs();
-      meters.sweep(slice, nowMs, (meter) => {
-        overload.see(meter);
+      meters.each(slice, overload.shed);
+      meters.sweep(slice, nowMs);
+      meters.each(slice, (meter) => {
+        overload.weigh(meter);
         shares.see(meter, nowMs, limitsOf);
       });
       if (isLabelTurn) meters.roll(slice);

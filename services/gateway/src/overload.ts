@@ -15,12 +15,14 @@ export interface OverloadOptions {
   readonly othersStrain?: () => readonly Strain[];
 }
 
-/** About once a second `look`, then `see` with every tenant, then `say`. */
+/** About once a second `look`, then `shed` and `weigh` with every tenant, then `say`. */
 export interface Overload extends Component {
-  /** How hard it is to keep up, and so what is to be refused. */
+  /** How hard it is to keep up, and so what is to be refused, by what tenants used when they were weighed last. */
   look(): void;
   /** Has so much of the tenant's requests refused. */
-  see(meter: TenantMeter): void;
+  shed(meter: TenantMeter): void;
+  /** After it has been said anew what the tenant uses. */
+  weigh(meter: TenantMeter): void;
   /** Tells people what is refused now. */
   say(): void;
 }
@@ -58,11 +60,9 @@ export function createOverload({ isPlatform, metrics, logger, clock, othersStrai
     tenants = 0;
   }
 
-  function see({ tenantId, number, weight, use }: TenantMeter): void {
+  function shed({ tenantId, number, weight, use }: TenantMeter): void {
     if (!isSeeing) return;
-    const counts = weight > 0 && !isPlatform(number);
-    if (counts) spread.add(weight);
-    const refusedShare = counts && weight > cap ? 1 - cap / weight : 0;
+    const refusedShare = weight > cap && !isPlatform(number) ? 1 - cap / weight : 0;
     if (use.shedShare !== refusedShare) use.shedShare = refusedShare;
     if (refusedShare === 0) return;
     tenants += 1;
@@ -70,6 +70,10 @@ export function createOverload({ isPlatform, metrics, logger, clock, othersStrai
     heaviest.push({ tenant: tenantId, weight, refusedShare });
     heaviest.sort((a, b) => b.weight - a.weight);
     heaviest.splice(namedMax);
+  }
+
+  function weigh({ number, weight }: TenantMeter): void {
+    if (isSeeing && weight > 0 && !isPlatform(number)) spread.add(weight);
   }
 
   function say(): void {
@@ -87,7 +91,7 @@ export function createOverload({ isPlatform, metrics, logger, clock, othersStrai
     }
   }
 
-  return { name: 'overload', start: () => gauge.start(), stop: () => gauge.stop(), look, see, say };
+  return { name: 'overload', start: () => gauge.start(), stop: () => gauge.stop(), look, shed, weigh, say };
 }
 
 /** The one that has the hardest time: its requests wait whatever the others do. */

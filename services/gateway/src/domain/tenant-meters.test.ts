@@ -75,7 +75,7 @@ describe('tenant meters', () => {
     const seen: number[] = [];
     for (let slice = 0; slice < meters.slices; slice++) {
       const before = seen.length;
-      meters.sweep(slice, 1, ({ number }) => seen.push(number));
+      meters.each(slice, ({ number }) => seen.push(number));
       const inSlice = seen.slice(before);
       expect(Math.max(...inSlice) - Math.min(...inSlice)).toBeLessThan(perSlice);
     }

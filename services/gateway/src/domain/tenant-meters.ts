@@ -120,11 +120,16 @@ export class TenantMeters implements Meters {
     return this.#meters.slices;
   }
 
+  /** Calls `see` with each in this slice. */
+  each(slice: number, see: (meter: TenantMeter) => void): void {
+    this.#meters.each(slice, see);
+  }
+
   /**
-   * Says anew what each in this slice has cost of late, and forgets who uses nothing and was not heard of lately. `see` is called
-   * with those that are left. Call it about once a second for every slice.
+   * Says anew what each in this slice has cost of late, and forgets who uses nothing and was not heard of lately; call it about
+   * once a second for every slice.
    */
-  sweep(slice: number, nowMs: number, see: (meter: TenantMeter) => void = () => {}): void {
+  sweep(slice: number, nowMs: number): void {
     const seconds = Math.max(nowMs - (this.#sweptMs[slice] ?? nowMs - sweepMs), 1) / 1000;
     this.#sweptMs[slice] = nowMs;
     const wholeMs = Math.floor(nowMs);
@@ -132,10 +137,7 @@ export class TenantMeters implements Meters {
       const { use } = meter;
       if (meter.requests === 0 && use.inflight === 0 && use.tunnels === 0 && isRateIdle(use, wholeMs)) {
         this.#forget(meter);
-        return;
-      }
-      measure(meter, seconds);
-      see(meter);
+      } else measure(meter, seconds);
     });
   }
 
