@@ -4,7 +4,7 @@ import { isShared } from '../../domain/cookies.ts';
 import type { Peer } from '../../domain/exchange.ts';
 import { type ForwardFacts, forwardedNode } from '../../domain/forward-headers.ts';
 import { Piece, putPiece, putRange, putText } from '../../domain/put.ts';
-import { cr, hyphen, space } from './bytes.ts';
+import { cr, hyphen, isWord, space } from './bytes.ts';
 import { type FieldId, type Fields, fieldIds } from './fields.ts';
 import type { HeadBuffer } from './head-buffer.ts';
 import type { ParsedRequest } from './request-head.ts';
@@ -210,27 +210,31 @@ export function writeResponseHead(out: HeadBuffer, head: ParsedResponse, lines: 
   return cookiesDropped;
 }
 
-/**
- * The head of an answer for a client of a version that writes heads otherwise: names in lower case and values in turn, behind
- * what is in `into`. Answers as `writeResponseHead` does.
- */
-export function responseFields(head: ParsedResponse, { baseDomain, date, requestId }: ResponseLines, into: string[]): number {
+/** Takes the lines of a head one by one. */
+export interface LineSink {
+  field(fields: Fields, index: number): void;
+  /** Characters up to 255. */
+  text(name: string, value: string | Piece): void;
+}
+
+/** Hot path. The lines of an answer for a client of a version that writes heads otherwise. Answers as `writeResponseHead` does. */
+export function takeResponseLines(head: ParsedResponse, { baseDomain, date, requestId }: ResponseLines, into: LineSink): number {
   const { fields, status, connection } = head;
+  const { bytes } = fields;
   const fateOf = status >= 200 && status !== 204 ? response : responseWithoutLength;
   let cookiesDropped = 0;
   for (let i = 0; i < fields.count; i++) {
     const fate = fateOf[fields.id(i)];
-    if (fate === dropped) continue;
-    const name = fields.lowerNameAt(i);
-    if (connection.names?.has(name) || name === http2SettingsName) continue;
+    if (fate === dropped || connection.names?.has(fields.nameAt(i).toLowerCase())) continue;
+    if (isWord(bytes, fields.nameStart(i), fields.nameEnd(i), http2SettingsName)) continue;
     if (fate === droppedIfShared && baseDomain !== '' && namesDomain(fields, i) && isShared(fields.valueAt(i), baseDomain)) {
       cookiesDropped += 1;
       continue;
     }
-    into.push(name, fields.valueAt(i));
+    into.field(fields, i);
   }
-  if (status >= 200 && !fields.has(fieldIds.date)) into.push('date', date);
-  into.push('x-request-id', String(requestId));
+  if (status >= 200 && !fields.has(fieldIds.date)) into.text('date', date);
+  into.text('x-request-id', requestId);
   return cookiesDropped;
 }
 

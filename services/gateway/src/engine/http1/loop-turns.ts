@@ -3,6 +3,11 @@
 /** Of the 1024 events that libuv takes at once, with room for those that are not counted here. */
 const readsMax = 500;
 
+/** Who has something to do when everything of a turn has been read. */
+export interface TurnEnd {
+  endOfTurn(): void;
+}
+
 /**
  * In one turn the loop reads from the sockets that had something when it looked. So whatever is read from a socket in the turn
  * in which, while another was read, a request was written to it cannot be the answer: it had come before.
@@ -13,11 +18,25 @@ export class LoopTurns {
   #isReading = false;
   #isMarked = false;
   readonly #atEnd: (() => void)[] = [];
+  /** Those who wait for the end of this turn, and how many they are: two arrays that stay, in turns. */
+  #ends: (TurnEnd | undefined)[] = [];
+  #endsBefore: (TurnEnd | undefined)[] = [];
+  #endings = 0;
   readonly #next = (): void => {
     for (const end of this.#atEnd) end();
     this.#turn += 1;
     this.#reads = 0;
     this.#isMarked = false;
+    const count = this.#endings;
+    if (count === 0) return;
+    const ends = this.#ends;
+    this.#ends = this.#endsBefore;
+    this.#endsBefore = ends;
+    this.#endings = 0;
+    for (let i = 0; i < count; i++) {
+      ends[i]?.endOfTurn();
+      ends[i] = undefined;
+    }
   };
 
   /** Calls it at the end of each turn in which something was read, or that was marked: all that was there has been read then. */
@@ -41,6 +60,12 @@ export class LoopTurns {
 
   readEnds(): void {
     this.#isReading = false;
+  }
+
+  /** Hot path. Calls `end` once, when this turn ends; it must not throw. */
+  atEnd(end: TurnEnd): void {
+    this.#ends[this.#endings++] = end;
+    this.mark();
   }
 
   /** A turn to remember for what is written now; 0 where it is written outside of any read, and nothing can be said of it. */

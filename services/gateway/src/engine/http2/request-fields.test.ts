@@ -3,14 +3,25 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { defaultLimits } from '../../defaults.ts';
 import { ParsedRequest } from '../http1/request-head.ts';
-import { readRequestFields } from './request-fields.ts';
+import { HeaderLine } from './header-line.ts';
+import { readRequestFields, refuseTooLarge } from './request-fields.ts';
 
 const pseudo = [':method', 'GET', ':scheme', 'https', ':authority', 'acme.test', ':path', '/a?b'];
 
+function linesOf(headers: readonly string[]): HeaderLine[] {
+  const lines: HeaderLine[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const value = Buffer.from(headers[i + 1] ?? '', 'latin1');
+    lines.push(new HeaderLine(Buffer.from(headers[i] ?? '', 'latin1'), value, 0, value.length));
+  }
+  return lines;
+}
+
 function read(headers: readonly string[], isWhole = true): ParsedRequest | string {
   const head = new ParsedRequest();
-  const refusal = readRequestFields(headers, isWhole, defaultLimits, head);
-  return refusal === undefined ? head : (refusal.detail ?? refusal.code);
+  const refusal = readRequestFields(linesOf(headers), isWhole, defaultLimits, head);
+  if (refusal === undefined || refusal === 'malformed') return refusal ?? head;
+  return refusal.detail ?? refusal.code;
 }
 
 it('method, path, host and fields are those that came, cookies in one line', () => {
@@ -37,7 +48,11 @@ it('the Host field stands in for an authority, and says the same where there are
 it.each([
   ['a method that comes twice', [...pseudo, ':method', 'GET']],
   ['an unknown pseudo-header', [...pseudo, ':protocol', 'websocket']],
+  ['a pseudo-header of answers', [...pseudo, ':status', '200']],
+  ['a pseudo-header behind a field', [...pseudo.slice(0, 6), 'accept', 'a', ...pseudo.slice(6)]],
   ['no path', pseudo.slice(0, 6)],
+  ['an empty path', [...pseudo.slice(0, 6), ':path', '']],
+  ['a path without a slash', [...pseudo.slice(0, 6), ':path', 'a']],
   ['no method', pseudo.slice(2)],
   ['no scheme', [...pseudo.slice(0, 2), ...pseudo.slice(4)]],
   ['a name in upper case', [...pseudo, 'Accept', 'a']],
@@ -48,22 +63,43 @@ it.each([
   ['Transfer-Encoding', [...pseudo, 'transfer-encoding', 'chunked']],
   ['Upgrade', [...pseudo, 'upgrade', 'websocket']],
   ['TE of more than trailers', [...pseudo, 'te', 'trailers, gzip']],
-  ['two lengths', [...pseudo, 'content-length', '1', 'content-length', '1']],
-  ['two hosts', [...pseudo, 'host', 'acme.test', 'host', 'acme.test']],
   ['a line break in a value', [...pseudo, 'a', 'b\r\nc: d']],
+  ['a NUL in a value', [...pseudo, 'a', 'b\0']],
+  ['a blank around a value', [...pseudo, 'a', 'b ']],
   ['a line break in a path', [':method', 'GET', ':scheme', 'https', ':authority', 'acme.test', ':path', '/ HTTP/1.1\r\nx: y']],
   ['a line break in a method', [':method', 'GET / HTTP/1.1\r\nx:', ':scheme', 'https', ':authority', 'acme.test', ':path', '/']],
   ['a version in a path', [':method', 'GET', ':scheme', 'https', ':authority', 'acme.test', ':path', '/ HTTP/1.1']],
-])('%s is refused', (_, headers) => {
-  expect(read(headers)).toBeTypeOf('string');
+  ['a length without a body', [...pseudo, 'content-length', '5']],
+])('%s is no head of HTTP/2', (_, headers) => {
+  expect(read(headers)).toBe('malformed');
+});
+
+it.each([
+  ['CONNECT', [':method', 'CONNECT', ':authority', 'acme.test:443']],
+  ['TRACE', [':method', 'TRACE', ...pseudo.slice(2)]],
+  ['no path but an asterisk', [':method', 'OPTIONS', ...pseudo.slice(2, 6), ':path', '*']],
+  ['another scheme', [':method', 'GET', ':scheme', 'http', ...pseudo.slice(4)]],
+  ['two lengths', [...pseudo, 'content-length', '1', 'content-length', '1']],
+  ['two hosts', [...pseudo, 'host', 'acme.test', 'host', 'acme.test']],
+  ['a host with a blank', [':method', 'GET', ':scheme', 'https', ':authority', 'a b', ':path', '/']],
+])('%s is answered with a refusal', (_, headers) => {
+  const refusal = read(headers);
+  expect(refusal).toBeTypeOf('string');
+  expect(refusal).not.toBe('malformed');
 });
 
 it('a head that is refused has nothing of the one before it', () => {
   const head = new ParsedRequest();
-  expect(readRequestFields(pseudo, true, defaultLimits, head)).toBeUndefined();
+  const nothing = { method: '', target: '', httpVersion: '1.1', rawHeaders: [] };
+  expect(readRequestFields(linesOf(pseudo), true, defaultLimits, head)).toBeUndefined();
   head.reset();
-  expect(readRequestFields([...pseudo, 'connection', 'close'], true, defaultLimits, head)).toMatchObject({ code: 'bad_request' });
-  expect(head.requestHead()).toEqual({ method: '', target: '', httpVersion: '1.1', rawHeaders: [] });
+  const twoHosts = linesOf([...pseudo, 'host', 'acme.test', 'host', 'acme.test']);
+  expect(readRequestFields(twoHosts, true, defaultLimits, head)).toMatchObject({ code: 'bad_request' });
+  expect(head.requestHead()).toEqual(nothing);
+  expect(readRequestFields(linesOf(pseudo), true, defaultLimits, head)).toBeUndefined();
+  head.reset();
+  expect(refuseTooLarge(head)).toMatchObject({ code: 'head_too_large' });
+  expect(head.requestHead()).toEqual(nothing);
 });
 
 it('whatever the fields hold, the head is refused or says exactly what came', () => {

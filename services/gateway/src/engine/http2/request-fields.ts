@@ -1,114 +1,119 @@
 // The head of an HTTP/2 request, written as HTTP/1.1 would write it, so that one parser is strict about both.
+import { putRange } from '../../domain/put.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
+import { isText } from '../http1/bytes.ts';
 import { beginRequestHead, type ParsedRequest, parseRequestHead, type RequestHeadLimits } from '../http1/request-head.ts';
+import { type HeaderLine, roles } from './header-line.ts';
 
-/** What is done with a field, by its name. */
-const fates: ReadonlyMap<string, 'method' | 'scheme' | 'authority' | 'path' | 'host' | 'cookie' | 'te' | 'length' | 'refused'> = new Map([
-  [':method', 'method'],
-  [':scheme', 'scheme'],
-  [':authority', 'authority'],
-  [':path', 'path'],
-  ['host', 'host'],
-  ['cookie', 'cookie'],
-  ['te', 'te'],
-  ['content-length', 'length'],
-  // Not for any message of HTTP/2 (RFC 9113 section 8.2.2).
-  ['connection', 'refused'],
-  ['keep-alive', 'refused'],
-  ['proxy-connection', 'refused'],
-  ['transfer-encoding', 'refused'],
-  ['upgrade', 'refused'],
-]);
-const namePattern = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-/** A path is nothing else: not even a whole address. */
-const slash = '/';
+const space = asciiBytes(' ');
+const versionLine = asciiBytes(' HTTP/1.1\r\n');
+const hostName = asciiBytes('host: ');
+const lineEnd = asciiBytes('\r\n');
+const chunkedLine = asciiBytes('transfer-encoding: chunked\r\n');
+const betweenCookies = asciiBytes('; ');
+/** More than all of these, and what may stand between two cookies. */
+const ownBytesMax = 64;
+const lineEndBytes = 2;
 
 /**
- * Hot path. Reads names and values in turn; `isWhole`: no body follows. Answers with why the head is refused, if it is; `into`
- * then holds what was read of it. Text stays text: a value never becomes another line, as the parser has to find as many lines
- * as were written, and the end of the head where the bytes end.
+ * Hot path. Reads the lines as they came; `isWhole`: no body follows. Answers with `malformed` where they are no head of HTTP/2
+ * (RFC 9113 section 8.1.1), else with why the head is refused, if it is; `into` then holds what was read of it. A value never
+ * becomes another line: no line of a table has a line break in it, and the parser has to find as many lines as were written,
+ * and the end of the head where the bytes end.
  */
 export function readRequestFields(
-  rawHeaders: readonly string[],
+  lines: readonly HeaderLine[],
   isWhole: boolean,
   limits: RequestHeadLimits,
   into: ParsedRequest,
-): Refusal | undefined {
-  let method: string | undefined;
-  let scheme: string | undefined;
-  let authority: string | undefined;
-  let path: string | undefined;
-  let host: string | undefined;
-  let cookies: string | undefined;
+): Refusal | 'malformed' | undefined {
+  let method: HeaderLine | undefined;
+  let scheme: HeaderLine | undefined;
+  let authority: HeaderLine | undefined;
+  let path: HeaderLine | undefined;
+  let host: HeaderLine | undefined;
+  let hosts = 0;
+  let cookies = 0;
   let hasLength = false;
-  let lines = '';
   let count = 0;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] as string;
-    const value = rawHeaders[i + 1] as string;
-    const fate = fates.get(name);
-    switch (fate) {
-      case 'method':
-        if (method !== undefined) return bad(into, 'a pseudo-header came twice');
-        method = value;
-        continue;
-      case 'scheme':
-        if (scheme !== undefined) return bad(into, 'a pseudo-header came twice');
-        scheme = value;
-        continue;
-      case 'authority':
-        if (authority !== undefined) return bad(into, 'a pseudo-header came twice');
-        authority = value;
-        continue;
-      case 'path':
-        if (path !== undefined) return bad(into, 'a pseudo-header came twice');
-        path = value;
-        continue;
-      case 'host':
-        if (host !== undefined) return bad(into, 'more than one Host came');
-        host = value;
-        continue;
-      case 'cookie':
-        // One line again (section 8.2.3).
-        cookies = cookies === undefined ? value : `${cookies}; ${value}`;
-        continue;
-      case 'te':
-        if (value !== 'trailers') return bad(into, 'TE says more than trailers');
-        break;
-      case 'length':
-        hasLength = true;
-        break;
-      case 'refused':
-        return bad(into, 'a field came that is only for a connection');
-      default:
-        if (!namePattern.test(name)) return bad(into, 'a pseudo-header came that is not known, or a name has characters that no name has');
+  let bytesMax = ownBytesMax;
+  for (const line of lines) {
+    bytesMax += line.bytes.length;
+    const { role } = line;
+    if (role >= roles.method && role <= roles.path) {
+      // These come first (section 8.3), and once.
+      const isFirst = count === 0 && hosts === 0 && cookies === 0;
+      if (!isFirst) return 'malformed';
+      if (role === roles.method && method === undefined) method = line;
+      else if (role === roles.scheme && scheme === undefined) scheme = line;
+      else if (role === roles.authority && authority === undefined) authority = line;
+      else if (role === roles.path && path === undefined) path = line;
+      else return 'malformed';
+    } else if (role === roles.malformed) return 'malformed';
+    else if (role === roles.host) {
+      host = line;
+      hosts++;
+    } else if (role === roles.cookie) cookies++;
+    else {
+      if (role === roles.length) hasLength = true;
+      count++;
     }
-    lines += `${name}: ${value}\r\n`;
-    count++;
   }
-  if (method === undefined || scheme === undefined || path === undefined) return bad(into, 'a pseudo-header is missing');
-  if (scheme !== 'https') return bad(into, 'the scheme is not that of the connection');
-  if (!path.startsWith(slash)) return bad(into, 'the path does not begin with a slash');
-  if (authority !== undefined && host !== undefined && authority.toLowerCase() !== host.toLowerCase())
+  if (method === undefined) return 'malformed';
+  if (scheme === undefined || path === undefined) {
+    const isConnect = isText(method.bytes, method.valueStart, method.valueEnd, 'CONNECT');
+    return isConnect ? bad(into, 'CONNECT is not served') : 'malformed';
+  }
+  if (hosts > 1) return bad(into, 'more than one Host came');
+  if (!isText(scheme.bytes, scheme.valueStart, scheme.valueEnd, 'https')) return bad(into, 'the scheme is not that of the connection');
+  if (authority !== undefined && host !== undefined && authority.value().toLowerCase() !== host.value().toLowerCase())
     return bad(into, 'the Host field names another host than the authority');
+
+  const bytes = Buffer.allocUnsafe(bytesMax);
+  let at = putRange(bytes, 0, method.bytes, method.valueStart, method.valueEnd);
+  at = put(bytes, at, space);
+  at = putRange(bytes, at, path.bytes, path.valueStart, path.valueEnd);
+  at = put(bytes, at, versionLine);
   const named = authority ?? host;
   if (named !== undefined) {
-    lines = `host: ${named}\r\n${lines}`;
+    at = put(bytes, at, hostName);
+    at = putRange(bytes, at, named.bytes, named.valueStart, named.bytes.length);
     count++;
   }
-  if (cookies !== undefined) {
-    lines += `cookie: ${cookies}\r\n`;
+  for (const line of lines) {
+    const { role } = line;
+    if (role === roles.plain || role === roles.length || role === roles.te) at = put(bytes, at, line.bytes);
+  }
+  if (cookies > 0) {
+    at = putCookies(bytes, at, lines);
     count++;
   }
   if (!isWhole && !hasLength) {
-    lines += 'transfer-encoding: chunked\r\n';
+    at = put(bytes, at, chunkedLine);
     count++;
   }
-  const bytes = Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines}\r\n`, 'latin1');
-  if (parseRequestHead(bytes, 0, bytes.length, limits, into) !== 'complete') return into.refusal ?? refuse('bad_request');
-  if (into.fields.count !== count || into.headEnd !== bytes.length)
-    return refuse('bad_request', { detail: 'a field has a line break in it' });
-  return undefined;
+  at = put(bytes, at, lineEnd);
+  if (parseRequestHead(bytes, 0, at, limits, into) !== 'complete') return into.refusal ?? refuse('bad_request');
+  if (into.fields.count !== count || into.headEnd !== at) return refuse('bad_request', { detail: 'a field has a line break in it' });
+  // Less or more than was announced (section 8.1.1).
+  return isWhole && into.bodyKind === 'length' ? 'malformed' : undefined;
+}
+
+/** In one line again (section 8.2.3). */
+function putCookies(bytes: Buffer, start: number, lines: readonly HeaderLine[]): number {
+  let at = start;
+  for (const line of lines) {
+    if (line.role !== roles.cookie) continue;
+    if (at === start) at = putRange(bytes, at, line.bytes, 0, line.bytes.length - lineEndBytes);
+    else at = putRange(bytes, put(bytes, at, betweenCookies), line.bytes, line.valueStart, line.valueEnd);
+  }
+  return put(bytes, at, lineEnd);
+}
+
+/** The same for a head of more than it may have. */
+export function refuseTooLarge(into: ParsedRequest): Refusal {
+  beginRequestHead(into, 0);
+  return refuse('head_too_large', { detail: 'a head came that is larger than the client was told' });
 }
 
 /** Of a head that is not given to the parser. */
@@ -116,4 +121,12 @@ function bad(into: ParsedRequest, detail: string): Refusal {
   // Nothing of the head before it is to be taken for its own.
   beginRequestHead(into, 0);
   return refuse('bad_request', { detail });
+}
+
+function asciiBytes(text: string): Buffer {
+  return Buffer.from(text, 'latin1');
+}
+
+function put(to: Buffer, at: number, from: Buffer): number {
+  return putRange(to, at, from, 0, from.length);
 }

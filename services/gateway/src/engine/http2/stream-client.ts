@@ -1,261 +1,361 @@
 // One stream of an HTTP/2 connection: a request that its relay carries, and the answer to it.
-import { constants, type ServerHttp2Stream, sensitiveHeaders } from 'node:http2';
 import type { Answer } from '../../domain/answers.ts';
 import type { Exchange } from '../../domain/exchange.ts';
 import { forwardedTrailers } from '../../domain/forward-headers.ts';
 import type { Refusal } from '../../domain/refusal.ts';
 import type { AnswerFraming } from '../http1/answer-writer.ts';
+import { defaultChunkLimits } from '../http1/chunked.ts';
 import type { ClientParts } from '../http1/client-connection.ts';
-import { type ClientLines, type ResponseLines, responseFields } from '../http1/head-writer.ts';
+import { type ClientLines, type ResponseLines, takeResponseLines } from '../http1/head-writer.ts';
 import { type Client, Relay } from '../http1/relay.ts';
 import { ParsedRequest } from '../http1/request-head.ts';
 import type { ParsedResponse } from '../http1/response-head.ts';
-import type { Gatherer } from '../http1/write-buffer.ts';
+import { type ErrorCode, errorCodes, flags, frameTypes, windowMax } from './codes.ts';
+import { type HeaderLine, roles } from './header-line.ts';
 import type { Http2Connection } from './http2-connection.ts';
-import { readRequestFields } from './request-fields.ts';
+import { readRequestFields, refuseTooLarge } from './request-fields.ts';
 
-const { NGHTTP2_NO_ERROR } = constants;
+/** Of a request's body that its app does not take: the client may send so much ahead. */
+export const streamWindowBytes: number = 256 * 1024;
 /** HTTP/2 has no others; a client takes them for any failure of the server (RFC 9110 section 15). */
 const statusMax = 599;
-/** New with each answer: in the table of those that may come again (HPACK) it would drive out what does. */
-const neverAgain: readonly string[] = ['x-request-id'];
 
-/** Names and values in turn, and by symbols what node:http2 is to do with them. */
-type AnswerFields = string[] & Record<symbol, unknown>;
-
-export class StreamClient implements Client, Gatherer {
+export class StreamClient implements Client {
+  readonly id: number;
   readonly peer: Http2Connection['peer'];
   readonly lines: ClientLines;
   readonly #parts: ClientParts;
   readonly #connection: Http2Connection;
-  readonly #stream: ServerHttp2Stream;
   #head: ParsedRequest | undefined;
   #relay: Relay | undefined;
-  #isReading = false;
-  #isRequestWhole = false;
+  #isClosed = false;
+
+  /** The client has sent its last frame of the stream. */
+  #isWhole = false;
   /** Bytes of a body with a length that are still to come. */
   #left = Number.POSITIVE_INFINITY;
+  /** Of the body, what the relay does not take yet. */
+  #unread: Buffer[] = [];
+  #hasBodyEnded = false;
   /** Names and values in turn. */
   #requestTrailers: readonly string[] = [];
-  /** The head of the answer, until it goes out. */
-  #fields: AnswerFields | undefined;
-  #mayHaveTrailers = false;
+  /** What the client may still send, and what of that was taken and has not been given back. */
+  #window = streamWindowBytes;
+  #taken = 0;
+
+  /** What of the answer may still be sent. */
+  #sendWindow: number;
+  /** What may not be sent yet. */
+  #unsent: Buffer[] = [];
   #isEnding = false;
-  #trailers: [string, string][] = [];
+  #isEndSent = false;
+  #trailers: readonly (readonly [name: string, value: string])[] = [];
+  /** The relay has been told to wait. */
+  #waitsForRoom = false;
   /** When the client has had long enough for the rest of an answer that has ended for us. */
   #dueMs = Number.POSITIVE_INFINITY;
-  #isDropped = false;
-  #listensForRoom = false;
+  #resetCode: ErrorCode = errorCodes.internalError;
 
-  constructor(parts: ClientParts, connection: Http2Connection, stream: ServerHttp2Stream) {
+  constructor(parts: ClientParts, connection: Http2Connection, id: number, sendWindow: number) {
     this.#parts = parts;
     this.#connection = connection;
-    this.#stream = stream;
+    this.id = id;
     this.peer = connection.peer;
     this.lines = connection.lines;
-    stream.on('error', ignore);
-    stream.on('close', () => this.#guard(() => this.#closed()));
+    this.#sendWindow = sendWindow;
   }
 
-  begin(rawHeaders: readonly string[], isWhole: boolean): void {
-    const { turns } = this.#parts;
-    turns.readBegins();
-    this.#guard(() => this.#begin(rawHeaders, isWhole));
-    turns.readEnds();
+  /** The client may not send any more. */
+  get isWhole(): boolean {
+    return this.#isWhole;
   }
 
-  #begin(rawHeaders: readonly string[], isWhole: boolean): void {
-    this.#isRequestWhole = isWhole;
-    const head = this.#parts.heads.pop() ?? new ParsedRequest();
+  /** Undefined: there were more lines than a head may have. */
+  begin(lines: readonly HeaderLine[] | undefined, isWhole: boolean): void {
+    this.#isWhole = isWhole;
+    const { heads, limits } = this.#parts;
+    const head = heads.pop() ?? new ParsedRequest();
     this.#head = head;
-    const refusal = readRequestFields(rawHeaders, isWhole, this.#parts.limits, head);
-    if (refusal !== undefined) {
-      this.#refuse(refusal);
-      return;
-    }
+    const refusal = lines === undefined ? refuseTooLarge(head) : readRequestFields(lines, isWhole, limits, head);
+    if (refusal === 'malformed') this.#malformed();
+    else if (refusal !== undefined) this.#refuse(head, refusal);
+    else this.#relayIt(head);
+  }
+
+  #malformed(): void {
+    this.#connection.spend();
+    this.fail(errorCodes.protocolError);
+  }
+
+  #relayIt(head: ParsedRequest): void {
     if (head.bodyKind === 'length') this.#left = head.bodyBytes;
     else if (head.bodyKind === 'none') this.#left = 0;
-    if (!isWhole) {
-      this.#stream.on('trailers', (_fields, _flags, rawTrailers: readonly string[]) => {
-        this.#requestTrailers = rawTrailers;
-      });
-      this.#stream.on('end', () => this.#guard(() => this.#onEnd()));
-    }
-    // Nothing is to come, and that has to be read too. Of one that is whole node:http2 does so by itself, behind the answer.
-    if (head.bodyKind === 'none' && !isWhole) this.#read();
     const relay = new Relay(this.#parts, this, head);
     this.#relay = relay;
     relay.run();
   }
 
-  /** Called now and then. */
-  check(nowMs: number): void {
-    if (this.#relay !== undefined) this.#guard(() => this.#relay?.check(nowMs));
-    else if (nowMs >= this.#dueMs) {
-      // A client that does not even take the end of a stream takes nothing at all.
-      if (this.#isDropped) this.#connection.cut();
-      else this.drop();
+  /** A head that is not served. */
+  #refuse(head: ParsedRequest, refusal: Refusal): void {
+    const { traffic } = this.#parts;
+    const exchange: Exchange = traffic.open(head, this.peer);
+    const answer = traffic.answer(exchange, refusal);
+    exchange.bytesOut = Buffer.byteLength(answer.body);
+    traffic.finish(exchange, 'refused');
+    this.answer(answer, { keeps: true, httpVersion: '1.1', hasBody: true });
+    this.relayEnded();
+  }
+
+  /** A frame of data takes so many bytes of the window. False: there are not as many. */
+  takeWindow(bytes: number): boolean {
+    this.#window -= bytes;
+    return this.#window >= 0;
+  }
+
+  /** So many bytes that came are no longer here. */
+  giveBack(bytes: number): void {
+    this.#connection.giveBack(bytes);
+    this.#taken += bytes;
+    if (this.#isWhole || this.#isClosed || this.#relay === undefined || this.#taken < streamWindowBytes / 2) return;
+    this.#connection.out.windowUpdate(this.id, this.#taken);
+    this.#window += this.#taken;
+    this.#taken = 0;
+  }
+
+  /** A piece of the body. The bytes are another's afterwards. */
+  data(bytes: Buffer, start: number, end: number): void {
+    const count = end - start;
+    this.#left -= count;
+    if (this.#left < 0) this.fail(errorCodes.protocolError);
+    const relay = this.#relay;
+    if (relay === undefined) this.giveBack(count);
+    else if (this.#unread.length > 0 || !relay.takesBody) this.#unread.push(Buffer.from(bytes.subarray(start, end)));
+    else {
+      relay.bodyPiece(bytes, start, end);
+      this.giveBack(count);
+      this.#endBody();
     }
+  }
+
+  /** Nothing of the request follows. */
+  requestEnded(): void {
+    this.#isWhole = true;
+    if (this.#left > 0 && this.#head?.bodyKind === 'length') this.fail(errorCodes.protocolError);
+    else this.#endBody();
+  }
+
+  /** What follows the body; then nothing does. */
+  trailers(lines: readonly HeaderLine[]): void {
+    const { trailerLinesMax, trailerBytesMax } = defaultChunkLimits;
+    const raw: string[] = [];
+    let bytes = 0;
+    for (const line of lines) {
+      if (line.role === roles.malformed || (line.role >= roles.method && line.role <= roles.path)) {
+        this.#malformed();
+        return;
+      }
+      bytes += line.bytes.length;
+      raw.push(line.name(), line.value());
+    }
+    if (lines.length > trailerLinesMax || bytes > trailerBytesMax)
+      this.#relay?.badBody(`more than ${trailerLinesMax} trailers or ${trailerBytesMax} bytes of them came`);
+    this.#requestTrailers = raw;
+    this.requestEnded();
+  }
+
+  /** Sends what was taken of the body. */
+  flushBody(): void {
+    this.#relay?.flushBody();
+  }
+
+  /** The client has reset it, or has left. */
+  gone(): void {
+    this.#close();
+    this.#relay?.clientGone();
+  }
+
+  /** The client does what it may not. */
+  fail(code: ErrorCode): void {
+    this.#resetCode = code;
+    this.#relay?.clientGone();
+    this.#close(code);
   }
 
   cut(): void {
     this.#relay?.abort('cut');
+    this.#close(errorCodes.internalError);
+  }
+
+  /** Something within the gateway went wrong. */
+  fault(error: unknown): void {
+    if (this.#relay !== undefined) this.#relay.fault(error);
+    else this.#parts.logger.error({ err: error }, 'stream dropped: an event failed within the gateway');
+    this.#close(errorCodes.internalError);
+  }
+
+  /** Called now and then. */
+  check(nowMs: number): void {
+    if (this.#relay !== undefined) this.#relay.check(nowMs);
+    else if (nowMs >= this.#dueMs) this.drop();
+  }
+
+  /** More of the answer may be sent, or less. False: more than a window can be. */
+  moveSendWindow(bytes: number): boolean {
+    this.#sendWindow += bytes;
+    if (this.#sendWindow > windowMax) return false;
+    if (bytes > 0) this.sendOn();
+    return true;
+  }
+
+  /** Sends what waits as far as the windows go. */
+  sendOn(): void {
+    for (let piece = this.#unsent[0]; piece !== undefined; piece = this.#unsent[0]) {
+      const sent = this.#send(piece, 0, piece.length);
+      if (sent < piece.length) {
+        this.#unsent[0] = piece.subarray(sent);
+        return;
+      }
+      this.#unsent.shift();
+    }
+    if (this.#isEnding && !this.#isEndSent) this.#sendEnd();
+    this.tellRoom();
+  }
+
+  /** Tells a relay that waits, where it need not any longer. */
+  tellRoom(): void {
+    if (!this.#waitsForRoom || !this.#hasRoom) return;
+    this.#waitsForRoom = false;
+    this.#relay?.clientRoom();
   }
 
   answer({ status, headers, body }: Answer, { hasBody }: AnswerFraming): void {
-    const fields = [':status', String(status)] as AnswerFields;
-    for (let i = 0; i < headers.length; i += 2) fields.push((headers[i] as string).toLowerCase(), headers[i + 1] as string);
-    this.#fields = fields;
-    this.#isEnding = true;
-    if (hasBody) this.#parts.toClient.of(this).utf8(body);
+    const { out, encoder } = this.#connection;
+    out.begin(frameTypes.headers, flags.endHeaders, this.id);
+    encoder.begin(out, status);
+    for (let i = 0; i < headers.length; i += 2) encoder.text(headers[i] as string, headers[i + 1] as string);
+    out.end();
+    const bytes = Buffer.from(hasBody ? body : '');
+    this.piece(bytes, 0, bytes.length);
+    this.end([]);
   }
 
   head(head: ParsedResponse, lines: ResponseLines): number {
-    const fields = [':status', String(head.status > statusMax ? 500 : head.status)] as AnswerFields;
-    const cookiesDropped = responseFields(head, lines, fields);
-    if (head.status < 200) {
-      if (this.#isOpen) this.#stream.additionalHeaders(asObject(fields));
-      return cookiesDropped;
-    }
-    this.#fields = fields;
-    this.#mayHaveTrailers = head.bodyKind === 'chunked';
+    const { out, encoder } = this.#connection;
+    out.begin(frameTypes.headers, flags.endHeaders, this.id);
+    encoder.begin(out, head.status > statusMax ? 500 : head.status);
+    const cookiesDropped = takeResponseLines(head, lines, encoder);
+    out.end();
     return cookiesDropped;
   }
 
   piece(bytes: Buffer, start: number, end: number): void {
-    this.#parts.toClient.of(this).add(bytes, start, end);
+    const sent = this.#unsent.length === 0 ? this.#send(bytes, start, end) : 0;
+    if (start + sent < end) this.#unsent.push(Buffer.from(bytes.subarray(start + sent, end)));
   }
 
   end(rawTrailers: readonly string[]): void {
     this.#isEnding = true;
     this.#trailers = forwardedTrailers(rawTrailers);
+    if (this.#unsent.length === 0) this.#sendEnd();
   }
 
   flush(): boolean {
-    const toClient = this.#parts.toClient.of(this);
-    const stream = this.#stream;
-    // What is answered to a stream that is gone would end the process; its end is told by its own event.
-    if (!this.#isOpen) {
-      toClient.clear();
-      return true;
-    }
-    const body = toClient.take();
-    const fields = this.#fields;
-    if (fields !== undefined) {
-      this.#fields = undefined;
-      const hasTrailers = this.#trailers.length > 0;
-      const isAll = this.#isEnding && body === undefined && !hasTrailers;
-      const waitForTrailers = this.#isEnding ? hasTrailers : this.#mayHaveTrailers;
-      if (waitForTrailers) stream.once('wantTrailers', () => this.#guard(() => this.#sendTrailers()));
-      fields[sensitiveHeaders] = neverAgain;
-      stream.respond(fields, { endStream: isAll, waitForTrailers });
-      // Some answers have no body whatever is said, and the stream knows which.
-      if (isAll || stream.writableEnded) return true;
-    }
-    if (this.#isEnding) {
-      if (!stream.writableEnded) stream.end(body);
-    } else if (body !== undefined) stream.write(body);
-    const hasRoom = !stream.writableNeedDrain && stream.writableLength < stream.writableHighWaterMark;
-    if (!hasRoom) this.#listenForRoom();
+    const hasRoom = this.#isClosed || this.#hasRoom;
+    this.#waitsForRoom = !hasRoom;
     return hasRoom;
-  }
-
-  sendGathered(): void {
-    this.flush();
   }
 
   bodyWanted(): void {
     const head = this.#head;
     if (head?.expectsContinue) {
       head.expectsContinue = false;
-      if (this.#isOpen) this.#stream.additionalHeaders({ ':status': 100 });
+      if (this.#unread.length === 0 && !this.#isWhole) this.#sendContinue();
     }
-    this.#read();
-    this.#relay?.flushBody();
+    for (let piece = this.#unread[0]; piece !== undefined && this.#relay?.takesBody; piece = this.#unread[0]) {
+      this.#unread.shift();
+      this.#relay.bodyPiece(piece, 0, piece.length);
+      this.giveBack(piece.length);
+    }
+    this.#endBody();
+    this.flushBody();
   }
 
   relayEnded(): void {
     this.#endRelay();
-    // Nobody reads the rest: the client need not send it (RFC 9113 section 8.1).
-    if (!this.#isRequestWhole && this.#isOpen) this.#stream.close(NGHTTP2_NO_ERROR);
+    this.#finish();
   }
 
   drop(): void {
     this.#endRelay();
-    this.#parts.toClient.drop(this);
-    this.#isDropped = true;
-    this.#dueMs = this.#parts.coarseMs() + this.#parts.timeouts.lingerMs;
-    // Only an error resets it at once: `close` ends it first, and half an answer would be a whole one.
-    this.#stream.destroy(new Error('the answer is not whole'));
+    this.#close(this.#resetCode);
   }
 
   becomeTunnel(): void {
     throw new TypeError('a request of HTTP/2 asks for no upgrade');
   }
 
-  get #isOpen(): boolean {
-    return !this.#stream.destroyed && !this.#stream.closed;
+  get #hasRoom(): boolean {
+    return this.#unsent.length === 0 && !this.#connection.isBacklogged;
   }
 
-  #read(): void {
-    if (!this.#isReading) {
-      this.#isReading = true;
-      this.#stream.on('data', (bytes: Buffer) => this.#guard(() => this.#onData(bytes)));
-    }
-    this.#stream.resume();
-  }
-
-  #listenForRoom(): void {
-    if (this.#listensForRoom) return;
-    this.#listensForRoom = true;
-    const onRoom = () => this.#guard(() => this.#relay?.clientRoom());
-    this.#stream.on('drain', onRoom).on('finish', onRoom);
-  }
-
-  #onData(bytes: Buffer): void {
+  /** Once all of it has been handed over. */
+  #endBody(): void {
     const relay = this.#relay;
-    if (relay === undefined) return;
-    this.#left -= bytes.length;
-    if (this.#left < 0) {
-      relay.badBody('more came than the Content-Length says');
-      return;
-    }
-    relay.bodyPiece(bytes, 0, bytes.length);
-    if (this.#relay !== relay) return;
-    relay.flushBody();
-    if (!relay.takesBody) this.#stream.pause();
-  }
-
-  #onEnd(): void {
-    const relay = this.#relay;
-    // A stream that was reset ends as well, and its body is not whole.
-    if (this.#stream.closed) return;
-    this.#isRequestWhole = true;
+    if (relay === undefined || this.#hasBodyEnded || this.#unread.length > 0 || !relay.takesBody) return;
     const bodyKind = this.#head?.bodyKind;
-    if (relay === undefined || bodyKind === 'none') return;
-    if (bodyKind === 'length' && this.#left > 0) {
-      relay.badBody('less came than the Content-Length says');
-      return;
-    }
+    const isAll = this.#isWhole || (bodyKind === 'length' && this.#left === 0);
+    if (!isAll || bodyKind === 'none') return;
+    this.#hasBodyEnded = true;
     relay.bodyEnd(this.#requestTrailers);
-    relay.flushBody();
   }
 
-  /** A head that is not served. */
-  #refuse(refusal: Refusal): void {
-    const { traffic } = this.#parts;
-    const head = this.#head ?? new ParsedRequest();
-    const exchange: Exchange = traffic.open(head, this.peer);
-    const answer = traffic.answer(exchange, refusal);
-    exchange.bytesOut = Buffer.byteLength(answer.body);
-    traffic.finish(exchange, 'refused');
-    this.answer(answer, { keeps: true, httpVersion: '1.1', hasBody: true });
-    this.flush();
-    this.relayEnded();
+  #sendContinue(): void {
+    const { out, encoder } = this.#connection;
+    out.begin(frameTypes.headers, flags.endHeaders, this.id);
+    encoder.begin(out, 100);
+    out.end();
   }
 
-  #sendTrailers(): void {
-    if (this.#isOpen) this.#stream.sendTrailers(asObject(this.#trailers.flatMap(([name, value]) => [name.toLowerCase(), value])));
+  /** Answers with how many went out. */
+  #send(bytes: Buffer, start: number, end: number): number {
+    const connection = this.#connection;
+    const count = Math.max(0, Math.min(end - start, this.#sendWindow, connection.sendWindow));
+    if (count > 0) {
+      connection.out.data(this.id, bytes, start, start + count);
+      connection.sendWindow -= count;
+      this.#sendWindow -= count;
+    }
+    if (start + count < end && connection.sendWindow <= 0) connection.waitForWindow(this);
+    return count;
+  }
+
+  #sendEnd(): void {
+    this.#isEndSent = true;
+    const { out, encoder } = this.#connection;
+    if (this.#trailers.length === 0) out.endStream(this.id);
+    else {
+      out.begin(frameTypes.headers, flags.endHeaders | flags.endStream, this.id);
+      encoder.beginTrailers(out);
+      for (const [name, value] of this.#trailers) encoder.text(name, value);
+      out.end();
+    }
+    this.#finish();
+  }
+
+  /** Where nothing is to be sent any more: nobody reads the rest of the request, and the client need not send it (RFC 9113 section 8.1). */
+  #finish(): void {
+    if (this.#relay === undefined && this.#isEndSent) this.#close(errorCodes.noError);
+  }
+
+  /** `code`: the client hears of it, where it does not know that the stream has ended. */
+  #close(code?: ErrorCode): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (code !== undefined && !(this.#isEndSent && this.#isWhole)) this.#connection.out.resetStream(this.id, code);
+    for (const { length } of this.#unread) this.#connection.giveBack(length);
+    this.#unread = [];
+    this.#unsent = [];
+    this.#connection.streamClosed(this);
   }
 
   #endRelay(): void {
@@ -267,40 +367,4 @@ export class StreamClient implements Client, Gatherer {
     head.reset();
     this.#parts.heads.push(head);
   }
-
-  #closed(): void {
-    const wasReset = !this.#isDropped && this.#stream.rstCode !== NGHTTP2_NO_ERROR;
-    const relay = this.#relay;
-    relay?.clientGone();
-    this.#connection.streamClosed(this, wasReset);
-  }
-
-  /** What fails within an event costs the stream that it was of, never the process. */
-  #guard(handle: () => void): void {
-    const { logger } = this.#parts;
-    try {
-      handle();
-    } catch (error) {
-      if (this.#relay !== undefined) this.#relay.fault(error);
-      else {
-        logger.error({ err: error }, 'stream dropped: an event failed within the gateway');
-        this.drop();
-      }
-    }
-  }
-}
-
-/** An error of a stream comes with its end, which is looked at. */
-function ignore(): void {}
-
-/** Names and values in turn as node:http2 wants some of them. */
-function asObject(fields: readonly string[]): Record<string, string | string[]> {
-  const object: Record<string, string | string[]> = Object.create(null);
-  for (let i = 0; i < fields.length; i += 2) {
-    const name = fields[i] as string;
-    const value = fields[i + 1] as string;
-    const before = object[name];
-    object[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
-  }
-  return object;
 }
