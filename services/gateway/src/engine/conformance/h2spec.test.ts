@@ -8,24 +8,8 @@ import { metricValue, startApp, startGateway } from '../../testing/fixture.ts';
 
 const run = promisify(execFile);
 
-const closedIgnored =
-  'frames on a stream that is closed are ignored: whoever sent them could not know, and RFC 9113 section 5.1 leaves it at that';
-const priorityGone = 'RFC 9113 section 5.3.2 did away with priorities, and these frames are ignored';
-
-/** Where node:http2 does otherwise than h2spec, which goes by RFC 7540, and why that is well. By section and number. */
-const exceptions: Readonly<Record<string, string>> = {
-  '5.1/8': closedIgnored,
-  '5.1/9': closedIgnored,
-  '5.1/11': closedIgnored,
-  '5.1/12': closedIgnored,
-  '5.1.1/2': closedIgnored,
-  '5.3.1/2': priorityGone,
-  // Where the answer is out before the frame comes.
-  '6.1/2': closedIgnored,
-  '6.3/1': priorityGone,
-  '6.7/2': 'an answer to a ping that nobody sent ends the connection: stricter than to ignore it',
-  '6.9.1/3': 'a window that is too large ends the connection, not the stream alone: stricter than asked',
-};
+/** What is otherwise than h2spec has it, which goes by RFC 7540, and why that is well. By section and number. */
+const exceptions: Readonly<Record<string, string>> = {};
 
 async function startLocal() {
   const certificates = await makeCertificates();
