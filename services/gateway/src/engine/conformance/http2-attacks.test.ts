@@ -1,72 +1,18 @@
 // Frames of HTTP/2 that only cost: whatever a client sends without end, its connection ends and nobody else's does.
-import { once } from 'node:events';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { acme, makeCertificates } from '../../testing/certificates.ts';
 import { eventually, metricValue, onTestEnd, type StartedGateway, startApp, startGateway } from '../../testing/fixture.ts';
-
-const types = { data: 0, headers: 1, priority: 2, reset: 3, settings: 4, ping: 6, goAway: 7, continuation: 9 } as const;
-const endStream = 1;
-const endHeaders = 4;
-
-function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
-
-/** A field as HPACK has it without any compression. */
-function field(name: string, value: string): Buffer {
-  const [nameBytes, valueBytes] = [Buffer.from(name), Buffer.from(value)];
-  return Buffer.concat([Buffer.from([0, nameBytes.length]), nameBytes, Buffer.from([valueBytes.length]), valueBytes]);
-}
-
-function head(method: string): Buffer {
-  return Buffer.concat([field(':method', method), field(':scheme', 'https'), field(':authority', acme), field(':path', '/')]);
-}
-
-const preface = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(types.settings, 0, 0)]);
-
-class FrameClient {
-  readonly socket: TLSSocket;
-  #received: Buffer = Buffer.alloc(0);
-  closed = false;
-
-  constructor(socket: TLSSocket) {
-    this.socket = socket;
-    socket.on('data', (bytes: Buffer) => {
-      this.#received = Buffer.concat([this.#received, bytes]);
-    });
-    socket.on('error', () => {});
-    socket.once('close', () => {
-      this.closed = true;
-    });
-  }
-
-  /** The code of the last GOAWAY. */
-  get goAway(): number | undefined {
-    let code: number | undefined;
-    for (let at = 0; at + 9 <= this.#received.length; at += 9 + this.#received.readUIntBE(at, 3)) {
-      if (this.#received[at + 3] === types.goAway && at + 17 <= this.#received.length) code = this.#received.readUInt32BE(at + 13);
-    }
-    return code;
-  }
-
-  get received(): string {
-    return this.#received.toString('latin1');
-  }
-
-  /** Sends what `make` gives, again and again, until the gateway has had enough. */
-  async flood(make: (round: number) => Buffer): Promise<void> {
-    for (let round = 0; !this.closed; round++) {
-      if (!this.socket.write(make(round))) await Promise.race([once(this.socket, 'drain'), once(this.socket, 'close')]).catch(() => {});
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  }
-}
+import {
+  connectFrameClient,
+  endHeaders,
+  endStream,
+  type FrameClient,
+  field,
+  frame,
+  head,
+  preface,
+  types,
+} from '../../testing/frame-client.ts';
 
 async function open(
   options: Parameters<typeof startGateway>[1] = {},
@@ -77,19 +23,7 @@ async function open(
   const app = await startApp((request, response) => request.resume().on('end', () => response.end('app')));
   const backends = [app.address];
   const started = await startGateway([{ host: acme, backends }], { httpsPort: 0, certificates: certificates.folder, ...options });
-  // The types of node:tls do not know of one of them.
-  const connection = {
-    port: started.httpsPort,
-    host: '127.0.0.1',
-    servername: acme,
-    ca: certificates.ca,
-    ALPNProtocols: ['h2'],
-    allowHalfOpen,
-  };
-  const socket = connectTls(connection);
-  onTestEnd(async () => socket.destroy());
-  await once(socket, 'secureConnect');
-  return { ...started, client: new FrameClient(socket) };
+  return { ...started, client: await connectFrameClient(started.httpsPort, certificates.ca, allowHalfOpen) };
 }
 
 async function nothingIsLeft({ metrics }: StartedGateway): Promise<void> {

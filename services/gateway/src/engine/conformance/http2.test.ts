@@ -11,6 +11,7 @@ import {
   sensitiveHeaders,
 } from 'node:http2';
 import { join } from 'node:path';
+import { seededRandom } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
 import { acme, makeCertificates, other } from '../../testing/certificates.ts';
 import {
@@ -19,6 +20,7 @@ import {
   onTestEnd,
   pour,
   type StartedGateway,
+  seedOfRun,
   settled,
   startApp,
   startGateway,
@@ -136,6 +138,27 @@ describe('a request of HTTP/2', () => {
       status: 200,
       termination: 'completed',
     });
+  });
+
+  it('has the lines that node:http2 packs, and it has those that we do, whatever recurs and whatever drives it out', async () => {
+    const app = await startApp((request, response) => {
+      for (const [name, value = ''] of Object.entries(request.headers)) if (name.startsWith('x-test-')) response.setHeader(name, value);
+      response.end();
+    });
+    const session = await (await startHttp2(app.address)).open();
+    const random = seededRandom(seedOfRun());
+    const upTo = (bound: number) => Math.floor(random.float() * bound);
+    const text = (length: number) => String.fromCharCode(...Array.from({ length }, () => 0x21 + upTo(0x7e - 0x21)));
+    const recurring = Array.from({ length: 20 }, () => text(1 + upTo(100)));
+    for (let round = 0; round < 200; round++) {
+      const lines = Array.from({ length: upTo(20) }, () => {
+        const value = random.float() < 0.5 ? recurring[upTo(recurring.length)] : text(upTo(300));
+        return [`x-test-${upTo(30)}`, value];
+      });
+      const expected = Object.fromEntries(lines);
+      const { headers } = await ask(session, expected);
+      expect(Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith('x-test-')))).toEqual(expected);
+    }
   });
 
   it('carries large bodies both ways, with and without a length, on many streams at once', async () => {

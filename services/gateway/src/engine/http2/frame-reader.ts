@@ -164,7 +164,10 @@ export class FrameReader {
     if (this.#blockStream === 0 && type === frameTypes.continuation)
       return this.#refuse(errorCodes.protocolError, 'a head is continued that was not begun');
     if (streamId === 0 ? ofStream.has(type) : ofConnection.has(type))
-      return this.#refuse(errorCodes.protocolError, streamId === 0 ? 'a frame names no stream' : 'a frame of the connection names a stream');
+      return this.#refuse(
+        errorCodes.protocolError,
+        streamId === 0 ? 'a frame names no stream' : 'a frame of the connection names a stream',
+      );
     if (type === frameTypes.pushPromise) return this.#refuse(errorCodes.protocolError, 'a client pushes');
     if (!this.#isLengthFine(type, length)) return this.#refuse(errorCodes.frameSizeError, 'a frame has a length that its kind never has');
     return true;

@@ -9,13 +9,14 @@ const integerBitsMax = 21;
 const integerRefused = -1;
 /** What strings are unpacked in: one at a time, copied before the next. */
 let scratch: Buffer = Buffer.allocUnsafeSlow(16 * 1024);
+const noLines: readonly HeaderLine[] = [];
 
 /**
  * Of one connection, as its table holds what came in all heads before. `read` takes a whole head; its `lines` stay until
  * `clear`. A line that is named by its place in a table is the same object each time.
  */
 export class HpackDecoder {
-  readonly lines: HeaderLine[] = [];
+  lines: readonly HeaderLine[] = noLines;
   /** The list is larger than it was to be: what came beyond is not among the lines. */
   isTooLarge = false;
   /** Why `read` refused. */
@@ -47,14 +48,15 @@ export class HpackDecoder {
 
   /** Lets go of what was read. */
   clear(): void {
-    this.lines.length = 0;
+    this.lines = noLines;
     this.#bytes = scratch;
     this.#text = scratch;
   }
 
   /** Hot path. False where this is not HPACK, and nothing that follows can be read: `fault` says why. */
   read(bytes: Buffer, start: number, end: number): boolean {
-    this.lines.length = 0;
+    const lines: HeaderLine[] = [];
+    this.lines = lines;
     this.isTooLarge = false;
     this.#bytes = bytes;
     this.#at = start;
@@ -77,7 +79,7 @@ export class HpackDecoder {
       hasLines = true;
       listBytes += line.size;
       if (listBytes > this.#listBytesMax) this.isTooLarge = true;
-      else this.lines.push(line);
+      else lines.push(line);
     }
     return true;
   }

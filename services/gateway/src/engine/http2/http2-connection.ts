@@ -185,7 +185,7 @@ export class Http2Connection implements Connection, TurnEnd {
 
   streamClosed(stream: StreamClient): void {
     this.#streams.delete(stream.id);
-    this.#waiting.delete(stream);
+    if (this.#waiting.size > 0) this.#waiting.delete(stream);
     if (!stream.isWhole) this.#abandon(stream.id);
     if (!this.idle) return;
     const { coarseMs, timeouts, onIdle } = this.#parts;
