@@ -1,6 +1,7 @@
 // Endpoints, streams and connections of HTTP/2 that fail at every stage, many at once: nothing of them is left.
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { queryObjects } from 'node:v8';
 import { createMetrics, type Random, seededRandom } from '@burgage/runtime';
 import { expect, it } from 'vitest';
@@ -39,11 +40,13 @@ function request(session: ClientHttp2Session, pick: <T>(items: readonly T[]) => 
 
 async function converse(port: number, ca: string, random: Random): Promise<void> {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random.float() * items.length)] as T;
-  const session = connect(`https://${acme}`, { host: '127.0.0.1', port, servername: acme, ca });
+  // Its own, to cut it: a session that is destroyed may wait for what it writes for ever where the other side is gone.
+  const socket = connectTls({ host: '127.0.0.1', port, servername: acme, ca, ALPNProtocols: ['h2'] });
+  socket.on('error', () => {});
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  const session = connect(`https://${acme}`, { createConnection: () => socket });
   session.on('error', () => {});
-  const closed = new Promise<void>((resolve) => session.once('close', () => resolve()));
-  await new Promise<void>((resolve) => session.once('connect', () => resolve()));
-  const { socket } = session;
+  await Promise.race([closed, new Promise<void>((resolve) => session.once('connect', () => resolve()))]);
   for (let index = 0; index < streamsPerSession && !session.closed && !session.destroyed; index++) {
     request(session, pick, random);
     if (random.float() < 0.3) await sleep(random.float() * 3);
@@ -55,6 +58,7 @@ async function converse(port: number, ca: string, random: Random): Promise<void>
   // Whoever is still there then leaves.
   await sleep(20 + random.float() * 80);
   session.destroy();
+  socket.destroy();
   await closed;
 }
 
