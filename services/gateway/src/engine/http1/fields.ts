@@ -312,11 +312,6 @@ export class Fields {
     return this.bytes.toString('latin1', this.nameStart(index), this.nameEnd(index));
   }
 
-  /** The same in lower case. Makes a string where the name has no id. */
-  lowerNameAt(index: number): string {
-    return exactNames[this.id(index)] || this.nameAt(index).toLowerCase();
-  }
-
   /** The value of a line, bytes beyond ASCII as Latin-1 characters. Makes a string. */
   valueAt(index: number): string {
     return this.bytes.toString('latin1', this.valueStart(index), this.valueEnd(index));
