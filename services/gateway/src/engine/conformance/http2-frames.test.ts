@@ -229,6 +229,14 @@ describe('a client of HTTP/2', () => {
     expect(client.resetOf(3)).toBeUndefined();
   });
 
+  it('may send its body a byte at a time, before there is anybody who takes it', async () => {
+    const { client, send } = await open(echo, {}, settings([settingIds.initialWindowSize, 100_000]));
+    const body = Array.from({ length: 20_000 }, (_, index) => String.fromCharCode(0x61 + (index % 26))).join('');
+    send(post(1), ...Array.from(body, (letter) => frame(types.data, 0, 1, Buffer.from(letter))), frame(types.data, endStream, 1));
+    await eventually(() => client.dataOf(1).isWhole);
+    expect(client.dataOf(1).body).toBe(body);
+  });
+
   it('has trailers that are fields, and few, and end the stream', async () => {
     const { client, send } = await open(echo);
     const trailers = (stream: number, bits: number, ...fields: readonly Buffer[]): Buffer =>

@@ -17,6 +17,8 @@ const none = -1;
 
 /** Of one connection. It has memory only while there is something to be sent. */
 export class FrameWriter extends HeadBuffer {
+  /** A frame was begun and not ended, so that nothing behind it can be read. */
+  isUnfinished = false;
   /** Where the last frame begins, as long as it may grow. */
   #last: number = none;
   #lastStream = 0;
@@ -44,6 +46,11 @@ export class FrameWriter extends HeadBuffer {
 
   /** Begins a frame; what is added is its payload, up to `end`. */
   begin(type: number, flagBits: number, streamId: number): void {
+    this.isUnfinished = true;
+    this.#begin(type, flagBits, streamId);
+  }
+
+  #begin(type: number, flagBits: number, streamId: number): void {
     this.reserve(frameHeadBytes);
     const { bytes } = this;
     let at = this.length;
@@ -66,6 +73,7 @@ export class FrameWriter extends HeadBuffer {
     let at = this.#last;
     while (this.length - at - frameHeadBytes > framePayloadMax) at = this.#divide(at);
     this.#setLength(at, this.length - at - frameHeadBytes);
+    this.isUnfinished = false;
   }
 
   /** All frames but those that carry a request: what follows is their payload, in words of four bytes. */
@@ -103,7 +111,7 @@ export class FrameWriter extends HeadBuffer {
     let at = start;
     while (at < end) {
       if (this.#last === none || this.#lastStream !== streamId || this.bytes[this.#last + 3] !== frameTypes.data || this.#room === 0)
-        this.begin(frameTypes.data, 0, streamId);
+        this.#begin(frameTypes.data, 0, streamId);
       const next = Math.min(end, at + this.#room);
       this.length = putRange(this.bytes, this.length, from, at, next);
       at = next;
@@ -117,7 +125,7 @@ export class FrameWriter extends HeadBuffer {
       // Of a head in several frames the first says it.
       const place = this.#last + 4;
       this.bytes[place] = (this.bytes[place] as number) | flags.endStream;
-    } else this.begin(frameTypes.data, flags.endStream, streamId);
+    } else this.#begin(frameTypes.data, flags.endStream, streamId);
     this.#last = none;
   }
 

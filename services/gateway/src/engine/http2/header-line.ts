@@ -53,12 +53,13 @@ export class HeaderLine {
   readonly nameEnd: number;
   readonly role: Role;
 
-  /** The name is those bytes, or that of the line. The value is at those places. */
-  constructor(named: HeaderLine | Buffer, from: Buffer, valueStart: number, valueEnd: number) {
+  /** The name is those bytes, or that of the line. The value is at those places. `isKept`: for long. */
+  constructor(named: HeaderLine | Buffer, from: Buffer, valueStart: number, valueEnd: number, isKept = false) {
     const isLine = named instanceof HeaderLine;
     const length = isLine ? named.nameEnd : named.length;
     const end = length + separatorBytes + valueEnd - valueStart;
-    const bytes = Buffer.allocUnsafe(end + lineEndBytes);
+    // What stays in a table would keep all of the memory that small buffers share.
+    const bytes = isKept ? Buffer.allocUnsafeSlow(end + lineEndBytes) : Buffer.allocUnsafe(end + lineEndBytes);
     putRange(bytes, 0, isLine ? named.bytes : named, 0, length);
     bytes[length] = colon;
     bytes[length + 1] = space;

@@ -68,13 +68,13 @@ export class HpackDecoder {
       let line: HeaderLine | undefined;
       if (first >= 0x80) line = this.#lineAt(this.#integer(7));
       else if (first >= 0x40) {
-        line = this.#literal(6);
+        line = this.#literal(6, true);
         if (line !== undefined) this.#keep(line);
       } else if (first >= 0x20) {
         // Only a head begins with that (section 4.2).
         if (hasLines || !this.#resize(this.#integer(5))) return this.#refuse('the size of the table is not one that it may have here');
         continue;
-      } else line = this.#literal(4);
+      } else line = this.#literal(4, false);
       if (line === undefined) return this.#refuse('a line is not packed as lines are');
       hasLines = true;
       listBytes += line.size;
@@ -97,7 +97,7 @@ export class HpackDecoder {
   }
 
   /** A name by its place or in full, and a value. */
-  #literal(prefixBits: number): HeaderLine | undefined {
+  #literal(prefixBits: number, isKept: boolean): HeaderLine | undefined {
     const index = this.#integer(prefixBits);
     if (index === integerRefused) return undefined;
     let named: HeaderLine | Buffer | undefined;
@@ -105,7 +105,7 @@ export class HpackDecoder {
     // The value is unpacked to the same place.
     else if (this.#string()) named = Buffer.from(this.#text.subarray(this.#textStart, this.#textEnd));
     if (named === undefined || !this.#string()) return undefined;
-    return new HeaderLine(named, this.#text, this.#textStart, this.#textEnd);
+    return new HeaderLine(named, this.#text, this.#textStart, this.#textEnd, isKept);
   }
 
   /** From `#at` on, which then stands behind it. Refused beyond what anybody has a use for (section 5.1). */

@@ -426,6 +426,8 @@ export class Http2Connection implements Connection, TurnEnd {
   /** All of a turn in one piece. */
   #send(): void {
     if (this.#writer.length === 0) return;
+    // What failed within a frame costs the connection: the client could not read on.
+    if (this.#writer.isUnfinished) this.#socket.destroy();
     const bytes = this.#writer.take();
     if (!this.#socket.writableEnded && !this.#socket.destroyed) this.#socket.write(bytes);
   }

@@ -6,6 +6,7 @@ import type { Refusal } from '../../domain/refusal.ts';
 import type { AnswerFraming } from '../http1/answer-writer.ts';
 import { defaultChunkLimits } from '../http1/chunked.ts';
 import type { ClientParts } from '../http1/client-connection.ts';
+import { HeadBuffer } from '../http1/head-buffer.ts';
 import { type ClientLines, type ResponseLines, takeResponseLines } from '../http1/head-writer.ts';
 import { type Client, Relay } from '../http1/relay.ts';
 import { ParsedRequest } from '../http1/request-head.ts';
@@ -35,7 +36,7 @@ export class StreamClient implements Client {
   /** Bytes of a body with a length that are still to come. */
   #left = Number.POSITIVE_INFINITY;
   /** Of the body, what the relay does not take yet. */
-  #unread: Buffer[] = [];
+  #unread: HeadBuffer | undefined;
   #hasBodyEnded = false;
   /** Names and values in turn. */
   #requestTrailers: readonly string[] = [];
@@ -45,8 +46,9 @@ export class StreamClient implements Client {
 
   /** What of the answer may still be sent. */
   #sendWindow: number;
-  /** What may not be sent yet. */
-  #unsent: Buffer[] = [];
+  /** What may not be sent yet, and from where on. */
+  #unsent: HeadBuffer | undefined;
+  #unsentAt = 0;
   #isEnding = false;
   #isEndSent = false;
   #trailers: readonly (readonly [name: string, value: string])[] = [];
@@ -129,8 +131,11 @@ export class StreamClient implements Client {
     if (this.#left < 0) this.fail(errorCodes.protocolError);
     const relay = this.#relay;
     if (relay === undefined) this.giveBack(count);
-    else if (this.#unread.length > 0 || !relay.takesBody) this.#unread.push(Buffer.from(bytes.subarray(start, end)));
-    else {
+    else if (this.#unread !== undefined || !relay.takesBody) {
+      // One piece of memory, however small the pieces are that a client sends.
+      this.#unread ??= new HeadBuffer(count);
+      this.#unread.add(bytes, start, end);
+    } else {
       relay.bodyPiece(bytes, start, end);
       this.giveBack(count);
       this.#endBody();
@@ -209,13 +214,11 @@ export class StreamClient implements Client {
 
   /** Sends what waits as far as the windows go. */
   sendOn(): void {
-    for (let piece = this.#unsent[0]; piece !== undefined; piece = this.#unsent[0]) {
-      const sent = this.#send(piece, 0, piece.length);
-      if (sent < piece.length) {
-        this.#unsent[0] = piece.subarray(sent);
-        return;
-      }
-      this.#unsent.shift();
+    const unsent = this.#unsent;
+    if (unsent !== undefined) {
+      this.#unsentAt += this.#send(unsent.bytes, this.#unsentAt, unsent.length);
+      if (this.#unsentAt < unsent.length) return;
+      this.#unsent = undefined;
     }
     if (this.#isEnding && !this.#isEndSent) this.#sendEnd();
     this.tellRoom();
@@ -249,14 +252,19 @@ export class StreamClient implements Client {
   }
 
   piece(bytes: Buffer, start: number, end: number): void {
-    const sent = this.#unsent.length === 0 ? this.#send(bytes, start, end) : 0;
-    if (start + sent < end) this.#unsent.push(Buffer.from(bytes.subarray(start + sent, end)));
+    const rest = this.#unsent === undefined ? start + this.#send(bytes, start, end) : start;
+    if (rest === end) return;
+    if (this.#unsent === undefined) {
+      this.#unsent = new HeadBuffer(end - rest);
+      this.#unsentAt = 0;
+    }
+    this.#unsent.add(bytes, rest, end);
   }
 
   end(rawTrailers: readonly string[]): void {
     this.#isEnding = true;
     this.#trailers = forwardedTrailers(rawTrailers);
-    if (this.#unsent.length === 0) this.#sendEnd();
+    if (this.#unsent === undefined) this.#sendEnd();
   }
 
   flush(): boolean {
@@ -269,12 +277,13 @@ export class StreamClient implements Client {
     const head = this.#head;
     if (head?.expectsContinue) {
       head.expectsContinue = false;
-      if (this.#unread.length === 0 && !this.#isWhole) this.#sendContinue();
+      if (this.#unread === undefined && !this.#isWhole) this.#sendContinue();
     }
-    for (let piece = this.#unread[0]; piece !== undefined && this.#relay?.takesBody; piece = this.#unread[0]) {
-      this.#unread.shift();
-      this.#relay.bodyPiece(piece, 0, piece.length);
-      this.giveBack(piece.length);
+    const unread = this.#unread;
+    if (unread !== undefined && this.#relay?.takesBody) {
+      this.#unread = undefined;
+      this.#relay.bodyPiece(unread.bytes, 0, unread.length);
+      this.giveBack(unread.length);
     }
     this.#endBody();
     this.flushBody();
@@ -295,13 +304,13 @@ export class StreamClient implements Client {
   }
 
   get #hasRoom(): boolean {
-    return this.#unsent.length === 0 && !this.#connection.isBacklogged;
+    return this.#unsent === undefined && !this.#connection.isBacklogged;
   }
 
   /** Once all of it has been handed over. */
   #endBody(): void {
     const relay = this.#relay;
-    if (relay === undefined || this.#hasBodyEnded || this.#unread.length > 0 || !relay.takesBody) return;
+    if (relay === undefined || this.#hasBodyEnded || this.#unread !== undefined || !relay.takesBody) return;
     const bodyKind = this.#head?.bodyKind;
     const isAll = this.#isWhole || (bodyKind === 'length' && this.#left === 0);
     if (!isAll || bodyKind === 'none') return;
@@ -352,9 +361,9 @@ export class StreamClient implements Client {
     if (this.#isClosed) return;
     this.#isClosed = true;
     if (code !== undefined && !(this.#isEndSent && this.#isWhole)) this.#connection.out.resetStream(this.id, code);
-    for (const { length } of this.#unread) this.#connection.giveBack(length);
-    this.#unread = [];
-    this.#unsent = [];
+    if (this.#unread !== undefined) this.#connection.giveBack(this.#unread.length);
+    this.#unread = undefined;
+    this.#unsent = undefined;
     this.#connection.streamClosed(this);
   }
 
