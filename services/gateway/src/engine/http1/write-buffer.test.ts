@@ -6,18 +6,25 @@ import { expect, it } from 'vitest';
 import { LoopTurns } from './loop-turns.ts';
 import { type Gatherer, WriteBuffer } from './write-buffer.ts';
 
-/** Takes what it has gathered as a socket would: whole, and to be kept. */
-class Side implements Gatherer {
+/** Gathers for a socket whose kernel takes everything at once. */
+class Side extends Writable implements Gatherer {
+  readonly connecting = false;
   sent = '';
   isGone = false;
   readonly #buffer: WriteBuffer;
 
   constructor(buffer: WriteBuffer) {
+    super();
     this.#buffer = buffer;
   }
 
   sendGathered(): void {
-    if (!this.isGone) this.sent += this.#buffer.of(this).take()?.toString('latin1') ?? '';
+    if (!this.isGone) this.#buffer.of(this).flush(this as unknown as Socket);
+  }
+
+  override _write(bytes: Buffer, _encoding: string, done: () => void): void {
+    this.sent += bytes.toString('latin1');
+    done();
   }
 }
 
@@ -60,6 +67,7 @@ it('never puts the bytes of one behind those of another, whoever comes between',
         }
         if (kind !== 'drop') last = index;
       }
+      buffer.settle();
       for (const [index, side] of sides.entries()) expect(side.sent).toBe(side.isGone ? '' : expected[index]);
     }),
   );

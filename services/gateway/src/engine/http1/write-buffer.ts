@@ -100,13 +100,6 @@ export class WriteBuffer extends HeadBuffer {
     this.text('\r\n');
   }
 
-  /** Everything so far, as bytes that are nobody else's; undefined where there is nothing. */
-  take(): Buffer | undefined {
-    if (this.length > this.#start) return this.#copied();
-    this.clear();
-    return undefined;
-  }
-
   /** The end of a chunked body. */
   lastChunk(trailers: readonly (readonly [name: string, value: string])[]): void {
     this.text('0\r\n');
