@@ -155,7 +155,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     parts.accessLog === undefined || parts.workers !== undefined
       ? undefined
       : createAccessLog({
-          sink: logFile(parts.accessLog, logger),
+          sink: logFile(parts.accessLog, { clock, logger }),
           clock,
           logger,
           onDropped: (lines) => gatewayMetrics.logLinesDropped.inc(lines),

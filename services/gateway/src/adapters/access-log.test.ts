@@ -1,7 +1,7 @@
 // The access log never holds anybody up.
 import { readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemClock } from '@burgage/runtime';
+import { ManualClock, systemClock } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
 import { silent, temporaryFolder } from '../testing/fixture.ts';
 import { type AccessLog, createAccessLog, logFile } from './access-log.ts';
@@ -29,7 +29,12 @@ describe('the access log', () => {
   it('appends whole lines to a file that only its owner reads', async () => {
     const file = join(await temporaryFolder(), 'logs', 'access.log');
     for (const path of ['/first', '/second']) {
-      const log = createAccessLog({ sink: logFile(file, silent), clock: systemClock, logger: silent, onDropped: () => {} });
+      const log = createAccessLog({
+        sink: logFile(file, { clock: systemClock, logger: silent }),
+        clock: systemClock,
+        logger: silent,
+        onDropped: () => {},
+      });
       await log.start();
       for (let i = 0; i < 500; i++) put(log, `${JSON.stringify({ ...record, path })}\n`);
       await log.stop();
@@ -44,7 +49,7 @@ describe('the access log', () => {
     const file = join(await temporaryFolder(), 'access.log');
     let dropped = 0;
     const log = createAccessLog({
-      sink: logFile(file, silent),
+      sink: logFile(file, { clock: systemClock, logger: silent }),
       clock: systemClock,
       logger: silent,
       onDropped: (lines) => {
@@ -62,7 +67,12 @@ describe('the access log', () => {
 
   it('writes every character as it is, at the edge of a piece too', async () => {
     const file = join(await temporaryFolder(), 'access.log');
-    const log = createAccessLog({ sink: logFile(file, silent), clock: systemClock, logger: silent, onDropped: () => {} });
+    const log = createAccessLog({
+      sink: logFile(file, { clock: systemClock, logger: silent }),
+      clock: systemClock,
+      logger: silent,
+      onDropped: () => {},
+    });
     await log.start();
     const lines = Array.from({ length: 200 }, (_, i) => `${JSON.stringify({ ...record, path: '/é€😀'.repeat(i * 5) })}\n`);
     for (const line of lines) put(log, line);
@@ -75,7 +85,7 @@ describe('the access log', () => {
     await writeFile(join(folder, 'precious'), 'mine');
     await symlink(join(folder, 'precious'), join(folder, 'access.log'));
     const log = createAccessLog({
-      sink: logFile(join(folder, 'access.log'), silent),
+      sink: logFile(join(folder, 'access.log'), { clock: systemClock, logger: silent }),
       clock: systemClock,
       logger: silent,
       onDropped: () => {},
@@ -87,13 +97,16 @@ describe('the access log', () => {
   it('goes on in the file that was moved away while it cannot be begun anew, and begins anew once it can', async () => {
     const folder = await temporaryFolder();
     const [file, moved] = [join(folder, 'access.log'), join(folder, 'access.log.1')];
-    const sink = logFile(file, silent);
+    const clock = new ManualClock();
+    const sink = logFile(file, { clock, logger: silent });
     await sink.open();
     await sink.append(Buffer.from('first\n'));
     await rename(file, moved);
+    await clock.advance(1_000);
     await symlink(join(folder, 'elsewhere'), file);
     await sink.append(Buffer.from('second\n'));
     await rm(file);
+    await clock.advance(1_000);
     await sink.append(Buffer.from('third\n'));
     await sink.close();
     expect(await readFile(moved, 'utf8')).toBe('first\nsecond\n');

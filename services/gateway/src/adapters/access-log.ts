@@ -106,15 +106,22 @@ export function createAccessLog({ sink, clock, logger, onDropped }: AccessLogOpt
   };
 }
 
+/** How often is looked whether the log is where it was opened. */
+const lookMs = 1_000;
+
 /**
  * A file that is appended to, made with mode 600; `-` is standard output. Where it has been moved away or removed, as those do who
- * rotate logs, it is made anew for what is appended next; as long as that fails, what was opened last is written to.
+ * rotate logs, it is made anew for what is appended a second later; as long as that fails, what was opened last is written to.
  */
-export function logFile(destination: string, logger: Logger): LogSink {
+export function logFile(destination: string, { clock, logger }: { readonly clock: Clock; readonly logger: Logger }): LogSink {
   let handle: FileHandle | undefined;
   let failing = false;
+  let lookedMs = Number.NEGATIVE_INFINITY;
 
   async function follow(opened: FileHandle): Promise<FileHandle> {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - lookedMs < lookMs) return opened;
+    lookedMs = nowMs;
     try {
       if (await isAt(opened, destination)) return opened;
       const next = await openLog(destination);

@@ -104,7 +104,7 @@ export class WorkerPool implements Engine {
     this.#options = options;
     this.#reported = new Doorbell(clock);
     this.#tickets = new TicketKeyWriter(random, timeouts.ticketKeyMs, clock.monotonicMs());
-    this.#sink = accessLog === undefined ? undefined : logFile(accessLog, options.logger);
+    this.#sink = accessLog === undefined ? undefined : logFile(accessLog, options);
     this.#figures = new WorkerFigures(metrics, () => this.refresh());
     gatewayMetrics.workers.collect(() => [{ labels: {}, value: this.#serving }]);
     gatewayMetrics.workerConnections.collect(() => this.#connections());
