@@ -13,6 +13,8 @@ const hashAtFirst = 0x811c9dc5;
 const hashFactor = 0x01000193;
 /** Lines that have come once are remembered in so many places; what comes again goes into the table. */
 const seenPlaces = 64;
+/** So many lines of a head are looked for in their places first. */
+const usualPlaces = 32;
 const literal = 0x00;
 const literalNever = 0x10;
 const literalKept = 0x40;
@@ -64,6 +66,10 @@ export class HpackEncoder implements LineSink {
   /** The least and the last that the client has set since the last head; undefined: it has not. */
   #leastBytes: number | undefined;
   #inserted = 0;
+  #evicted = 0;
+  /** The lines of the table that came last, by their places in a head: an app says most things in the same order again. */
+  readonly #usual: (Kept | undefined)[] = new Array(usualPlaces).fill(undefined);
+  #place = 0;
 
   /** The client has set the size of its table; of a large one only so much is used as there is at first. */
   resize(bytes: number): void {
@@ -90,6 +96,7 @@ export class HpackEncoder implements LineSink {
   /** The same without a status. */
   beginTrailers(out: HeadBuffer): void {
     this.#out = out;
+    this.#place = 0;
     out.reserve(2 * integerBytesMax);
     if (this.#leastBytes !== undefined) {
       if (this.#leastBytes < this.#tableBytesMax) putInteger(out, resized, 5, this.#leastBytes);
@@ -119,6 +126,12 @@ export class HpackEncoder implements LineSink {
   #line(from: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, isSecret: boolean): void {
     const out = this.#out;
     out.reserve(nameEnd - nameStart + valueEnd - valueStart + 3 * integerBytesMax);
+    const place = this.#place++;
+    const usual = isSecret || place >= usualPlaces ? undefined : this.#usual[place];
+    if (usual !== undefined && usual.number >= this.#evicted && isSame(usual, from, nameStart, nameEnd, valueStart, valueEnd)) {
+      this.#putIndex(usual);
+      return;
+    }
     const nameHash = hashOf(from, nameStart, nameEnd, hashAtFirst);
     let first: number = literalNever;
     let prefixBits = 4;
@@ -126,7 +139,8 @@ export class HpackEncoder implements LineSink {
       const hash = hashOf(from, valueStart, valueEnd, nameHash);
       const kept = this.#byHash.get(hash);
       if (kept !== undefined && isSame(kept, from, nameStart, nameEnd, valueStart, valueEnd)) {
-        putInteger(out, indexed, 7, staticLines.length + this.#inserted - 1 - kept.number);
+        if (place < usualPlaces) this.#usual[place] = kept;
+        this.#putIndex(kept);
         return;
       }
       first = literal;
@@ -148,6 +162,10 @@ export class HpackEncoder implements LineSink {
     }
     putInteger(out, 0, 7, valueEnd - valueStart);
     out.length = putRange(out.bytes, out.length, from, valueStart, valueEnd);
+  }
+
+  #putIndex({ number }: Kept): void {
+    putInteger(this.#out, indexed, 7, staticLines.length + this.#inserted - 1 - number);
   }
 
   /** True from the second time on, unless another line has taken its place. */
@@ -177,6 +195,7 @@ export class HpackEncoder implements LineSink {
       const kept = this.#table[this.#oldest++] as Kept;
       this.#tableBytes -= kept.bytes.length + lineBytes;
       this.#byHash.delete(kept.hash);
+      this.#evicted++;
     }
     // The room of those that are gone is given back now and then.
     if (this.#oldest > this.#table.length / 2) {
