@@ -49,6 +49,15 @@ describe('a connection of HTTP/2', () => {
           frame(types.reset, 0, 2 * round + 1, Buffer.from([0, 0, 0, 8])),
         ]),
     ],
+    [
+      'of streams that we have to reset',
+      preface,
+      (round) =>
+        Buffer.concat([
+          frame(types.headers, endHeaders, 2 * round + 1, head('POST')),
+          frame(types.windowUpdate, 0, 2 * round + 1, Buffer.alloc(4)),
+        ]),
+    ],
     ['of pings', preface, () => frame(types.ping, 0, 0, Buffer.alloc(8))],
     ['of settings', preface, () => frame(types.settings, 0, 0)],
     [

@@ -26,8 +26,8 @@ const backlogBytesMax = 1024 * 1024;
 /** Streams that were ended here while their clients were still sending. What comes of others is a fault. */
 const abandonedMax = 256;
 /**
- * Frames that only cost: resets of streams that were not answered yet, pings, settings, empty pieces, heads that are none. So
- * many at once, as of a browser that leaves a page with all its pictures, and so many a second.
+ * Frames that only cost: resets of streams that were not answered yet, whoever has to reset them, pings, settings, empty pieces,
+ * heads that are none. So many at once, as of a browser that leaves a page with all its pictures, and so many a second.
  */
 const idleFramesMax = 200;
 const idleFramesPerSecond = 20;

@@ -79,14 +79,9 @@ export class StreamClient implements Client {
     const head = heads.pop() ?? new ParsedRequest();
     this.#head = head;
     const refusal = lines === undefined ? refuseTooLarge(head) : readRequestFields(lines, isWhole, limits, head);
-    if (refusal === 'malformed') this.#malformed();
+    if (refusal === 'malformed') this.fail(errorCodes.protocolError);
     else if (refusal !== undefined) this.#refuse(head, refusal);
     else this.#relayIt(head);
-  }
-
-  #malformed(): void {
-    this.#connection.spend();
-    this.fail(errorCodes.protocolError);
   }
 
   #relayIt(head: ParsedRequest): void {
@@ -156,7 +151,7 @@ export class StreamClient implements Client {
     let bytes = 0;
     for (const line of lines) {
       if (line.role === roles.malformed || (line.role >= roles.method && line.role <= roles.path)) {
-        this.#malformed();
+        this.fail(errorCodes.protocolError);
         return;
       }
       bytes += line.bytes.length;
@@ -179,11 +174,12 @@ export class StreamClient implements Client {
     this.#relay?.clientGone();
   }
 
-  /** The client does what it may not. */
+  /** The client does what it may not. That we reset the stream costs as much as if it had. */
   fail(code: ErrorCode): void {
     this.#resetCode = code;
     this.#relay?.clientGone();
     this.#close(code);
+    this.#connection.spend();
   }
 
   cut(): void {
