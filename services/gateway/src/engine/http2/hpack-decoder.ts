@@ -7,6 +7,8 @@ import { huffmanBytesMax, readHuffman } from './huffman.ts';
 /** More than that is no length of anything, and no index. */
 const integerBitsMax = 21;
 const integerRefused = -1;
+/** What is not named by its place is unpacked, and may be so many lists: three bytes name a line of thousands. */
+const unpackedListsMax = 4;
 /** What strings are unpacked in: one at a time, copied before the next. */
 let scratch: Buffer = Buffer.allocUnsafeSlow(16 * 1024);
 const noLines: readonly HeaderLine[] = [];
@@ -62,6 +64,7 @@ export class HpackDecoder {
     this.#at = start;
     this.#end = end;
     let listBytes = 0;
+    let unpackedBytes = 0;
     let hasLines = false;
     while (this.#at < end) {
       const first = bytes[this.#at] as number;
@@ -70,11 +73,16 @@ export class HpackDecoder {
       else if (first >= 0x40) {
         line = this.#literal(6, true);
         if (line !== undefined) this.#keep(line);
+        unpackedBytes += line?.size ?? 0;
       } else if (first >= 0x20) {
         // Only a head begins with that (section 4.2).
         if (hasLines || !this.#resize(this.#integer(5))) return this.#refuse('the size of the table is not one that it may have here');
         continue;
-      } else line = this.#literal(4, false);
+      } else {
+        line = this.#literal(4, false);
+        unpackedBytes += line?.size ?? 0;
+      }
+      if (unpackedBytes > unpackedListsMax * this.#listBytesMax) return this.#refuse('a head unpacks to far more than it may have');
       if (line === undefined) return this.#refuse('a line is not packed as lines are');
       hasLines = true;
       listBytes += line.size;

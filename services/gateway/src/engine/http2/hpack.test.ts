@@ -147,6 +147,15 @@ describe('a head', () => {
     expect(decoder.isTooLarge).toBe(false);
   });
 
+  it('that names a long line again and again is not unpacked to its end, kept or not', () => {
+    for (const again of ['7e 00', '0f2f 00']) {
+      const decoder = new HpackDecoder(4_096);
+      expect(read(decoder, bytesOf(`407f a11e ${'61'.repeat(4_000)} 00`))).toHaveLength(1);
+      expect(read(decoder, bytesOf(again.repeat(3)))).toHaveLength(1);
+      expect(read(decoder, bytesOf(again.repeat(8_000)))).toBeUndefined();
+    }
+  });
+
   it('whatever it is made of is refused or read, and never more than its bound', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 }), (heads) => {
