@@ -247,6 +247,11 @@ describe('a client of HTTP/2', () => {
     await eventually(() => [1, 3, 5].every((stream) => client.resetOf(stream) === errorCodes.protocolError));
     send(post(7), trailers(7, endStream, ...Array.from({ length: 40 }, () => field('x-a', 'b'))));
     await eventually(() => client.dataOf(7).body.includes('more than 32 trailers'));
+    // One line that is larger than a whole head: in two frames, its length as HPACK has it.
+    const large = Buffer.concat([Buffer.from([0, 1]), Buffer.from('a'), Buffer.from([0x7f, 0xa1, 0x9b, 0x01]), Buffer.alloc(20_000, 'b')]);
+    send(post(9), frame(types.headers, endStream, 9, large.subarray(0, 16_000)));
+    send(frame(types.continuation, endHeaders, 9, large.subarray(16_000)));
+    await eventually(() => client.dataOf(9).body.includes('more than 32 trailers'));
   });
 
   it('begins no more streams than it may, and gets the next one when one has ended', async () => {

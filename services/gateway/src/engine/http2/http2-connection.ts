@@ -307,7 +307,7 @@ export class Http2Connection implements Connection, TurnEnd {
       else if (!isEnd) stream.fail(errorCodes.protocolError);
       else {
         this.#feed(stream);
-        stream.trailers(decoder.lines);
+        stream.trailers(decoder.lines, decoder.isTooLarge);
       }
     } else if (streamId <= this.#lastStreamId || this.#phase !== 'open') this.#takeLate(streamId, isEnd);
     else if (streamId % 2 === 0) this.#fail(errorCodes.protocolError, 'a client began a stream of ours');

@@ -144,8 +144,8 @@ export class StreamClient implements Client {
     else this.#endBody();
   }
 
-  /** What follows the body; then nothing does. */
-  trailers(lines: readonly HeaderLine[]): void {
+  /** What follows the body; then nothing does. `isTooLarge`: there was more. */
+  trailers(lines: readonly HeaderLine[], isTooLarge: boolean): void {
     const { trailerLinesMax, trailerBytesMax } = defaultChunkLimits;
     const raw: string[] = [];
     let bytes = 0;
@@ -157,7 +157,7 @@ export class StreamClient implements Client {
       bytes += line.bytes.length;
       raw.push(line.name(), line.value());
     }
-    if (lines.length > trailerLinesMax || bytes > trailerBytesMax)
+    if (isTooLarge || lines.length > trailerLinesMax || bytes > trailerBytesMax)
       this.#relay?.badBody(`more than ${trailerLinesMax} trailers or ${trailerBytesMax} bytes of them came`);
     this.#requestTrailers = raw;
     this.requestEnded();
