@@ -1,5 +1,6 @@
 // HTTP/2 frame by frame: windows, ends of streams, and what a client may not do, each to the letter of RFC 9113.
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { acme, makeCertificates } from '../../testing/certificates.ts';
 import { eventually, metricValue, type StartedGateway, settled, startApp, startGateway, startTcp } from '../../testing/fixture.ts';
@@ -139,6 +140,33 @@ describe('the windows of a client', () => {
     expect(lengths().map((length, index) => length - (before[index] ?? 0))).toEqual([3_000, 3_000, 3_000]);
     send(grow(0, 1_000_000));
     await eventually(() => [1, 3, 5].every((stream) => client.dataOf(stream).isWhole));
+  });
+
+  it('are no reason to take more of many answers than it reads, when all of them open at once', async () => {
+    const streams = Array.from({ length: 100 }, (_, index) => 2 * index + 1);
+    const piece = Buffer.alloc(1024 * 1024);
+    const apps: Socket[] = [];
+    const app = await startTcp((socket) => {
+      apps.push(socket);
+      socket.once('data', () => {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${16 * piece.length}\r\n\r\n`);
+        for (let sent = 0; sent < 16; sent++) socket.write(piece);
+      });
+    });
+    const { client, send, metrics } = await open(app.address, {}, settings([settingIds.initialWindowSize, 0]));
+    send(...streams.map(get));
+    // As much of each waits for the gateway as the system keeps.
+    const taken = () => apps.reduce((total, { bytesWritten, writableLength }) => total + bytesWritten - writableLength, 0);
+    await settled(taken);
+    expect(apps).toHaveLength(streams.length);
+    client.socket.pause();
+    send(grow(0, 2 ** 31 - 1 - 65_535), settings([settingIds.initialWindowSize, 2 ** 31 - 1]));
+    await settled(taken);
+    client.socket.destroy();
+    await eventually(async () => (await metricValue(metrics, 'burgage_gateway_requests_in_flight')) === 0);
+    // What is read of an app at once.
+    const bytesMax = streams.length * 256 * 1024;
+    expect(await metricValue(metrics, 'burgage_gateway_body_bytes_total', { direction: 'out' })).toBeLessThan(bytesMax);
   });
 
   it('never become larger than a window can be', async () => {

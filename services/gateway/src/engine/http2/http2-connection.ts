@@ -109,9 +109,9 @@ export class Http2Connection implements Connection, TurnEnd {
     return this.idle ? this.#dueMs : Number.POSITIVE_INFINITY;
   }
 
-  /** The client does not read what is sent as fast as it comes. */
+  /** The client does not read what is sent as fast as it comes, or there is so much in this turn that its socket has to drain. */
   get isBacklogged(): boolean {
-    return this.#socket.writableNeedDrain;
+    return this.#socket.writableNeedDrain || this.#writer.length > backlogBytesMax;
   }
 
   /** Hot path. What is written to it goes out at the end of the turn. */
