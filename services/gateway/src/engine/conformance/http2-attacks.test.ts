@@ -58,6 +58,16 @@ describe('a connection of HTTP/2', () => {
           frame(types.windowUpdate, 0, 2 * round + 1, Buffer.alloc(4)),
         ]),
     ],
+    [
+      'of trailers that are too many',
+      // With room for all the answers.
+      Buffer.concat([preface, frame(types.windowUpdate, 0, 0, Buffer.from([0x70, 0, 0, 0]))]),
+      (round) =>
+        Buffer.concat([
+          frame(types.headers, endHeaders, 2 * round + 1, head('POST')),
+          frame(types.headers, endHeaders | endStream, 2 * round + 1, Buffer.concat(Array.from({ length: 33 }, () => field('a', 'b')))),
+        ]),
+    ],
     ['of pings', preface, () => frame(types.ping, 0, 0, Buffer.alloc(8))],
     ['of settings', preface, () => frame(types.settings, 0, 0)],
     [

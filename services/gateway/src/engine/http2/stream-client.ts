@@ -157,8 +157,11 @@ export class StreamClient implements Client {
       bytes += line.bytes.length;
       raw.push(line.name(), line.value());
     }
-    if (isTooLarge || lines.length > trailerLinesMax || bytes > trailerBytesMax)
+    if (isTooLarge || lines.length > trailerLinesMax || bytes > trailerBytesMax) {
       this.#relay?.badBody(`more than ${trailerLinesMax} trailers or ${trailerBytesMax} bytes of them came`);
+      // Its app has the request for nothing, as with a reset.
+      this.#connection.spend();
+    }
     this.#requestTrailers = raw;
     this.requestEnded();
   }
