@@ -87,7 +87,7 @@ class Http1Engine implements Engine {
     this.#coarseMs = traffic.nowMs();
     await this.#front.start();
     const shortestMs = Math.min(...Object.values(timeouts));
-    this.#sweeping = setInterval(() => this.#sweep(), Math.max(sweepMsMin, Math.min(sweepMsMax, shortestMs / sweepShare)));
+    this.#sweeping = setInterval(() => this.#lookAtTime(), Math.max(sweepMsMin, Math.min(sweepMsMax, shortestMs / sweepShare)));
   }
 
   address(): string {
@@ -155,14 +155,22 @@ class Http1Engine implements Engine {
     }
   }
 
-  #sweep(): void {
-    const nowMs = this.#options.traffic.nowMs();
-    this.#coarseMs = nowMs;
+  /**
+   * What is overdue is looked for when everything that is there has been read: a process that stood still for a while would else
+   * blame others for it.
+   */
+  #lookAtTime(): void {
+    this.#coarseMs = this.#options.traffic.nowMs();
+    setImmediate(this.#sweep, this.#coarseMs);
+  }
+
+  readonly #sweep = (nowMs: number): void => {
+    if (this.#sweeping === undefined) return;
     this.#front.check(nowMs);
     for (const client of this.#clients) {
       if (this.#isHandingOver) client.handOver();
       client.check(nowMs);
     }
     this.#pools.sweep(nowMs);
-  }
+  };
 }
