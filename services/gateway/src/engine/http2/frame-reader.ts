@@ -59,6 +59,8 @@ export class FrameReader {
   #at = 0;
   #stop = 0;
   #input: Buffer = noBytes;
+  /** Nobody else has the input, and there may be room behind `#stop`. */
+  #isOwn = false;
   /** Of the client's first words. */
   #prefaceAt = 0;
   #hasSettings = false;
@@ -85,9 +87,25 @@ export class FrameReader {
   }
 
   give(bytes: Buffer): void {
-    this.#input = this.#at === this.#stop ? bytes : Buffer.concat([this.#input.subarray(this.#at, this.#stop), bytes]);
-    this.#at = 0;
-    this.#stop = this.#input.length;
+    if (this.#at === this.#stop) {
+      this.#input = bytes;
+      this.#at = 0;
+      this.#stop = bytes.length;
+      this.#isOwn = false;
+      return;
+    }
+    const rest = this.#stop - this.#at;
+    if (!this.#isOwn || bytes.length > this.#input.length - this.#stop) {
+      // With room for as much again: a frame that comes byte by byte is not copied with each of them.
+      const larger = Buffer.allocUnsafe(2 * (rest + bytes.length));
+      this.#input.copy(larger, 0, this.#at, this.#stop);
+      this.#input = larger;
+      this.#at = 0;
+      this.#stop = rest;
+      this.#isOwn = true;
+    }
+    bytes.copy(this.#input, this.#stop);
+    this.#stop += bytes.length;
   }
 
   /** Hot path. */
