@@ -69,7 +69,7 @@ export function crashStory(kind: () => PlatformKind): void {
 
   describe('kill -9', () => {
     test('of the control plane in the middle of provisioning: every tenant ends live, once, and traffic goes on meanwhile', {
-      timeout: 90_000,
+      timeout: 180_000,
     }, async () => {
       platform = await Platform.start(kind());
       const served = await platform.createTenant('Served GmbH');
@@ -93,7 +93,7 @@ export function crashStory(kind: () => PlatformKind): void {
       await expectLiveOnce(platform, await allEnded(platform, 13));
     });
 
-    test('of everything at once: no child is left, and the next start carries on', { timeout: 90_000 }, async () => {
+    test('of everything at once: no child is left, and the next start carries on', { timeout: 180_000 }, async () => {
       platform = await Platform.start(kind());
       await signUp(platform, 6);
       const pids = await pidsOf(platform, platform.processNames);
@@ -103,7 +103,7 @@ export function crashStory(kind: () => PlatformKind): void {
       await expectLiveOnce(platform, await allEnded(platform, 6));
     });
 
-    test('of the app and the gateway: both come back by themselves', { timeout: 60_000 }, async () => {
+    test('of the app and the gateway: both come back by themselves', { timeout: 120_000 }, async () => {
       platform = await Platform.start(kind());
       const { slug } = await platform.createTenant('Phoenix AG');
       for (const name of [platform.kind.app, ...platform.kind.gateways]) {
