@@ -35,7 +35,9 @@ describeEngines((engine, workers) => {
       waiting[0]?.();
       expect(await busy.all()).toMatch(/^HTTP\/1\.1 200 [\s\S]*connection: close[\s\S]*app/i);
       await drained;
-      expect(await metricValue(metrics, 'burgage_gateway_terminations_total', { reason: 'completed' })).toBe(1);
+      // Workers tell what they have counted a moment later.
+      const completed = () => metricValue(metrics, 'burgage_gateway_terminations_total', { reason: 'completed' });
+      await expect.poll(completed, { timeout: 10_000 }).toBe(1);
     });
 
     // The oracle's own server closes idle connections at once.
