@@ -17,13 +17,11 @@ export class LoopTurns {
   #reads = 0;
   #isReading = false;
   #isMarked = false;
-  readonly #atEnd: (() => void)[] = [];
   /** Those who wait for the end of this turn, and how many they are: two arrays that stay, in turns. */
   #ends: (TurnEnd | undefined)[] = [];
   #endsBefore: (TurnEnd | undefined)[] = [];
   #endings = 0;
   readonly #next = (): void => {
-    for (const end of this.#atEnd) end();
     this.#turn += 1;
     this.#reads = 0;
     this.#isMarked = false;
@@ -39,23 +37,11 @@ export class LoopTurns {
     }
   };
 
-  /** Calls it at the end of each turn in which something was read, or that was marked: all that was there has been read then. */
-  onEnd(end: () => void): void {
-    this.#atEnd.push(end);
-  }
-
   /** Hot path. Something is read, until `readEnds`. */
   readBegins(): void {
     this.#isReading = true;
     this.#reads += 1;
-    this.mark();
-  }
-
-  /** Hot path. The end of this turn is waited for. Immediates run there: they cost the loop no look more. */
-  mark(): void {
-    if (this.#isMarked) return;
-    this.#isMarked = true;
-    setImmediate(this.#next);
+    this.#mark();
   }
 
   readEnds(): void {
@@ -65,7 +51,7 @@ export class LoopTurns {
   /** Hot path. Calls `end` once, when this turn ends; it must not throw. */
   atEnd(end: TurnEnd): void {
     this.#ends[this.#endings++] = end;
-    this.mark();
+    this.#mark();
   }
 
   /** A turn to remember for what is written now; 0 where it is written outside of any read, and nothing can be said of it. */
@@ -76,5 +62,12 @@ export class LoopTurns {
   /** True where what is read now had come before that was written. With too much to read the loop may have looked twice. */
   isBefore(written: number): boolean {
     return written === this.#turn && this.#reads <= readsMax;
+  }
+
+  /** The end of this turn is waited for. Immediates run there: they cost the loop no look more. */
+  #mark(): void {
+    if (this.#isMarked) return;
+    this.#isMarked = true;
+    setImmediate(this.#next);
   }
 }

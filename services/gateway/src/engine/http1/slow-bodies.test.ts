@@ -93,6 +93,16 @@ describe('a request body that comes too slowly', () => {
   });
 });
 
+/** One a second, each of which comes back. */
+async function sendDots(client: RawClient, pass: () => Promise<void>): Promise<void> {
+  const before = client.received.split('.').length;
+  for (let sent = 1; sent <= longerThanGrace; sent++) {
+    client.send('.');
+    await client.until(({ received }) => received.split('.').length === before + sent);
+    await pass();
+  }
+}
+
 describe('not cut is', () => {
   it('a body that keeps to the least rate, however long it takes', async () => {
     const reader = await startReader();
@@ -143,12 +153,7 @@ describe('not cut is', () => {
     const { port } = await startGateway([{ host: 'acme.test', backends: [address] }], { clock, limits, timeouts });
     const client = (await RawClient.connect(port)).send(post(1_000));
     await client.untilText('\r\n\r\n');
-    const before = client.received.split('.').length;
-    for (let sent = 1; sent <= longerThanGrace; sent++) {
-      client.send('.');
-      await client.until(({ received }) => received.split('.').length === before + sent);
-      await pass();
-    }
+    await sendDots(client, pass);
   });
 
   it('a tunnel that carries little', async () => {
@@ -163,11 +168,6 @@ describe('not cut is', () => {
     const client = await RawClient.connect(port);
     client.send('GET / HTTP/1.1\r\nHost: acme.test\r\nConnection: Upgrade\r\nUpgrade: dots\r\n\r\n');
     await client.untilText('\r\n\r\n');
-    const before = client.received.split('.').length;
-    for (let sent = 1; sent <= longerThanGrace; sent++) {
-      client.send('.');
-      await client.until(({ received }) => received.split('.').length === before + sent);
-      await pass();
-    }
+    await sendDots(client, pass);
   });
 });

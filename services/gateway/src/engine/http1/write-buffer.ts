@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { putText } from '../../domain/put.ts';
 import { HeadBuffer } from './head-buffer.ts';
-import type { LoopTurns } from './loop-turns.ts';
+import type { LoopTurns, TurnEnd } from './loop-turns.ts';
 
 /** What a turn of the loop has to send, most times; it is lost where a socket keeps some of it. */
 const turnBytes = 128 * 1024;
@@ -22,8 +22,10 @@ export interface Gatherer {
  * turns, as neither the kernel nor we have what the other needs in the caches. Whoever does anything else to a socket calls
  * `settle` before. Memory is used again only where the sockets have taken all of it at once.
  */
-export class WriteBuffer extends HeadBuffer {
+export class WriteBuffer extends HeadBuffer implements TurnEnd {
   readonly #turns: LoopTurns;
+  /** The end of this turn is waited for. */
+  #isMarked = false;
   #gatherer: Gatherer | undefined;
   /** Where its bytes begin; before them is what waits for the end of the turn. */
   #start = 0;
@@ -41,7 +43,6 @@ export class WriteBuffer extends HeadBuffer {
   constructor(turns: LoopTurns) {
     super(turnBytes);
     this.#turns = turns;
-    turns.onEnd(() => this.settle());
     this.#shared = this.bytes;
   }
 
@@ -136,6 +137,11 @@ export class WriteBuffer extends HeadBuffer {
     return hasRoom;
   }
 
+  endOfTurn(): void {
+    this.#isMarked = false;
+    this.settle();
+  }
+
   /** Sends what was flushed. */
   settle(): void {
     this.#write();
@@ -153,8 +159,11 @@ export class WriteBuffer extends HeadBuffer {
 
   #later(socket: Socket, bytes: Buffer, start: number, end: number): void {
     const count = this.#waiting;
-    if (count === 0) this.#turns.mark();
-    else if (this.#sockets[count - 1] === socket && this.#pieces[count - 1] === bytes && this.#ends[count - 1] === start) {
+    if (!this.#isMarked) {
+      this.#isMarked = true;
+      this.#turns.atEnd(this);
+    }
+    if (count > 0 && this.#sockets[count - 1] === socket && this.#pieces[count - 1] === bytes && this.#ends[count - 1] === start) {
       this.#ends[count - 1] = end;
       return;
     }
