@@ -10,7 +10,7 @@ export interface SignUpCounts {
   refused: number;
 }
 
-interface Acknowledged {
+export interface Acknowledged {
   readonly tenantId: string;
   readonly operationId: string;
   readonly slug: string;
@@ -25,13 +25,27 @@ export interface Endings {
   readonly lost: readonly string[];
 }
 
+/** As the API shows it. */
+interface Operation {
+  readonly state: string;
+  readonly createdAt: string;
+  readonly steps: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly attempts: number;
+    readonly startedAt?: string;
+    readonly endedAt?: string;
+    readonly error?: { readonly message: string };
+  }[];
+}
+
 const ended = new Set(['succeeded', 'failed']);
 
 export class SignUps {
   readonly #apiPort: number;
   readonly #token: string;
   readonly #acknowledged: Acknowledged[] = [];
-  readonly #running = new Set<Promise<void>>();
+  readonly #running = new Set<Promise<unknown>>();
   #timer: NodeJS.Timeout | undefined;
   #number = 0;
   #counts: SignUpCounts = { asked: 0, acknowledged: 0, refused: 0 };
@@ -49,7 +63,7 @@ export class SignUps {
 
   start(perSecond: number): void {
     this.#timer = setInterval(() => {
-      const signing = this.#signUp().finally(() => this.#running.delete(signing));
+      const signing: Promise<unknown> = this.#signUp().finally(() => this.#running.delete(signing));
       this.#running.add(signing);
     }, 1_000 / perSecond);
   }
@@ -70,10 +84,8 @@ export class SignUps {
   }
 
   /** One more now; undefined where it was not acknowledged. */
-  async one(): Promise<Acknowledged | undefined> {
-    const before = this.#acknowledged.length;
-    await this.#signUp();
-    return this.#acknowledged.length > before ? this.#acknowledged.at(-1) : undefined;
+  one(): Promise<Acknowledged | undefined> {
+    return this.#signUp();
   }
 
   /** How those after the first `since` stand. */
@@ -98,7 +110,21 @@ export class SignUps {
     return { succeeded, failed, running, lost };
   }
 
-  async #signUp(): Promise<void> {
+  /** How an operation has gone until now, by the times of its steps: what a late one waited for. */
+  async courseOf(operationId: string): Promise<string> {
+    const answer = await this.#ask(`/v1/operations/${operationId}`);
+    if (answer?.status !== 200) return `${operationId}: answered with ${answer?.status ?? 'nothing'}`;
+    const { state, createdAt, steps } = answer.json<Operation>();
+    const after = (time: string | undefined): string =>
+      time === undefined ? '…' : ((Date.parse(time) - Date.parse(createdAt)) / 1_000).toFixed(2);
+    const course = steps.map(
+      ({ name, state: stepState, attempts, startedAt, endedAt, error }) =>
+        `${name} ${stepState} ${after(startedAt)}–${after(endedAt)} s${attempts > 1 ? ` ×${attempts}` : ''}${error === undefined ? '' : `: ${error.message}`}`,
+    );
+    return `${operationId} ${state} since ${createdAt}: ${course.join(', ') || 'not taken up'}`;
+  }
+
+  async #signUp(): Promise<Acknowledged | undefined> {
     const number = ++this.#number;
     const counts = this.#counts;
     counts.asked += 1;
@@ -109,11 +135,13 @@ export class SignUps {
     );
     if (answer?.status !== 202) {
       counts.refused += 1;
-      return;
+      return undefined;
     }
     counts.acknowledged += 1;
     const { tenant, operation } = answer.json<{ tenant: { id: string; slug: string }; operation: { id: string } }>();
-    this.#acknowledged.push({ tenantId: tenant.id, operationId: operation.id, slug: tenant.slug });
+    const acknowledged = { tenantId: tenant.id, operationId: operation.id, slug: tenant.slug };
+    this.#acknowledged.push(acknowledged);
+    return acknowledged;
   }
 
   #ask(path: string, json?: unknown, idempotencyKey?: string): Promise<Answer | undefined> {
