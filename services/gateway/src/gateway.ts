@@ -291,12 +291,10 @@ export function createGateway(parts: GatewayParts): Gateway {
     await inSlices({ count, spanMs: houseworkMs, clock, signal }, (slice) => {
       if (slice === 0) overload.look();
       const nowMs = clock.monotonicMs();
-      meters.each(slice, overload.shed);
+      if (overload.isSeeing) meters.each(slice, overload.shed);
       meters.sweep(slice, nowMs);
-      meters.each(slice, (meter) => {
-        overload.weigh(meter);
-        shares.see(meter, nowMs, limitsOf);
-      });
+      if (overload.isSeeing) meters.each(slice, overload.weigh);
+      meters.each(slice, (meter) => shares.see(meter, nowMs, limitsOf));
       if (isLabelTurn) meters.roll(slice);
       upstreams.sweep((upstream) => follower.table.endpoints(upstream), count);
     });

@@ -15,8 +15,10 @@ export interface OverloadOptions {
   readonly othersStrain?: () => readonly Strain[];
 }
 
-/** About once a second `look`, then `shed` and `weigh` with every tenant, then `say`. */
+/** About once a second `look`, then, where it `isSeeing`, `shed` and `weigh` with every tenant, then `say`. */
 export interface Overload extends Component {
+  /** Mostly it is not: a look at a million tenants is not for nothing. */
+  readonly isSeeing: boolean;
   /** How hard it is to keep up, and so what is to be refused, by what tenants used when they were weighed last. */
   look(): void;
   /** Has so much of the tenant's requests refused. */
@@ -61,7 +63,6 @@ export function createOverload({ isPlatform, metrics, logger, clock, othersStrai
   }
 
   function shed({ tenantId, number, weight, use }: TenantMeter): void {
-    if (!isSeeing) return;
     const refusedShare = weight > cap && !isPlatform(number) ? 1 - cap / weight : 0;
     if (use.shedShare !== refusedShare) use.shedShare = refusedShare;
     if (refusedShare === 0) return;
@@ -73,7 +74,7 @@ export function createOverload({ isPlatform, metrics, logger, clock, othersStrai
   }
 
   function weigh({ number, weight }: TenantMeter): void {
-    if (isSeeing && weight > 0 && !isPlatform(number)) spread.add(weight);
+    if (weight > 0 && !isPlatform(number)) spread.add(weight);
   }
 
   function say(): void {
@@ -91,7 +92,18 @@ export function createOverload({ isPlatform, metrics, logger, clock, othersStrai
     }
   }
 
-  return { name: 'overload', start: () => gauge.start(), stop: () => gauge.stop(), look, shed, weigh, say };
+  return {
+    name: 'overload',
+    start: () => gauge.start(),
+    stop: () => gauge.stop(),
+    get isSeeing() {
+      return isSeeing;
+    },
+    look,
+    shed,
+    weigh,
+    say,
+  };
 }
 
 /** The one that has the hardest time: its requests wait whatever the others do. */

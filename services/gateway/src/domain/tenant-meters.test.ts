@@ -61,11 +61,21 @@ describe('tenant meters', () => {
     const meter = meters.count({ number: 7, tenantId: 'ten_1' });
     meter.use.enter(0);
     for (let roll = 0; roll < 3; roll++) rollAll(meters);
-    meters.sweep(0, 1);
+    for (let second = 1; second <= 10; second++) meters.sweep(0, 1_000 * second);
     expect(meters.size).toBe(1);
     meter.use.leave();
-    meters.sweep(0, 1);
+    meters.sweep(0, 11_000);
     expect(meters.size).toBe(0);
+  });
+
+  it('forget within seconds who asked once, but for those with labels of their own: they are asked about again', () => {
+    const { meters } = labelled(2);
+    const asked = Array.from({ length: 5 }, (_, number) => meters.count({ number, tenantId: `ten_${number}` }));
+    for (const meter of asked) meter.use.takeRate(1, 0);
+    meters.sweep(0, 1_000);
+    expect(meters.size).toBe(5);
+    for (let second = 2; second <= 10; second++) meters.sweep(0, 1_000 * second);
+    expect(asked.map((meter) => meters.get(meter) === meter)).toEqual([true, true, false, false, false]);
   });
 
   it('of a million tenants are looked at in slices that are small, each of them once', () => {

@@ -66,6 +66,7 @@ export interface Meters {
 
 export class TenantMeters implements Meters {
   readonly #seriesOf: (label: string) => RequestSeries;
+  readonly #otherSeries: RequestSeries;
   readonly #sharesOf: (tenantId: string) => Shares;
   readonly #useOf: (tenant: MeteredTenant) => TenantUse;
   readonly #labelsMax: number;
@@ -73,8 +74,8 @@ export class TenantMeters implements Meters {
   /** When each slice was swept. */
   readonly #sweptMs: number[] = [];
   #size = 0;
-  /** Tenants with a label of their own, and their numbers. */
-  #labelled = new Map<string, number>();
+  /** The tenants with a label of their own, by their numbers. */
+  #labelled = new Map<number, string>();
   /** In the roll that is under way, the heaviest first. */
   #busiest: Busy[] = [];
 
@@ -85,6 +86,7 @@ export class TenantMeters implements Meters {
     useOf: (tenant: MeteredTenant) => TenantUse = () => new OwnUse(),
   ) {
     this.#seriesOf = seriesOf;
+    this.#otherSeries = seriesOf(otherTenants);
     this.#sharesOf = sharesOf;
     this.#useOf = useOf;
     this.#labelsMax = labelsMax;
@@ -134,10 +136,9 @@ export class TenantMeters implements Meters {
     this.#sweptMs[slice] = nowMs;
     const wholeMs = Math.floor(nowMs);
     this.#meters.each(slice, (meter) => {
+      if (measure(meter, seconds) || (meter.requests > 0 && meter.series !== this.#otherSeries)) return;
       const { use } = meter;
-      if (meter.requests === 0 && use.inflight === 0 && use.tunnels === 0 && isRateIdle(use, wholeMs)) {
-        this.#forget(meter);
-      } else measure(meter, seconds);
+      if (use.inflight === 0 && use.tunnels === 0 && isRateIdle(use, wholeMs)) this.#forget(meter);
     });
   }
 
@@ -145,7 +146,7 @@ export class TenantMeters implements Meters {
   roll(slice: number): void {
     const busiest = this.#busiest;
     this.#meters.each(slice, (meter) => {
-      const weight = meter.requests * (this.#labelled.has(meter.tenantId) ? incumbentShare : 1);
+      const weight = meter.requests * (this.#labelled.has(meter.number) ? incumbentShare : 1);
       // What the last sweep has not seen goes on counting as just that.
       const unseen = meter.requests - meter.requestsSeen;
       meter.requests = Math.floor(meter.requests / 2);
@@ -160,15 +161,15 @@ export class TenantMeters implements Meters {
   /** Gives the labels to those who were found to be busiest; says which labels ended. */
   relabel(): string[] {
     const before = this.#labelled;
-    this.#labelled = new Map(this.#busiest.map(({ meter }) => [meter.tenantId, meter.number]));
+    this.#labelled = new Map(this.#busiest.map(({ meter }) => [meter.number, meter.tenantId]));
     this.#busiest = [];
     // While nobody else needs them, labels stay with those who had them.
-    for (const [tenantId, number] of before) if (this.#labelled.size < this.#labelsMax) this.#labelled.set(tenantId, number);
-    for (const [tenantId, number] of [...before, ...this.#labelled]) {
+    for (const [number, tenantId] of before) if (this.#labelled.size < this.#labelsMax) this.#labelled.set(number, tenantId);
+    for (const number of [...before.keys(), ...this.#labelled.keys()]) {
       const meter = this.#meters.get(number);
-      if (meter !== undefined) meter.series = this.#series(tenantId);
+      if (meter !== undefined) meter.series = this.#series(number);
     }
-    return [...before.keys()].filter((tenantId) => !this.#labelled.has(tenantId));
+    return [...before].flatMap(([number, tenantId]) => (this.#labelled.has(number) ? [] : [tenantId]));
   }
 
   #forget({ number, use }: TenantMeter): void {
@@ -180,15 +181,16 @@ export class TenantMeters implements Meters {
 
   #begin(tenant: MeteredTenant): TenantMeter {
     const { number, tenantId } = tenant;
-    if (this.#labelled.size < this.#labelsMax) this.#labelled.set(tenantId, number);
-    const meter = freshMeter(tenant, this.#useOf(tenant), this.#sharesOf(tenantId), this.#series(tenantId));
+    if (this.#labelled.size < this.#labelsMax) this.#labelled.set(number, tenantId);
+    const meter = freshMeter({ number, tenantId }, this.#useOf(tenant), this.#sharesOf(tenantId), this.#series(number));
     this.#meters.set(number, meter);
     this.#size += 1;
     return meter;
   }
 
-  #series(tenantId: string): RequestSeries {
-    return this.#seriesOf(this.#labelled.has(tenantId) ? tenantId : otherTenants);
+  #series(number: number): RequestSeries {
+    const label = this.#labelled.get(number);
+    return label === undefined ? this.#otherSeries : this.#seriesOf(label);
   }
 }
 
@@ -209,15 +211,16 @@ export function freshMeter({ number, tenantId }: MeteredTenant, use: TenantUse, 
   };
 }
 
-/** What it has cost of late, after another so many seconds. */
-function measure(meter: TenantMeter, seconds: number): void {
+/** What it has cost of late, after another so many seconds; false: nothing at all. */
+function measure(meter: TenantMeter, seconds: number): boolean {
   const offered = meter.requests - meter.requestsSeen;
-  if (offered === 0 && meter.bytes === 0 && meter.weight === 0 && meter.perSecond === 0) return;
+  if (offered === 0 && meter.bytes === 0 && meter.weight === 0 && meter.perSecond === 0) return false;
   // At once with more, and a little later with less: it says what shares are needed.
   meter.perSecond = settled(Math.max(offered / seconds, (meter.perSecond + (7 * offered) / seconds) / 8));
   meter.weight = settled((meter.weight + (offered + meter.bytes / bytesPerRequest) / seconds) / 2);
   meter.requestsSeen = meter.requests;
   meter.bytes = 0;
+  return true;
 }
 
 /** What is hardly anything any more is nothing. */

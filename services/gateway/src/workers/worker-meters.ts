@@ -8,7 +8,7 @@ import { freshMeter, type MeteredTenant, type Meters, type TenantMeter } from '.
 /** In a report, before the numbers of the series: number, requests, bytes, refusals for too many in flight. */
 const fields = 4;
 /** Reports without a request after which a tenant is forgotten; whatever it still has in flight holds on to its meter. */
-const idleReportsMax = 30;
+const idleReportsMax = 8;
 
 export interface WorkerMetersOptions {
   readonly cells: LimitCells;

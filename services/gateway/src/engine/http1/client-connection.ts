@@ -8,6 +8,7 @@ import { type Refusal, refuse } from '../../domain/refusal.ts';
 import type { GatewayMetrics } from '../../metrics.ts';
 import type { Connection } from '../connection.ts';
 import { askingExpiresMs } from '../front/client-bound.ts';
+import { takeIncoming } from '../incoming-bytes.ts';
 import { type AnswerFraming, writeAnswer } from './answer-writer.ts';
 import { ChunkedReader } from './chunked.ts';
 import { ClientLines, type ResponseLines, writeResponseHead } from './head-writer.ts';
@@ -76,7 +77,7 @@ export class ClientConnection implements Client, Connection, Gatherer {
     this.peer = peer;
     this.lines = new ClientLines(peer);
     this.#dueMs = parts.coarseMs() + parts.timeouts.headMs;
-    socket.on('data', (bytes: Buffer) => {
+    takeIncoming(socket, (bytes) => {
       parts.turns.readBegins();
       try {
         this.#onData(bytes);

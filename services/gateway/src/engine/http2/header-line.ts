@@ -44,8 +44,31 @@ const lineEndBytes = 2;
 const asterisk = 0x2a;
 const del = 0x7f;
 
+/** So many of the lines that tables were given last are shared, of at most so many bytes. */
+const sharedPlaces = 1024;
+const sharedBytesMax = 512;
+const shared: (HeaderLine | undefined)[] = new Array(sharedPlaces).fill(undefined);
+const hashFactor = 0x01000193;
+
 /** Lower case alone (RFC 9113 section 8.2.1). */
 const nameBytes: Uint8Array = Uint8Array.from(tokenBytes, (isToken, byte) => (byte >= 0x41 && byte <= 0x5a ? 0 : isToken));
+
+/**
+ * A line for a table, from the same as the constructor: most clients say much the same, and what many connections share is near
+ * when it is needed. What proves who a client is is nobody else's, and does not outlive its connection.
+ */
+export function lineToKeep(named: HeaderLine | Buffer, from: Buffer, valueStart: number, valueEnd: number): HeaderLine {
+  const nameBytes = named instanceof HeaderLine ? named.nameEnd : named.length;
+  if (nameBytes + valueEnd - valueStart > sharedBytesMax) return new HeaderLine(named, from, valueStart, valueEnd, true);
+  let hash = nameBytes;
+  for (let i = valueStart; i < valueEnd; i++) hash = Math.imul(hash ^ (from[i] as number), hashFactor);
+  const place = (hash ^ (hash >>> 16)) & (sharedPlaces - 1);
+  const known = shared[place];
+  if (known?.is(named, from, valueStart, valueEnd)) return known;
+  const line = new HeaderLine(named, from, valueStart, valueEnd, true);
+  if (line.role !== roles.cookie && !isText(line.bytes, 0, nameBytes, 'authorization')) shared[place] = line;
+  return line;
+}
 
 export class HeaderLine {
   /** As HTTP/1.1 writes it: name, colon, space, value, CRLF. */
@@ -70,6 +93,18 @@ export class HeaderLine {
     this.nameEnd = length;
     const role = isLine && named.role !== roles.malformed ? named.role : roleOf(bytes, length);
     this.role = isValueFine(role, bytes, length + separatorBytes, end) ? role : roles.malformed;
+  }
+
+  /** Whether the constructor would make the same of that. */
+  is(named: HeaderLine | Buffer, from: Buffer, valueStart: number, valueEnd: number): boolean {
+    const isLine = named instanceof HeaderLine;
+    const { bytes, nameEnd } = this;
+    const name = isLine ? named.bytes : named;
+    if ((isLine ? named.nameEnd : named.length) !== nameEnd || this.valueEnd - this.valueStart !== valueEnd - valueStart) return false;
+    for (let i = 0; i < nameEnd; i++) if (bytes[i] !== name[i]) return false;
+    const distance = this.valueStart - valueStart;
+    for (let i = valueStart; i < valueEnd; i++) if (bytes[distance + i] !== from[i]) return false;
+    return true;
   }
 
   get valueStart(): number {

@@ -1,6 +1,6 @@
 // Reads heads that HPACK has packed, and keeps the table of one connection (RFC 7541).
 import { tableBytesAtFirst } from './codes.ts';
-import { HeaderLine } from './header-line.ts';
+import { HeaderLine, lineToKeep } from './header-line.ts';
 import { staticLines } from './hpack-static.ts';
 import { huffmanBytesMax, readHuffman } from './huffman.ts';
 
@@ -113,7 +113,9 @@ export class HpackDecoder {
     // The value is unpacked to the same place.
     else if (this.#string()) named = Buffer.from(this.#text.subarray(this.#textStart, this.#textEnd));
     if (named === undefined || !this.#string()) return undefined;
-    return new HeaderLine(named, this.#text, this.#textStart, this.#textEnd, isKept);
+    return isKept
+      ? lineToKeep(named, this.#text, this.#textStart, this.#textEnd)
+      : new HeaderLine(named, this.#text, this.#textStart, this.#textEnd);
   }
 
   /** From `#at` on, which then stands behind it. Refused beyond what anybody has a use for (section 5.1). */

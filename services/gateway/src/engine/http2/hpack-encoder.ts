@@ -24,6 +24,11 @@ const resized = 0x20;
 const integerBytesMax = 6;
 /** New with each answer, and an app's own secrets. */
 const requestIdName = 'x-request-id';
+/**
+ * Lines that were put into tables last, by their hash: apps say the same to everybody, and what many connections share is near
+ * when it is compared.
+ */
+const shared: (Kept | undefined)[] = new Array(1024).fill(undefined);
 /** What texts are made bytes in. */
 let scratch: Buffer = Buffer.allocUnsafeSlow(1024);
 let scratchView: DataView = viewOf(scratch);
@@ -178,11 +183,12 @@ export class HpackEncoder implements LineSink {
 
   #keep(hash: number, size: number, from: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
     this.#evict(this.#tableBytesMax - size);
-    const nameBytes = nameEnd - nameStart;
-    const bytes = Buffer.allocUnsafeSlow(nameBytes + valueEnd - valueStart);
-    for (let i = 0; i < nameBytes; i++) bytes[i] = lowerOf[from[nameStart + i] as number] as number;
-    from.copy(bytes, nameBytes, valueStart, valueEnd);
-    const kept = { hash, bytes, nameBytes, number: this.#inserted };
+    const place = hash & (shared.length - 1);
+    const same = shared[place];
+    const isShared = same !== undefined && isSame(same, from, nameStart, nameEnd, valueStart, valueEnd);
+    const bytes = isShared ? same.bytes : lineOf(from, nameStart, nameEnd, valueStart, valueEnd);
+    const kept = { hash, bytes, nameBytes: nameEnd - nameStart, number: this.#inserted };
+    if (!isShared) shared[place] = kept;
     this.#inserted++;
     this.#tableBytes += size;
     this.#table.push(kept);
@@ -210,6 +216,14 @@ function hashOf(bytes: Buffer, start: number, end: number, before: number): numb
   let hash = before;
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ (lowerOf[bytes[i] as number] as number), hashFactor);
   return hash;
+}
+
+function lineOf(from: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): Buffer {
+  const nameBytes = nameEnd - nameStart;
+  const bytes = Buffer.allocUnsafeSlow(nameBytes + valueEnd - valueStart);
+  for (let i = 0; i < nameBytes; i++) bytes[i] = lowerOf[from[nameStart + i] as number] as number;
+  from.copy(bytes, nameBytes, valueStart, valueEnd);
+  return bytes;
 }
 
 function isSame(kept: Kept, from: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): boolean {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fields } from '../http1/fields.ts';
 import { HeadBuffer } from '../http1/head-buffer.ts';
+import { lineToKeep } from './header-line.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
 
@@ -215,5 +216,25 @@ describe('the head of an answer', () => {
     encoder.beginTrailers(out);
     encoder.text('X-Request-Id', 'abc');
     expect(out.bytes.toString('latin1', 0, out.length)).toBe('\x10\x0cx-request-id\x03abc');
+  });
+});
+
+describe('lines that are kept', () => {
+  const kept = (name: string, value: string) => lineToKeep(Buffer.from(name), Buffer.from(` ${value}`), 1, value.length + 1);
+
+  it('are one for all connections, and no other', () => {
+    const browser = kept('user-agent', 'Mozilla/5.0');
+    expect(kept('user-agent', 'Mozilla/5.0')).toBe(browser);
+    for (const [name, value] of [
+      ['user-agenu', 'Mozilla/5.0'],
+      ['user-agent', 'Mozilla/5.1'],
+      ['user-agent', 'Mozilla/5.'],
+    ] as const) {
+      expect([kept(name, value).name(), kept(name, value).value()]).toEqual([name, value]);
+    }
+  });
+
+  it('are nobody else’s where they prove who somebody is', () => {
+    for (const name of ['cookie', 'authorization']) expect(kept(name, 'secret=1')).not.toBe(kept(name, 'secret=1'));
   });
 });

@@ -5,6 +5,7 @@ import type { Connection } from '../connection.ts';
 import type { ClientParts } from '../http1/client-connection.ts';
 import { ClientLines } from '../http1/head-writer.ts';
 import type { TurnEnd } from '../http1/loop-turns.ts';
+import { takeIncoming } from '../incoming-bytes.ts';
 import { ClientSettings } from './client-settings.ts';
 import { type ErrorCode, errorCodes, flags, frameTypes, settingIds, windowAtFirst, windowMax } from './codes.ts';
 import { FrameReader } from './frame-reader.ts';
@@ -84,7 +85,7 @@ export class Http2Connection implements Connection, TurnEnd {
     this.#decoder = new HpackDecoder(listBytesMax);
     // Who has said all is gone, as each stream ends on its own.
     socket.allowHalfOpen = false;
-    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+    takeIncoming(socket, (bytes) => this.#onData(bytes));
     socket.on('drain', () => this.#onDrain());
     socket.on('end', () => this.#onEnd());
     socket.on('error', () => {});
