@@ -132,8 +132,9 @@ export function createGateway(parts: GatewayParts): Gateway {
   const cells = parts.workers && new LimitCells(parts.workers.count);
   const meters = new TenantMeters(
     (label) => gatewayMetrics.requests.of(label),
+    (number) => follower.table.names.tenants.nameOf(number),
     labelsMaxDefault,
-    (tenantId) => shares.of(tenantId),
+    (tenant) => shares.of(tenant),
     cells && (({ number }) => cells.use(number, 0)),
   );
   const admission = new Admission(limits, meters);

@@ -20,7 +20,10 @@ describe('Admission', () => {
         fc.integer({ min: 1, max: 5 }),
         fc.array(fc.constantFrom('admit', 'release', 'tunnel', 'releaseTwice'), { maxLength: 100, size: 'max' }),
         (concurrency, steps) => {
-          const meters = new TenantMeters(() => new RequestSeries([1]));
+          const meters = new TenantMeters(
+            () => new RequestSeries([1]),
+            (number) => `ten_${number}`,
+          );
           const admission = new Admission({ tunnelsPerTenantMax: 3, bodyBytesMax: 0 }, meters);
           const admit = (tenant: TenantRoute & MeteredTenant, nowMs: number) => admission.admit(tenant, meters.count(tenant), nowMs);
           const inflight: Permit[] = [];
@@ -45,7 +48,7 @@ describe('Admission', () => {
           }
           for (const permit of [...inflight, ...tunnels]) permit.release();
           for (let roll = 0; roll < 8; roll++) meters.roll(0);
-          meters.sweep(0, 1);
+          for (let second = 1; second <= 12; second++) meters.sweep(0, 1_000 * second);
           expect(meters.size).toBe(0);
         },
       ),
@@ -53,7 +56,10 @@ describe('Admission', () => {
   });
 
   it('uses nothing of the rate for a request that concurrency refuses', () => {
-    const meters = new TenantMeters(() => new RequestSeries([1]));
+    const meters = new TenantMeters(
+      () => new RequestSeries([1]),
+      (number) => `ten_${number}`,
+    );
     const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 }, meters);
     const admit = (tenant: TenantRoute & MeteredTenant, nowMs: number) => admission.admit(tenant, meters.count(tenant), nowMs);
     const limited = tenant({ limits: limits(1, 2) });
@@ -64,7 +70,10 @@ describe('Admission', () => {
   });
 
   it('previews what it would answer without counting it', () => {
-    const meters = new TenantMeters(() => new RequestSeries([1]));
+    const meters = new TenantMeters(
+      () => new RequestSeries([1]),
+      (number) => `ten_${number}`,
+    );
     const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 }, meters);
     const admit = (tenant: TenantRoute & MeteredTenant, nowMs: number) => admission.admit(tenant, meters.count(tenant), nowMs);
     const limited = tenant({ limits: limits(0, 1) });
@@ -75,7 +84,10 @@ describe('Admission', () => {
   });
 
   it('keeps what a tenant has used of its rate until that means nothing any more', () => {
-    const meters = new TenantMeters(() => new RequestSeries([1]));
+    const meters = new TenantMeters(
+      () => new RequestSeries([1]),
+      (number) => `ten_${number}`,
+    );
     const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 }, meters);
     const admit = (tenant: TenantRoute & MeteredTenant, nowMs: number) => admission.admit(tenant, meters.count(tenant), nowMs);
     const permit = admit(tenant({ limits: limits(0, 1) }), 0);
@@ -89,7 +101,10 @@ describe('Admission', () => {
 });
 
 describe('a tenant that is being moved', () => {
-  const meters = new TenantMeters(() => new RequestSeries([1]));
+  const meters = new TenantMeters(
+    () => new RequestSeries([1]),
+    (number) => `ten_${number}`,
+  );
   const admission = new Admission({ tunnelsPerTenantMax: 1, bodyBytesMax: 0 }, meters);
   const admit = (tenant: TenantRoute & MeteredTenant, nowMs: number) => admission.admit(tenant, meters.count(tenant), nowMs);
 

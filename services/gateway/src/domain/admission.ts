@@ -117,8 +117,8 @@ export class Admission {
   }
 
   /** Which part of a tenant's limits is this gateway's. */
-  shares({ tenantId }: MeteredTenant): Shares {
-    return this.#meters.sharesOf(tenantId);
+  shares(tenant: MeteredTenant): Shares {
+    return this.#meters.sharesOf(tenant);
   }
 
   /** What an overloaded gateway refuses of a tenant's requests, 0 to 1. */

@@ -13,8 +13,9 @@ beforeEach(() => {
   shares = new LimitShares();
   meters = new TenantMeters(
     () => new RequestSeries([1]),
+    (number) => `ten_${number}`,
     5,
-    (tenantId) => shares.of(tenantId),
+    (tenant) => shares.of(tenant),
   );
 });
 
@@ -53,18 +54,18 @@ describe('shares of limits', () => {
     meters.sweep(0, 0);
     ask('ten_1', 500, 1_000);
     look(1_000);
-    expect(shares.of('ten_1')).toEqual({ rate: 1, concurrency: 1 });
+    expect(shares.of({ tenantId: 'ten_1' })).toEqual({ rate: 1, concurrency: 1 });
     expect(shares.demands).toEqual([]);
     look(1_000_000);
-    expect(shares.of('ten_1')).toEqual({ rate: 1, concurrency: 1 });
+    expect(shares.of({ tenantId: 'ten_1' })).toEqual({ rate: 1, concurrency: 1 });
   });
 
   it('are even for all tenants but those that are named', () => {
     told(0.25, { tenantId: 'ten_1', limit: 'rate', share: 0.9 });
-    expect(shares.of('ten_1')).toEqual({ rate: 0.9, concurrency: 0.25 });
-    expect(shares.of('ten_2')).toEqual({ rate: 0.25, concurrency: 0.25 });
+    expect(shares.of({ tenantId: 'ten_1' })).toEqual({ rate: 0.9, concurrency: 0.25 });
+    expect(shares.of({ tenantId: 'ten_2' })).toEqual({ rate: 0.25, concurrency: 0.25 });
     told(0.5);
-    expect(shares.of('ten_1')).toEqual({ rate: 0.5, concurrency: 0.5 });
+    expect(shares.of({ tenantId: 'ten_1' })).toEqual({ rate: 0.5, concurrency: 0.5 });
   });
 
   it('are at once those of the tenants who are counted already, and again even when they are named no more', () => {
@@ -80,19 +81,19 @@ describe('shares of limits', () => {
 
   it('are never nothing: nothing would be taken for no limit', () => {
     told(0, { tenantId: 'ten_1', limit: 'rate', share: 0 });
-    expect(shares.of('ten_1').rate).toBeGreaterThan(0);
-    expect(shares.of('ten_2').concurrency).toBeGreaterThan(0);
+    expect(shares.of({ tenantId: 'ten_1' }).rate).toBeGreaterThan(0);
+    expect(shares.of({ tenantId: 'ten_2' }).concurrency).toBeGreaterThan(0);
   });
 
   it('that are larger than even ones are given up after 5 s of silence, smaller ones become even after 10 s', () => {
     shares.heard(1_000);
     told(0.25, { tenantId: 'much', limit: 'rate', share: 0.9 }, { tenantId: 'little', limit: 'rate', share: 0.03 });
     expect(look(5_999)).toBe(false);
-    expect([shares.of('much').rate, shares.of('little').rate]).toEqual([0.9, 0.03]);
+    expect([shares.of({ tenantId: 'much' }).rate, shares.of({ tenantId: 'little' }).rate]).toEqual([0.9, 0.03]);
     expect(look(6_000)).toBe(true);
-    expect([shares.of('much').rate, shares.of('little').rate]).toEqual([0.25, 0.03]);
+    expect([shares.of({ tenantId: 'much' }).rate, shares.of({ tenantId: 'little' }).rate]).toEqual([0.25, 0.03]);
     expect(look(11_000)).toBe(true);
-    expect([shares.of('much').rate, shares.of('little').rate]).toEqual([0.25, 0.25]);
+    expect([shares.of({ tenantId: 'much' }).rate, shares.of({ tenantId: 'little' }).rate]).toEqual([0.25, 0.25]);
     expect(look(12_000)).toBe(false);
   });
 
@@ -102,9 +103,9 @@ describe('shares of limits', () => {
     look(6_000);
     shares.heard(6_500);
     look(7_000);
-    expect(shares.of('much').rate).toBe(0.25);
+    expect(shares.of({ tenantId: 'much' }).rate).toBe(0.25);
     told(0.25, { tenantId: 'much', limit: 'rate', share: 0.8 });
-    expect(shares.of('much').rate).toBe(0.8);
+    expect(shares.of({ tenantId: 'much' }).rate).toBe(0.8);
   });
 });
 

@@ -71,8 +71,9 @@ export class LimitShares {
   #handedTo: readonly string[] = [];
 
   /** Hot path where a tenant is new. */
-  of(tenantId: string): Shares {
-    return this.#own.get(tenantId) ?? this.#even;
+  of(tenant: { readonly tenantId: string }): Shares {
+    if (this.#own.size === 0) return this.#even;
+    return this.#own.get(tenant.tenantId) ?? this.#even;
   }
 
   /** Has the meters of those whose shares are other ones than before hold what they have now. */
@@ -80,7 +81,7 @@ export class LimitShares {
     const own = [...this.#own.keys()];
     for (const tenantId of [...this.#handedTo, ...own]) {
       const meter = meterOf(tenantId);
-      if (meter !== undefined) meter.shares = this.of(tenantId);
+      if (meter !== undefined) meter.shares = this.of({ tenantId });
     }
     this.#handedTo = own;
   }

@@ -17,6 +17,9 @@ const incumbentShare = 1.5;
 /** How long ago a slice is taken to have been swept that never was. */
 const sweepMs = 1_000;
 
+/** Who weighs less and asks for nothing is forgotten: most tenants ask once, and each second looks at all that are known. */
+const weightNoticed = 0.3;
+
 /** Bytes of bodies that cost the gateway about as much as a request. */
 const bytesPerRequest = 50_000;
 
@@ -27,26 +30,44 @@ export interface MeteredTenant {
   readonly tenantId: string;
 }
 
+/** The id of the tenant with that number. */
+export type TenantIdOf = (number: number) => string;
+
 /** What one tenant has used. */
-export interface TenantMeter extends MeteredTenant {
+export class TenantMeter implements MeteredTenant {
+  readonly number: number;
   /** Of its limits, and what an overloaded gateway refuses of it. */
   readonly use: TenantUse;
   /** Requests that were refused because too many were in flight, since shares were last looked at. */
-  concurrencyRefusals: number;
+  concurrencyRefusals = 0;
   /** Which part of its limits is this gateway's. */
   shares: Shares;
   /** Lately: halved at each roll. */
-  requests: number;
+  requests = 0;
   /** Of these, the ones that the last sweep saw. */
-  requestsSeen: number;
+  requestsSeen = 0;
   /** Of bodies, both ways, since the last sweep. */
-  bytes: number;
+  bytes = 0;
   /** Requests a second of late, also those that were refused. */
-  perSecond: number;
+  perSecond = 0;
   /** What it costs of late: requests a second, and bodies as so many requests more. */
-  weight: number;
+  weight = 0;
   /** Where its requests are counted. */
   series: RequestSeries;
+  readonly #idOf: TenantIdOf;
+
+  constructor(number: number, idOf: TenantIdOf, use: TenantUse, shares: Shares, series: RequestSeries) {
+    this.number = number;
+    this.#idOf = idOf;
+    this.use = use;
+    this.shares = shares;
+    this.series = series;
+  }
+
+  /** Hardly ever asked for: a text for each that is known would cost more than all else that is known of it. */
+  get tenantId(): string {
+    return this.#idOf(this.number);
+  }
 }
 
 /** One of the busiest, and how much so. */
@@ -61,13 +82,14 @@ export interface Meters {
   count(tenant: MeteredTenant): TenantMeter;
   get(tenant: MeteredTenant): TenantMeter | undefined;
   /** Also of a tenant that was not heard of lately. */
-  sharesOf(tenantId: string): Shares;
+  sharesOf(tenant: Pick<MeteredTenant, 'tenantId'>): Shares;
 }
 
 export class TenantMeters implements Meters {
   readonly #seriesOf: (label: string) => RequestSeries;
   readonly #otherSeries: RequestSeries;
-  readonly #sharesOf: (tenantId: string) => Shares;
+  readonly #idOf: TenantIdOf;
+  readonly #sharesOf: Meters['sharesOf'];
   readonly #useOf: (tenant: MeteredTenant) => TenantUse;
   readonly #labelsMax: number;
   readonly #meters = new ByNumber<TenantMeter>();
@@ -81,12 +103,14 @@ export class TenantMeters implements Meters {
 
   constructor(
     seriesOf: (label: string) => RequestSeries,
+    idOf: TenantIdOf,
     labelsMax: number = labelsMaxDefault,
-    sharesOf: (tenantId: string) => Shares = () => wholeShares,
+    sharesOf: Meters['sharesOf'] = () => wholeShares,
     useOf: (tenant: MeteredTenant) => TenantUse = () => new OwnUse(),
   ) {
     this.#seriesOf = seriesOf;
     this.#otherSeries = seriesOf(otherTenants);
+    this.#idOf = idOf;
     this.#sharesOf = sharesOf;
     this.#useOf = useOf;
     this.#labelsMax = labelsMax;
@@ -109,8 +133,8 @@ export class TenantMeters implements Meters {
     return this.#meters.get(number);
   }
 
-  sharesOf(tenantId: string): Shares {
-    return this.#sharesOf(tenantId);
+  sharesOf(tenant: Pick<MeteredTenant, 'tenantId'>): Shares {
+    return this.#sharesOf(tenant);
   }
 
   get size(): number {
@@ -180,9 +204,9 @@ export class TenantMeters implements Meters {
   }
 
   #begin(tenant: MeteredTenant): TenantMeter {
-    const { number, tenantId } = tenant;
-    if (this.#labelled.size < this.#labelsMax) this.#labelled.set(number, tenantId);
-    const meter = freshMeter({ number, tenantId }, this.#useOf(tenant), this.#sharesOf(tenantId), this.#series(number));
+    const { number } = tenant;
+    if (this.#labelled.size < this.#labelsMax) this.#labelled.set(number, tenant.tenantId);
+    const meter = new TenantMeter(number, this.#idOf, this.#useOf(tenant), this.#sharesOf(tenant), this.#series(number));
     this.#meters.set(number, meter);
     this.#size += 1;
     return meter;
@@ -194,33 +218,17 @@ export class TenantMeters implements Meters {
   }
 }
 
-/** Of a tenant of which nothing has been counted. */
-export function freshMeter({ number, tenantId }: MeteredTenant, use: TenantUse, shares: Shares, series: RequestSeries): TenantMeter {
-  return {
-    number,
-    tenantId,
-    use,
-    concurrencyRefusals: 0,
-    shares,
-    requests: 0,
-    requestsSeen: 0,
-    bytes: 0,
-    perSecond: 0,
-    weight: 0,
-    series,
-  };
-}
-
-/** What it has cost of late, after another so many seconds; false: nothing at all. */
+/** What it has cost of late, after another so many seconds; false: hardly anything, and nothing in these. */
 function measure(meter: TenantMeter, seconds: number): boolean {
   const offered = meter.requests - meter.requestsSeen;
-  if (offered === 0 && meter.bytes === 0 && meter.weight === 0 && meter.perSecond === 0) return false;
+  const isQuiet = offered === 0 && meter.bytes === 0;
+  if (isQuiet && meter.weight === 0 && meter.perSecond === 0) return false;
   // At once with more, and a little later with less: it says what shares are needed.
   meter.perSecond = settled(Math.max(offered / seconds, (meter.perSecond + (7 * offered) / seconds) / 8));
   meter.weight = settled((meter.weight + (offered + meter.bytes / bytesPerRequest) / seconds) / 2);
   meter.requestsSeen = meter.requests;
   meter.bytes = 0;
-  return true;
+  return !isQuiet || meter.weight >= weightNoticed || meter.perSecond >= weightNoticed;
 }
 
 /** What is hardly anything any more is nothing. */

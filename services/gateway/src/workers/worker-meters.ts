@@ -3,7 +3,7 @@ import { ByNumber } from '../domain/by-number.ts';
 import type { LimitCells } from '../domain/limit-cells.ts';
 import type { Shares } from '../domain/limit-shares.ts';
 import { RequestSeries } from '../domain/request-series.ts';
-import { freshMeter, type MeteredTenant, type Meters, type TenantMeter } from '../domain/tenant-meters.ts';
+import { type MeteredTenant, type Meters, type TenantIdOf, TenantMeter } from '../domain/tenant-meters.ts';
 
 /** In a report, before the numbers of the series: number, requests, bytes, refusals for too many in flight. */
 const fields = 4;
@@ -15,13 +15,14 @@ export interface WorkerMetersOptions {
   readonly worker: number;
   /** Of a tenant; below 0 where it has none. */
   readonly numberOf: (tenantId: string) => number;
+  readonly idOf: TenantIdOf;
   /** Of a tenant's series. */
   readonly bounds: readonly number[];
 }
 
-interface WorkerMeter extends TenantMeter {
+class WorkerMeter extends TenantMeter {
   /** Reports in a row in which there was nothing. */
-  idleReports: number;
+  idleReports = 0;
 }
 
 export class WorkerMeters implements Meters {
@@ -45,8 +46,9 @@ export class WorkerMeters implements Meters {
     return this.#meters.get(number);
   }
 
-  sharesOf(tenantId: string): Shares {
-    return this.#own.get(tenantId) ?? this.#even;
+  sharesOf(tenant: Pick<MeteredTenant, 'tenantId'>): Shares {
+    if (this.#own.size === 0) return this.#even;
+    return this.#own.get(tenant.tenantId) ?? this.#even;
   }
 
   reshare(even: Shares, own: ReadonlyMap<string, Shares>): void {
@@ -55,7 +57,7 @@ export class WorkerMeters implements Meters {
     this.#own = own;
     for (const tenantId of [...before.keys(), ...own.keys()]) {
       const meter = this.#meters.get(this.#options.numberOf(tenantId));
-      if (meter !== undefined) meter.shares = this.sharesOf(tenantId);
+      if (meter !== undefined) meter.shares = this.sharesOf({ tenantId });
     }
   }
 
@@ -88,10 +90,9 @@ export class WorkerMeters implements Meters {
   }
 
   #begin(tenant: MeteredTenant): TenantMeter {
-    const { cells, worker, bounds } = this.#options;
-    const { number, tenantId } = tenant;
-    const fresh = freshMeter(tenant, cells.use(number, worker), this.sharesOf(tenantId), new RequestSeries(bounds));
-    const meter = { ...fresh, idleReports: 0 };
+    const { cells, worker, bounds, idOf } = this.#options;
+    const { number } = tenant;
+    const meter = new WorkerMeter(number, idOf, cells.use(number, worker), this.sharesOf(tenant), new RequestSeries(bounds));
     this.#meters.set(number, meter);
     return meter;
   }

@@ -44,7 +44,13 @@ const own = gatewayMetrics(metrics);
 const words = new WorkerWords(setup.words);
 const names = new RouteNames(systemRandom);
 const cells = new LimitCells(workers, setup.locking);
-const meters = new WorkerMeters({ cells, worker, numberOf: (tenantId) => names.tenants.find(tenantId), bounds: durationBuckets });
+const meters = new WorkerMeters({
+  cells,
+  worker,
+  numberOf: (tenantId) => names.tenants.find(tenantId),
+  idOf: (number) => names.tenants.nameOf(number),
+  bounds: durationBuckets,
+});
 const upstreams = new Upstreams((address) => engine.forget(address));
 const replica = new RouteReplica({
   feed: setup.feed,
