@@ -55,6 +55,7 @@ export class TenantMeter implements MeteredTenant {
   /** Where its requests are counted. */
   series: RequestSeries;
   readonly #idOf: TenantIdOf;
+  #id: string | undefined;
 
   constructor(number: number, idOf: TenantIdOf, use: TenantUse, shares: Shares, series: RequestSeries) {
     this.number = number;
@@ -64,9 +65,10 @@ export class TenantMeter implements MeteredTenant {
     this.series = series;
   }
 
-  /** Hardly ever asked for: a text for each that is known would cost more than all else that is known of it. */
+  /** One text for all requests. */
   get tenantId(): string {
-    return this.#idOf(this.number);
+    this.#id ??= this.#idOf(this.number);
+    return this.#id;
   }
 }
 
