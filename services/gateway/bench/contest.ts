@@ -69,7 +69,9 @@ async function compare(one: Case, standing: readonly Standing[], options: Contes
   for (const { server } of standing) await send(one, server, options.seconds);
   for (let turn = 1; turn <= options.runs; turn++) {
     const figures: string[] = [];
-    for (const [contestant, done] of runs) {
+    // In either order: whatever the machine does from one to the next, it does to both.
+    const inOrder = turn % 2 === 0 ? [...runs] : [...runs].toReversed();
+    for (const [contestant, done] of inOrder) {
       const { run, sent } = await measure(one, contestant, options);
       done.push(run);
       figures.push(`${contestant.contestant.name} ${number(run.cpuMicroseconds, 1)}`);

@@ -89,6 +89,12 @@ test('what counts is the median of the half of the runs that others disturbed le
   expect(rowsOf(result('hosts-1000', 'nginx', ...runs))[0]?.[2]).toBe('30.0');
 });
 
+test('the ratio is the median of those within the turns that others disturbed least, as machines are not equally fast in all', () => {
+  const ours = [[20], [44], [60], [30, 0.5], [30, 0.5]] as const;
+  const theirs = [[20], [40], [50], [10], [10]] as const;
+  expect(rowsOf(result('hosts-1000', 'burgage', ...ours), result('hosts-1000', 'nginx', ...theirs))[0]?.slice(2)).toEqual(['44.0', '1.10']);
+});
+
 test('a target is judged where both of its sides were measured, and only there', () => {
   const results = [
     result('hosts-1000', 'burgage', [17]),

@@ -28,12 +28,25 @@ export function median(values: readonly number[]): number {
 }
 
 /** The half that was disturbed least: which of them count is not decided by what they show. */
-function quieterHalf(runs: readonly Run[]): readonly Run[] {
+function quieterHalf<T extends Pick<Run, 'othersShare'>>(runs: readonly T[]): readonly T[] {
   return runs.toSorted((a, b) => a.othersShare - b.othersShare).slice(0, Math.ceil(runs.length / 2));
 }
 
 export function cpuOf({ runs }: Result): number {
   return median(quieterHalf(runs).map(({ cpuMicroseconds }) => cpuMicroseconds));
+}
+
+/**
+ * How many times as much CPU it takes. Machines are faster in one second and slower in the next: so what counts is the median of
+ * the ratios within each turn, where both were measured in turns.
+ */
+export function ratioOf(result: Result, beside: Result): number {
+  if (result.case !== beside.case || result.runs.length !== beside.runs.length) return cpuOf(result) / cpuOf(beside);
+  const turns = result.runs.map((run, turn) => {
+    const other = beside.runs[turn] as Run;
+    return { ratio: run.cpuMicroseconds / other.cpuMicroseconds, othersShare: Math.max(run.othersShare, other.othersShare) };
+  });
+  return median(quieterHalf(turns).map(({ ratio }) => ratio));
 }
 
 /** What the ratios are to. */
@@ -54,7 +67,7 @@ export function table(results: readonly Result[]): string {
       one.what,
       contestant,
       number(cpuOf(result), 1),
-      beside === undefined ? '' : number(cpuOf(result) / cpuOf(beside), 2),
+      beside === undefined ? '' : number(ratioOf(result, beside), 2),
       shown(({ perSecond }) => perSecond, 0),
       shown(({ p50Ms }) => p50Ms, 2),
       shown(({ p99Ms }) => p99Ms, 2),

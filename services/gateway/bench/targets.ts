@@ -1,5 +1,5 @@
 // What our gateway is to reach: its CPU for each request at most so many times another's.
-import { cpuOf, number, type Result } from './results.ts';
+import { number, type Result, ratioOf } from './results.ts';
 
 interface Measured {
   readonly case: string;
@@ -58,7 +58,7 @@ export function judge(results: readonly Result[]): readonly Judged[] {
   return targets.flatMap(({ what, of, to, atMost }) => {
     const [ours, others] = [find(of), find(to)];
     if (ours === undefined || others === undefined) return [];
-    const ratio = cpuOf(ours) / cpuOf(others);
+    const ratio = ratioOf(ours, others);
     const isMet = ratio <= atMost;
     return [{ line: `${isMet ? 'met   ' : 'missed'}  ${what}: ${number(ratio, 2)}, at most ${number(atMost, 2)}`, isMet }];
   });
