@@ -46,7 +46,7 @@ parseRequestHead(oneHost[0] as Buffer, 0, (oneHost[0] as Buffer).length, default
 const response = new ParsedResponse();
 const reader = new ChunkedReader();
 const out = new HeadBuffer();
-const client = new ClientLines({ address: '203.0.113.7', scheme: 'https' });
+const client = ClientLines.of({ address: '203.0.113.7', scheme: 'https' });
 const facts = {
   authority: 'tenant-500.example.com',
   clientAddress: '203.0.113.7',

@@ -325,6 +325,29 @@ describe('a client of HTTP/2', () => {
     expect(client.dataOf(1)).toEqual({ body: 'app', isWhole: true });
   });
 
+  it('that reads slowly gets all that was sent before the goodbye', async () => {
+    const app = await startTcp((socket) => {
+      socket.once('data', () => {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${64 * 1024 * 1024}\r\n\r\n`);
+        for (let sent = 0; sent < 64; sent++) socket.write(Buffer.alloc(1024 * 1024));
+      });
+    });
+    const window = settings([settingIds.initialWindowSize, 2 ** 31 - 1]);
+    const { client, send, metrics } = await open(app.address, { timeouts: { lingerMs: 50 } }, window);
+    client.socket.pause();
+    send(grow(0, 2 ** 31 - 1 - 65_535), get(1));
+    const taken = () => client.socket.bytesWritten;
+    await settled(taken);
+    // Its socket is full now.
+    send(words(types.reset, 1, 8), frame(types.goAway, 0, 0, Buffer.alloc(8)));
+    await eventually(async () => (await metricValue(metrics, 'burgage_gateway_requests_in_flight')) === 0);
+    await settled(taken);
+    client.socket.resume();
+    await once(client.socket, 'end');
+    expect(client.goAway).toBe(errorCodes.noError);
+    await eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 0);
+  });
+
   it('that begins a stream when it was told goodbye hears nothing of it, and nothing of it is forwarded', async () => {
     const answers: (() => void)[] = [];
     const started = await open((_, response) => void answers.push(() => response.end('app')));

@@ -30,6 +30,9 @@ interface Greeting {
   readonly isHandshake: boolean;
 }
 
+/** Of an IPv4 address as IPv6 has it. */
+const mappedPrefix = '::ffff:';
+
 type Take = (socket: Socket, address: string) => void;
 
 export class Front {
@@ -214,7 +217,8 @@ function notStarted(): never {
 
 /** An IPv4 client of a socket that listens on both is written as IPv4. */
 function addressOf(socket: Socket): string {
-  return (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+  const { remoteAddress = '' } = socket;
+  return remoteAddress.startsWith(mappedPrefix) ? remoteAddress.slice(mappedPrefix.length) : remoteAddress;
 }
 
 function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {

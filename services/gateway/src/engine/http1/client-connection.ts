@@ -75,7 +75,7 @@ export class ClientConnection implements Client, Connection, Gatherer {
     this.#parts = parts;
     this.#socket = socket;
     this.peer = peer;
-    this.lines = new ClientLines(peer);
+    this.lines = ClientLines.of(peer);
     this.#dueMs = parts.coarseMs() + parts.timeouts.headMs;
     takeIncoming(socket, (bytes) => {
       parts.turns.readBegins();

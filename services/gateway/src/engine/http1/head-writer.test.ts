@@ -67,7 +67,7 @@ describe('the head that an endpoint gets', () => {
           ...(head.hasContentLength && { contentLength: head.bodyBytes }),
           ...(context !== undefined && { context }),
         };
-        const client = new ClientLines({ address: facts.clientAddress, scheme: facts.scheme });
+        const client = ClientLines.of({ address: facts.clientAddress, scheme: facts.scheme });
         const sent = written((out) => writeRequestHead(out, head, facts, client));
         const received = readRequest(sent);
         expect(received?.headEnd).toBe(5 + sent.length);
@@ -102,7 +102,7 @@ describe('the head that an endpoint gets', () => {
       traceFlags: 1,
       keepsTracestate: false,
     } as const;
-    const sent = written((out) => writeRequestHead(out, head as ParsedRequest, facts, new ClientLines({ address: '::1', scheme: 'http' })));
+    const sent = written((out) => writeRequestHead(out, head as ParsedRequest, facts, ClientLines.of({ address: '::1', scheme: 'http' })));
     expect(sent.split('\r\n')).toEqual([
       'GET /?q HTTP/1.1',
       'host: acme.test',

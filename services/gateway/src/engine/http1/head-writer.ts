@@ -10,14 +10,28 @@ import type { HeadBuffer } from './head-buffer.ts';
 import type { ParsedRequest } from './request-head.ts';
 import type { ParsedResponse } from './response-head.ts';
 
-/** What is said of a client with each of its requests, as bytes: made once for its connection. */
+/** So many clients are remembered of either scheme: those who come again, or by way of the same balancer, cost nothing new. */
+const clientsMax = 1024;
+const clients: Record<Peer['scheme'], Map<string, ClientLines>> = { http: new Map(), https: new Map() };
+
+/** What is said of a client with each of its requests, as bytes. */
 export class ClientLines {
   /** From the end of the traceparent to the authority in Forwarded. */
   readonly beforeAuthority: Piece;
   /** From there to the authority in X-Forwarded-Host. */
   readonly betweenAuthorities: Piece;
 
-  constructor({ address, scheme }: Peer) {
+  static of(peer: Pick<Peer, 'address' | 'scheme'>): ClientLines {
+    const known = clients[peer.scheme];
+    let lines = known.get(peer.address);
+    if (lines !== undefined) return lines;
+    lines = new ClientLines(peer);
+    if (known.size === clientsMax) known.clear();
+    known.set(peer.address, lines);
+    return lines;
+  }
+
+  private constructor({ address, scheme }: Pick<Peer, 'address' | 'scheme'>) {
     const before = `\r\nforwarded: for=${forwardedNode(address)};host="`;
     const between = `";proto=${scheme}\r\nx-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\nx-forwarded-host: `;
     const both = Piece.of(before + between);

@@ -66,6 +66,8 @@ export class Http2Connection implements Connection, TurnEnd {
   #isMarked = false;
   /** Bytes that came when nothing was wanted any more. */
   #dropped = 0;
+  /** Bytes that had not gone out at the last look at a connection that is closing. */
+  #unsent = 0;
   #dueMs: number;
   /** When a head that has begun has to end. */
   #headDueMs = Number.POSITIVE_INFINITY;
@@ -76,7 +78,7 @@ export class Http2Connection implements Connection, TurnEnd {
     this.#parts = parts;
     this.#socket = socket;
     this.peer = peer;
-    this.lines = new ClientLines(peer);
+    this.lines = ClientLines.of(peer);
     const { coarseMs, limits, timeouts } = parts;
     this.#dueMs = coarseMs() + timeouts.headMs;
     this.#refilledMs = coarseMs();
@@ -130,6 +132,7 @@ export class Http2Connection implements Connection, TurnEnd {
   }
 
   closeIfIdle(): void {
+    if (!this.#isSpeaking) return;
     if (this.#phase === 'open') {
       this.#phase = 'leaving';
       // Which requests have come too late, and may be sent again (section 6.8).
@@ -157,8 +160,13 @@ export class Http2Connection implements Connection, TurnEnd {
     this.#each((stream) => stream.check(nowMs));
     if (nowMs >= this.#headDueMs) this.#fail(errorCodes.noError, 'a head did not come to its end in time');
     if (!this.idle || nowMs < this.#dueMs) return;
+    const { writableLength } = this.#socket;
     if (this.#phase === 'open') this.closeIfIdle();
-    else this.cut();
+    else if (this.#phase === 'closing' && writableLength > 0 && writableLength !== this.#unsent) {
+      // It reads, if slowly.
+      this.#unsent = writableLength;
+      this.#dueMs = nowMs + this.#parts.timeouts.streamIdleMs;
+    } else this.cut();
   }
 
   /** So many bytes of bodies are no longer here. */
