@@ -30,7 +30,6 @@ test.each([
 test('the table says of each fault that all was well, or everything that was not', () => {
   const row: Row = {
     fault: 'restart NATS',
-    signUpMs: 480,
     sent: 60,
     failed: 0,
     brokenOff: 0,

@@ -110,6 +110,11 @@ export class SignUps {
     return { succeeded, failed, running, lost };
   }
 
+  async hasFailed(operationId: string): Promise<boolean> {
+    const answer = await this.#ask(`/v1/operations/${operationId}`);
+    return answer?.status === 200 && answer.json<Operation>().state === 'failed';
+  }
+
   /** How an operation has gone until now, by the times of its steps: what a late one waited for. */
   async courseOf(operationId: string): Promise<string> {
     const answer = await this.#ask(`/v1/operations/${operationId}`);

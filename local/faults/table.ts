@@ -2,8 +2,6 @@
 
 export interface Row {
   readonly fault: string;
-  /** What a sign-up took before the fault, until the tenant was live. */
-  readonly signUpMs: number;
   readonly sent: number;
   readonly failed: number;
   readonly brokenOff: number;
@@ -16,24 +14,12 @@ export interface Row {
   readonly complaints: readonly string[];
 }
 
-const head = [
-  'fault',
-  'sign-up before',
-  'requests',
-  'failed',
-  'broken off',
-  'sign-ups asked',
-  'operations started',
-  'ended as they may',
-  'green after',
-  '',
-];
+const head = ['fault', 'requests', 'failed', 'broken off', 'sign-ups asked', 'operations started', 'ended as they may', 'green after', ''];
 
 /** Numbers to the right; the fault, and what is to be said of it, to the left. */
 export function table(rows: readonly Row[]): string {
   const cells = rows.map((row) => [
     row.fault,
-    `${(row.signUpMs / 1_000).toFixed(1)} s`,
     String(row.sent),
     String(row.failed),
     String(row.brokenOff),

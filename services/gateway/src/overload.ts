@@ -62,13 +62,14 @@ export function createOverload({ isPlatform, metrics, logger, clock, othersStrai
     tenants = 0;
   }
 
-  function shed({ tenantId, number, weight, use }: TenantMeter): void {
+  function shed(meter: TenantMeter): void {
+    const { number, weight, use } = meter;
     const refusedShare = weight > cap && !isPlatform(number) ? 1 - cap / weight : 0;
     if (use.shedShare !== refusedShare) use.shedShare = refusedShare;
     if (refusedShare === 0) return;
     tenants += 1;
     if (heaviest.length === namedMax && weight <= (heaviest.at(-1)?.weight ?? 0)) return;
-    heaviest.push({ tenant: tenantId, weight, refusedShare });
+    heaviest.push({ tenant: meter.tenantId, weight, refusedShare });
     heaviest.sort((a, b) => b.weight - a.weight);
     heaviest.splice(namedMax);
   }

@@ -21,9 +21,10 @@ export class Piece {
     this.length = length;
   }
 
-  /** Of characters up to 255. */
-  static of(text: string): Piece {
-    const bytes = Buffer.allocUnsafe(text.length + pieceSlack);
+  /** Of characters up to 255. `isKept`: for long, so that it must not keep the memory that small buffers share. */
+  static of(text: string, isKept = false): Piece {
+    const size = text.length + pieceSlack;
+    const bytes = isKept ? Buffer.allocUnsafeSlow(size) : Buffer.allocUnsafe(size);
     bytes.write(text, 'latin1');
     for (let i = text.length; i < bytes.length; i++) bytes[i] = 0;
     return new Piece(viewOf(bytes), 0, text.length);

@@ -79,6 +79,15 @@ describe('tenant meters', () => {
     expect(asked.map((meter) => meters.get(meter) === meter)).toEqual([true, true, false, false, false]);
   });
 
+  it('give a label to whom asks much and at times only', () => {
+    const { meters, labelOf } = labelled(2);
+    for (const tenant of ['first', 'second']) labelOf(tenant);
+    for (let i = 0; i < 100; i++) labelOf('bursty');
+    for (let second = 1; second <= 55; second++) meters.sweep(0, 1_000 * second);
+    rollAll(meters);
+    expect(labelOf('bursty')).toBe('bursty');
+  });
+
   it('of a million tenants are looked at in slices that are small, each of them once', () => {
     const { meters } = labelled(2);
     const tenants = Array.from({ length: 1_000 }, (_, index) => 1_000 * index);

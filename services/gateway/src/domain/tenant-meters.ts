@@ -17,8 +17,12 @@ const incumbentShare = 1.5;
 /** How long ago a slice is taken to have been swept that never was. */
 const sweepMs = 1_000;
 
-/** Who weighs less and asks for nothing is forgotten: most tenants ask once, and each second looks at all that are known. */
+/**
+ * Who weighs less and asks for nothing is forgotten at once where it has asked hardly ever since the last roll: most ask once, and
+ * each second looks at all that are known.
+ */
 const weightNoticed = 0.3;
+const requestsNoticed = 8;
 
 /** Bytes of bodies that cost the gateway about as much as a request. */
 const bytesPerRequest = 50_000;
@@ -162,8 +166,9 @@ export class TenantMeters implements Meters {
     this.#sweptMs[slice] = nowMs;
     const wholeMs = Math.floor(nowMs);
     this.#meters.each(slice, (meter) => {
-      if (measure(meter, seconds) || (meter.requests > 0 && meter.series !== this.#otherSeries)) return;
-      const { use } = meter;
+      if (measure(meter, seconds)) return;
+      const { use, requests, series } = meter;
+      if (requests > (series === this.#otherSeries ? requestsNoticed : 0)) return;
       if (use.inflight === 0 && use.tunnels === 0 && isRateIdle(use, wholeMs)) this.#forget(meter);
     });
   }

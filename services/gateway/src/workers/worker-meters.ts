@@ -7,7 +7,7 @@ import { type MeteredTenant, type Meters, type TenantIdOf, TenantMeter } from '.
 
 /** In a report, before the numbers of the series: number, requests, bytes, refusals for too many in flight. */
 const fields = 4;
-/** Reports without a request after which a tenant is forgotten; whatever it still has in flight holds on to its meter. */
+/** Reports without a request after which a tenant is forgotten that has nothing in flight. */
 const idleReportsMax = 8;
 
 export interface WorkerMetersOptions {
@@ -75,7 +75,8 @@ export class WorkerMeters implements Meters {
         busy.push(meter);
         meter.idleReports = 0;
       } else if (meter.idleReports < idleReportsMax) meter.idleReports += 1;
-      else this.#meters.set(meter.number, undefined);
+      // What is in flight is counted at its end.
+      else if (meter.use.inflight === 0 && meter.use.tunnels === 0) this.#meters.set(meter.number, undefined);
     });
     const report = new Float64Array(busy.length * size);
     for (const [index, meter] of busy.entries()) {

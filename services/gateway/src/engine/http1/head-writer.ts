@@ -34,7 +34,7 @@ export class ClientLines {
   private constructor({ address, scheme }: Pick<Peer, 'address' | 'scheme'>) {
     const before = `\r\nforwarded: for=${forwardedNode(address)};host="`;
     const between = `";proto=${scheme}\r\nx-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\nx-forwarded-host: `;
-    const both = Piece.of(before + between);
+    const both = Piece.of(before + between, true);
     this.beforeAuthority = both.part(0, before.length);
     this.betweenAuthorities = both.part(before.length, both.length);
   }

@@ -47,26 +47,40 @@ const del = 0x7f;
 /** So many of the lines that tables were given last are shared, of at most so many bytes. */
 const sharedPlaces = 1024;
 const sharedBytesMax = 512;
+/** What many say alike, and what proves nobody's identity: that of others does not outlive their connections. */
+const sharedNames: ReadonlySet<string> = new Set([
+  ...[':authority', 'user-agent', 'accept', 'accept-encoding', 'accept-language', 'content-type', 'cache-control', 'pragma', 'priority'],
+  ...['sec-ch-ua', 'sec-ch-ua-mobile', 'sec-ch-ua-platform', 'sec-fetch-dest', 'sec-fetch-mode', 'sec-fetch-site', 'sec-fetch-user'],
+  ...['upgrade-insecure-requests', 'origin', 'te', 'dnt'],
+  // Of answers.
+  ...['server', 'date', 'content-length', 'content-encoding', 'vary', 'strict-transport-security', 'x-content-type-options'],
+  ...['x-frame-options', 'referrer-policy', 'accept-ranges', 'alt-svc', 'via', 'age', 'expires', 'content-language', 'x-powered-by'],
+]);
 const shared: (HeaderLine | undefined)[] = new Array(sharedPlaces).fill(undefined);
 const hashFactor = 0x01000193;
 
 /** Lower case alone (RFC 9113 section 8.2.1). */
 const nameBytes: Uint8Array = Uint8Array.from(tokenBytes, (isToken, byte) => (byte >= 0x41 && byte <= 0x5a ? 0 : isToken));
 
+/** Whether a line with this name, in lower case, may be one for all connections. */
+export function isShared(name: string): boolean {
+  return sharedNames.has(name);
+}
+
 /**
  * A line for a table, from the same as the constructor: most clients say much the same, and what many connections share is near
- * when it is needed. What proves who a client is is nobody else's, and does not outlive its connection.
+ * when it is needed.
  */
 export function lineToKeep(named: HeaderLine | Buffer, from: Buffer, valueStart: number, valueEnd: number): HeaderLine {
-  const nameBytes = named instanceof HeaderLine ? named.nameEnd : named.length;
-  if (nameBytes + valueEnd - valueStart > sharedBytesMax) return new HeaderLine(named, from, valueStart, valueEnd, true);
-  let hash = nameBytes;
+  const nameEnd = named instanceof HeaderLine ? named.nameEnd : named.length;
+  if (nameEnd + valueEnd - valueStart > sharedBytesMax) return new HeaderLine(named, from, valueStart, valueEnd, true);
+  let hash = nameEnd;
   for (let i = valueStart; i < valueEnd; i++) hash = Math.imul(hash ^ (from[i] as number), hashFactor);
   const place = (hash ^ (hash >>> 16)) & (sharedPlaces - 1);
   const known = shared[place];
   if (known?.is(named, from, valueStart, valueEnd)) return known;
   const line = new HeaderLine(named, from, valueStart, valueEnd, true);
-  if (line.role !== roles.cookie && !isText(line.bytes, 0, nameBytes, 'authorization')) shared[place] = line;
+  if (line.role !== roles.malformed && isShared(line.name())) shared[place] = line;
   return line;
 }
 

@@ -4,7 +4,7 @@ import { type Fields, fieldIds } from '../http1/fields.ts';
 import { HeadBuffer } from '../http1/head-buffer.ts';
 import type { LineSink } from '../http1/head-writer.ts';
 import { tableBytesAtFirst } from './codes.ts';
-import { lineBytes } from './header-line.ts';
+import { isShared, lineBytes } from './header-line.ts';
 import { staticLines } from './hpack-static.ts';
 
 /** Names in lower case, whatever they came in (RFC 9113 section 8.2). */
@@ -185,10 +185,10 @@ export class HpackEncoder implements LineSink {
     this.#evict(this.#tableBytesMax - size);
     const place = hash & (shared.length - 1);
     const same = shared[place];
-    const isShared = same !== undefined && isSame(same, from, nameStart, nameEnd, valueStart, valueEnd);
-    const bytes = isShared ? same.bytes : lineOf(from, nameStart, nameEnd, valueStart, valueEnd);
+    const isKnown = same !== undefined && isSame(same, from, nameStart, nameEnd, valueStart, valueEnd);
+    const bytes = isKnown ? same.bytes : lineOf(from, nameStart, nameEnd, valueStart, valueEnd);
     const kept = { hash, bytes, nameBytes: nameEnd - nameStart, number: this.#inserted };
-    if (!isShared) shared[place] = kept;
+    if (!isKnown && isShared(bytes.toString('latin1', 0, nameEnd - nameStart))) shared[place] = kept;
     this.#inserted++;
     this.#tableBytes += size;
     this.#table.push(kept);

@@ -234,7 +234,10 @@ describe('lines that are kept', () => {
     }
   });
 
-  it('are nobody else’s where they prove who somebody is', () => {
-    for (const name of ['cookie', 'authorization']) expect(kept(name, 'secret=1')).not.toBe(kept(name, 'secret=1'));
+  it('are nobody else’s where they may prove who somebody is, or are none', () => {
+    for (const name of ['cookie', 'authorization', 'Authorization', 'x-api-key', ':path', 'user-agent ']) {
+      expect(kept(name, '/secret=1')).not.toBe(kept(name, '/secret=1'));
+    }
+    expect(kept('user-agent', 'blank ')).not.toBe(kept('user-agent', 'blank '));
   });
 });

@@ -66,8 +66,8 @@ export class Http2Connection implements Connection, TurnEnd {
   #isMarked = false;
   /** Bytes that came when nothing was wanted any more. */
   #dropped = 0;
-  /** Bytes that had not gone out at the last look at a connection that is closing. */
-  #unsent = 0;
+  /** Bytes that had not gone out at the last look at a connection that is closing; undefined: it is not waited for them. */
+  #unsent: number | undefined;
   #dueMs: number;
   /** When a head that has begun has to end. */
   #headDueMs = Number.POSITIVE_INFINITY;
@@ -162,7 +162,7 @@ export class Http2Connection implements Connection, TurnEnd {
     if (!this.idle || nowMs < this.#dueMs) return;
     const { writableLength } = this.#socket;
     if (this.#phase === 'open') this.closeIfIdle();
-    else if (this.#phase === 'closing' && writableLength > 0 && writableLength !== this.#unsent) {
+    else if (this.#unsent !== undefined && writableLength > 0 && writableLength !== this.#unsent) {
       // It reads, if slowly.
       this.#unsent = writableLength;
       this.#dueMs = nowMs + this.#parts.timeouts.streamIdleMs;
@@ -443,16 +443,21 @@ export class Http2Connection implements Connection, TurnEnd {
 
   /** Where the last stream has ended and none may begin. */
   #endIfOver(): void {
-    if (this.#phase === 'leaving' && this.idle) this.#end();
+    if (this.#phase !== 'leaving' || !this.idle) return;
+    this.#end();
+    this.#unsent = 0;
   }
 
   /** All has been said. The client has a moment to close its side too. */
   #end(): void {
     this.#phase = 'closing';
     this.#send();
-    this.#socket.end();
+    const lingers = () => {
+      this.#dueMs = this.#parts.coarseMs() + this.#parts.timeouts.lingerMs;
+    };
+    lingers();
+    this.#socket.end(lingers);
     if (this.#socket.isPaused()) this.#socket.resume();
-    this.#dueMs = this.#parts.coarseMs() + this.#parts.timeouts.lingerMs;
     this.#headDueMs = Number.POSITIVE_INFINITY;
   }
 
