@@ -325,7 +325,8 @@ describe('a client of HTTP/2', () => {
     expect(client.dataOf(1)).toEqual({ body: 'app', isWhole: true });
   });
 
-  it('that reads slowly gets all that was sent before the goodbye', async () => {
+  /** A client that reads nothing, and has been sent as much as its socket takes. */
+  const unreading = async () => {
     const app = await startTcp((socket) => {
       socket.once('data', () => {
         socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${64 * 1024 * 1024}\r\n\r\n`);
@@ -336,16 +337,26 @@ describe('a client of HTTP/2', () => {
     const { client, send, metrics } = await open(app.address, { timeouts: { lingerMs: 50 } }, window);
     client.socket.pause();
     send(grow(0, 2 ** 31 - 1 - 65_535), get(1));
-    const taken = () => client.socket.bytesWritten;
-    await settled(taken);
-    // Its socket is full now.
+    await settled(() => client.socket.bytesWritten);
+    const isOver = () => eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 0);
+    return { client, send, metrics, isOver };
+  };
+
+  it('that reads slowly gets all that was sent before the goodbye', async () => {
+    const { client, send, metrics, isOver } = await unreading();
     send(words(types.reset, 1, 8), frame(types.goAway, 0, 0, Buffer.alloc(8)));
     await eventually(async () => (await metricValue(metrics, 'burgage_gateway_requests_in_flight')) === 0);
-    await settled(taken);
+    await settled(() => client.socket.bytesWritten);
     client.socket.resume();
     await once(client.socket, 'end');
     expect(client.goAway).toBe(errorCodes.noError);
-    await eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 0);
+    await isOver();
+  });
+
+  it('that does what it may not, and reads nothing, is not waited for', async () => {
+    const { send, isOver } = await unreading();
+    send(grow(0, 0));
+    await isOver();
   });
 
   it('that begins a stream when it was told goodbye hears nothing of it, and nothing of it is forwarded', async () => {
