@@ -33,11 +33,32 @@ export async function assertPortFree(host: string, port: number): Promise<void> 
 const range = { first: 10_000, count: 10_000 } as const;
 const attempts = 50;
 
-/** @throws BurgageError `port_taken` where none is found. */
+const given = new Set<string>();
+
+/**
+ * Whether nobody else was given the port: what is free now may be so only until the process listens that it was meant for. Linux
+ * keeps such a name as long as this process lives, and no longer; elsewhere only this process remembers.
+ */
+async function claim(host: string, port: number): Promise<boolean> {
+  const name = `burgage port ${host}:${port}`;
+  if (given.has(name)) return false;
+  given.add(name);
+  if (process.platform !== 'linux') return true;
+  return await new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ path: `\0${name}` }, () => {
+      server.unref();
+      resolve(true);
+    });
+  });
+}
+
+/** One that is given to nobody else while this process lives. @throws BurgageError `port_taken` where none is found. */
 export async function freePort(host: string, random: Random = systemRandom): Promise<number> {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const port = range.first + Math.floor(random.float() * range.count);
-    if (await tryPort(host, port).catch(() => undefined)) return port;
+    if ((await claim(host, port)) && (await tryPort(host, port).catch(() => undefined))) return port;
   }
   throw fieldError('port_taken', 'port', `${attempts} ports of ${host} from ${range.first} on were tried, and none is free`);
 }
