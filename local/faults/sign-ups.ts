@@ -63,7 +63,7 @@ export class SignUps {
 
   start(perSecond: number): void {
     this.#timer = setInterval(() => {
-      const signing: Promise<unknown> = this.#signUp().finally(() => this.#running.delete(signing));
+      const signing: Promise<unknown> = this.one().finally(() => this.#running.delete(signing));
       this.#running.add(signing);
     }, 1_000 / perSecond);
   }
@@ -81,11 +81,6 @@ export class SignUps {
 
   get acknowledgedCount(): number {
     return this.#acknowledged.length;
-  }
-
-  /** One more now; undefined where it was not acknowledged. */
-  one(): Promise<Acknowledged | undefined> {
-    return this.#signUp();
   }
 
   /** How those after the first `since` stand. */
@@ -129,7 +124,8 @@ export class SignUps {
     return `${operationId} ${state} since ${createdAt}: ${course.join(', ') || 'not taken up'}`;
   }
 
-  async #signUp(): Promise<Acknowledged | undefined> {
+  /** One more now; undefined where it was not acknowledged. */
+  async one(): Promise<Acknowledged | undefined> {
     const number = ++this.#number;
     const counts = this.#counts;
     counts.asked += 1;

@@ -135,7 +135,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     (number) => follower.table.names.tenants.nameOf(number),
     labelsMaxDefault,
     (tenant) => shares.of(tenant),
-    cells && (({ number }) => cells.use(number, 0)),
+    cells && ((number) => cells.use(number, 0)),
   );
   const admission = new Admission(limits, meters);
   const upstreams = new Upstreams((address) => engine.forget(address));

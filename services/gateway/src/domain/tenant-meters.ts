@@ -61,11 +61,11 @@ export class TenantMeter implements MeteredTenant {
   readonly #idOf: TenantIdOf;
   #id: string | undefined;
 
-  constructor(number: number, idOf: TenantIdOf, use: TenantUse, shares: Shares, series: RequestSeries) {
+  constructor(number: number, idOf: TenantIdOf, use: TenantUse, sharesOf: Meters['sharesOf'], series: RequestSeries) {
     this.number = number;
     this.#idOf = idOf;
     this.use = use;
-    this.shares = shares;
+    this.shares = sharesOf(this);
     this.series = series;
   }
 
@@ -96,7 +96,7 @@ export class TenantMeters implements Meters {
   readonly #otherSeries: RequestSeries;
   readonly #idOf: TenantIdOf;
   readonly #sharesOf: Meters['sharesOf'];
-  readonly #useOf: (tenant: MeteredTenant) => TenantUse;
+  readonly #useOf: (number: number) => TenantUse;
   readonly #labelsMax: number;
   readonly #meters = new ByNumber<TenantMeter>();
   /** When each slice was swept. */
@@ -112,7 +112,7 @@ export class TenantMeters implements Meters {
     idOf: TenantIdOf,
     labelsMax: number = labelsMaxDefault,
     sharesOf: Meters['sharesOf'] = () => wholeShares,
-    useOf: (tenant: MeteredTenant) => TenantUse = () => new OwnUse(),
+    useOf: (number: number) => TenantUse = () => new OwnUse(),
   ) {
     this.#seriesOf = seriesOf;
     this.#otherSeries = seriesOf(otherTenants);
@@ -123,14 +123,14 @@ export class TenantMeters implements Meters {
   }
 
   count(tenant: MeteredTenant): TenantMeter {
-    const meter = this.#meters.get(tenant.number) ?? this.#begin(tenant);
+    const meter = this.#meters.get(tenant.number) ?? this.#begin(tenant.number);
     meter.requests += 1;
     return meter;
   }
 
   /** Counts requests that another thread had. */
-  countMany(tenant: MeteredTenant, requests: number): TenantMeter {
-    const meter = this.#meters.get(tenant.number) ?? this.#begin(tenant);
+  countMany({ number }: Pick<MeteredTenant, 'number'>, requests: number): TenantMeter {
+    const meter = this.#meters.get(number) ?? this.#begin(number);
     meter.requests += requests;
     return meter;
   }
@@ -210,10 +210,9 @@ export class TenantMeters implements Meters {
     this.#size -= 1;
   }
 
-  #begin(tenant: MeteredTenant): TenantMeter {
-    const { number } = tenant;
-    if (this.#labelled.size < this.#labelsMax) this.#labelled.set(number, tenant.tenantId);
-    const meter = new TenantMeter(number, this.#idOf, this.#useOf(tenant), this.#sharesOf(tenant), this.#series(number));
+  #begin(number: number): TenantMeter {
+    if (this.#labelled.size < this.#labelsMax) this.#labelled.set(number, this.#idOf(number));
+    const meter = new TenantMeter(number, this.#idOf, this.#useOf(number), this.#sharesOf, this.#series(number));
     this.#meters.set(number, meter);
     this.#size += 1;
     return meter;

@@ -31,13 +31,15 @@ export class WorkerMeters implements Meters {
   /** Of all tenants that have no shares of their own; one object, changed in place. */
   readonly #even: Shares = { rate: 1, concurrency: 1 };
   #own: ReadonlyMap<string, Shares> = new Map();
+  /** One function for all meters. */
+  readonly #sharesOf: Meters['sharesOf'] = (tenant) => this.sharesOf(tenant);
 
   constructor(options: WorkerMetersOptions) {
     this.#options = options;
   }
 
   count(tenant: MeteredTenant): TenantMeter {
-    const meter = this.#meters.get(tenant.number) ?? this.#begin(tenant);
+    const meter = this.#meters.get(tenant.number) ?? this.#begin(tenant.number);
     meter.requests += 1;
     return meter;
   }
@@ -90,10 +92,9 @@ export class WorkerMeters implements Meters {
     return report;
   }
 
-  #begin(tenant: MeteredTenant): TenantMeter {
+  #begin(number: number): TenantMeter {
     const { cells, worker, bounds, idOf } = this.#options;
-    const { number } = tenant;
-    const meter = new WorkerMeter(number, idOf, cells.use(number, worker), this.sharesOf(tenant), new RequestSeries(bounds));
+    const meter = new WorkerMeter(number, idOf, cells.use(number, worker), this.#sharesOf, new RequestSeries(bounds));
     this.#meters.set(number, meter);
     return meter;
   }

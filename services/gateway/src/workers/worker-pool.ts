@@ -12,7 +12,7 @@ import type { RouteFollower, TablePosition } from '../domain/route-follower.ts';
 import type { ResolvedHost } from '../domain/route-table.ts';
 import type { Strain } from '../domain/shedding.ts';
 import type { TapFilter } from '../domain/tap-filter.ts';
-import type { MeteredTenant, TenantMeters } from '../domain/tenant-meters.ts';
+import type { TenantMeters } from '../domain/tenant-meters.ts';
 import type { Engine } from '../engine/engine.ts';
 import { listen } from '../engine/listen.ts';
 import { assertRoomToListen, TapQueue } from '../engine/tap-queue.ts';
@@ -345,16 +345,9 @@ export class WorkerPool implements Engine {
   }
 
   #counted(report: Float64Array): void {
-    const { tenants } = this.#options.follower.table.names;
     const meters = this.#options.meters();
     for (const { number, requests, bytes, refusals, seriesAt } of readReport(report, this.#seriesSize)) {
-      const tenant: MeteredTenant = {
-        number,
-        get tenantId() {
-          return tenants.nameOf(number);
-        },
-      };
-      const meter = meters.countMany(tenant, requests);
+      const meter = meters.countMany({ number }, requests);
       meter.bytes += bytes;
       meter.concurrencyRefusals += refusals;
       meter.series.add(report, seriesAt);
