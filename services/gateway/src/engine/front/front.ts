@@ -1,5 +1,5 @@
 // The doors of an engine: listens, learns who is at the other end of each connection, and hands it over.
-import { createServer, isIP, isIPv6, type Server, type Socket } from 'node:net';
+import { createServer, isIP, isIPv6, type Server, type ServerOpts, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { BurgageError } from '@burgage/contracts';
 import { normalizeHost } from '@burgage/tenancy';
@@ -57,11 +57,11 @@ export class Front {
   async start(): Promise<void> {
     const { host, port, https } = this.#options;
     try {
-      await this.#listen(host, port, 'port', true, (socket, address) => this.#handOver(socket, address));
+      await this.#listen(host, port, 'port', { allowHalfOpen: true }, (socket, address) => this.#handOver(socket, address));
       if (https === undefined) return;
       await this.#tls?.start();
       // In a handshake the end of one direction is the end.
-      await this.#listen(host, https.port, 'httpsPort', false, (socket, address) => this.#secure(socket, address));
+      await this.#listen(host, https.port, 'httpsPort', { noDelay: true }, (socket, address) => this.#secure(socket, address));
     } catch (error) {
       await this.close();
       throw error;
@@ -108,9 +108,9 @@ export class Front {
     }
   }
 
-  async #listen(host: string, port: number, field: PortField, allowHalfOpen: boolean, take: Take): Promise<void> {
+  async #listen(host: string, port: number, field: PortField, options: ServerOpts, take: Take): Promise<void> {
     const { logger, proxyProtocolFrom, reusePort = false } = this.#options;
-    const server = createServer({ allowHalfOpen, noDelay: true }, (socket) => {
+    const server = createServer(options, (socket) => {
       try {
         if (!this.#bound.admit(socket)) return;
         const address = addressOf(socket);

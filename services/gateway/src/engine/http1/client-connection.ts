@@ -12,7 +12,7 @@ import { takeIncoming } from '../incoming-bytes.ts';
 import { type AnswerFraming, writeAnswer } from './answer-writer.ts';
 import { ChunkedReader } from './chunked.ts';
 import { ClientLines, type ResponseLines, writeResponseHead } from './head-writer.ts';
-import type { LoopTurns } from './loop-turns.ts';
+import type { LoopTurns, TurnEnd } from './loop-turns.ts';
 import { type Client, Relay, type RelayParts } from './relay.ts';
 import { ParsedRequest, parseRequestHead } from './request-head.ts';
 import type { ParsedResponse } from './response-head.ts';
@@ -45,7 +45,7 @@ const continueLine = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
  */
 type Mode = 'head' | 'body' | 'closing' | 'tunnel' | 'closed';
 
-export class ClientConnection implements Client, Connection, Gatherer {
+export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   readonly peer: Peer;
   readonly lines: ClientLines;
   readonly #parts: ClientParts;
@@ -65,6 +65,8 @@ export class ClientConnection implements Client, Connection, Gatherer {
   /** No request has been read. */
   #isNew = true;
   #isClosed = false;
+  /** The kernel keeps small packets back until others have been confirmed. It cannot delay the first, and is told only where one more may come. */
+  #isDelayed: boolean;
   /** Bytes that came when nothing was wanted any more. */
   #dropped = 0;
   /** Bytes that had not gone out at the last look at a connection that is closing. */
@@ -76,6 +78,7 @@ export class ClientConnection implements Client, Connection, Gatherer {
     this.#socket = socket;
     this.peer = peer;
     this.lines = ClientLines.of(peer);
+    this.#isDelayed = peer.scheme === 'http';
     this.#dueMs = parts.coarseMs() + parts.timeouts.headMs;
     takeIncoming(socket, (bytes) => {
       parts.turns.readBegins();
@@ -157,7 +160,11 @@ export class ClientConnection implements Client, Connection, Gatherer {
     if (this.#isAnswerChunked) this.#parts.toClient.of(this).lastChunk(forwardedTrailers(rawTrailers));
   }
 
-  flush(): boolean {
+  flush(isLast = false): boolean {
+    if (this.#isDelayed && !isLast) {
+      this.#isDelayed = false;
+      this.#socket.setNoDelay();
+    }
     return this.#parts.toClient.of(this).flush(this.#socket);
   }
 
@@ -180,8 +187,21 @@ export class ClientConnection implements Client, Connection, Gatherer {
     this.#endRelay();
     if (this.#mode === 'closed') return;
     if (keeps && this.#mode === 'head') this.#advance();
-    else if (wasLast && this.#isAllSaid()) this.#destroy();
-    else this.#closeSoon();
+    else if (wasLast && this.#mode === 'head' && this.peer.scheme === 'http') {
+      this.#stopReading();
+      this.#parts.turns.atEnd(this);
+    } else this.#closeSoon();
+  }
+
+  /** The last answer has been flushed. Of a turn, all is sent before the first of those is closed that are not waited for. */
+  endOfTurn(): void {
+    this.#guard(() => {
+      if (this.#mode !== 'closing') return;
+      this.#parts.toClient.settle();
+      // It has gone out to the last byte, and the client has sent nothing behind its last request: nothing can be lost.
+      if (this.#dropped === 0 && this.#socket.writableLength === 0) this.#socket.destroy();
+      else this.#sayGoodbye();
+    });
   }
 
   drop(): void {
@@ -374,20 +394,22 @@ export class ClientConnection implements Client, Connection, Gatherer {
     return rest;
   }
 
-  /** The answer has gone out to the last byte, and the client has sent nothing behind its last request: nothing can be lost. */
-  #isAllSaid(): boolean {
-    this.#parts.toClient.settle();
-    return this.#mode === 'head' && this.#unread === undefined && this.#socket.writableLength === 0 && this.peer.scheme === 'http';
+  #closeSoon(): void {
+    if (this.#mode === 'closing' || this.#mode === 'closed') return;
+    this.#stopReading();
+    this.#sayGoodbye();
+  }
+
+  #stopReading(): void {
+    this.#mode = 'closing';
+    this.#dropped = this.#takeUnread()?.length ?? 0;
   }
 
   /** Sends what is under way, says that nothing follows, and waits a moment for the client to say the same. */
-  #closeSoon(): void {
-    if (this.#mode === 'closing' || this.#mode === 'closed') return;
-    this.#mode = 'closing';
-    this.#dropped = this.#takeUnread()?.length ?? 0;
-    const { coarseMs, timeouts } = this.#parts;
+  #sayGoodbye(): void {
+    const { coarseMs, timeouts, toClient } = this.#parts;
     this.#dueMs = coarseMs() + timeouts.streamIdleMs;
-    this.#parts.toClient.settle();
+    toClient.settle();
     this.#socket.end(() => {
       this.#dueMs = coarseMs() + timeouts.lingerMs;
     });
@@ -398,8 +420,10 @@ export class ClientConnection implements Client, Connection, Gatherer {
   #onEnd(): void {
     if (this.#mode === 'tunnel') this.#tunnel?.clientEnded();
     else if (this.#relay !== undefined) this.#relay.clientGone();
-    else if (this.#mode === 'closing') this.#socket.destroySoon();
-    else this.#closeSoon();
+    else if (this.#mode === 'closing') {
+      this.#parts.toClient.settle();
+      this.#socket.destroySoon();
+    } else this.#closeSoon();
   }
 
   #onClose(): void {

@@ -43,8 +43,8 @@ export interface Client {
   piece(bytes: Buffer, start: number, end: number): void;
   /** The body is whole. */
   end(rawTrailers: readonly string[]): void;
-  /** Sends what was gathered. False where the client reads too slowly: `clientRoom` says when it has caught up. */
-  flush(): boolean;
+  /** Sends what was gathered; `isLast`: nothing follows it. False where the client reads too slowly: `clientRoom` says when it has caught up. */
+  flush(isLast?: boolean): boolean;
   /** The body may come, or go on: it is handed over piece by piece until `takesBody` is false. Flushes what there is before it. */
   bodyWanted(): void;
   /** The request has ended. `keeps`: another may follow it on the connection. */
@@ -61,6 +61,16 @@ export interface Client {
  * finished; whatever comes is dropped.
  */
 type Phase = 'admitting' | 'connecting' | 'waiting' | 'answering' | 'flushing' | 'ended';
+
+/** How an attempt came to nothing. */
+interface Failure {
+  readonly sent: boolean;
+  readonly answered: boolean;
+  readonly reused?: boolean;
+  readonly timedOut: boolean;
+}
+
+const notSent: Failure = { sent: false, answered: false, timedOut: false };
 
 export class Relay implements Receiver, Taker, Gatherer {
   readonly exchange: Exchange;
@@ -172,11 +182,9 @@ export class Relay implements Receiver, Taker, Gatherer {
     if (nowMs < this.#dueMs) return;
     switch (this.#phase) {
       case 'connecting':
-        this.#fail(refuse('upstream_unreachable', { retryAfterMs: 1_000, detail: 'no connection came about in time' }), {
-          sent: false,
-          answered: false,
-          timedOut: false,
-        });
+        if (this.#attempt !== undefined && this.#parts.pools.isFull(this.#attempt.address))
+          this.#crowdedOut('no connection became free in time');
+        else this.#notConnected('no connection came about in time');
         break;
       case 'waiting':
         if (this.#isRequestWhole || !this.#upstreamHasRoom) {
@@ -257,12 +265,12 @@ export class Relay implements Receiver, Taker, Gatherer {
     this.refuse(refuse('concurrency_limited', { retryAfterMs: 1_000, detail }));
   }
 
+  queueFull(waiting: number): void {
+    this.#crowdedOut(`${waiting} requests wait for a connection already`);
+  }
+
   unreachable(error: Error): void {
-    this.#fail(refuse('upstream_unreachable', { retryAfterMs: 1_000, detail: error.message }), {
-      sent: false,
-      answered: false,
-      timedOut: false,
-    });
+    this.#notConnected(error.message);
   }
 
   informed(head: ParsedResponse): void {
@@ -325,7 +333,7 @@ export class Relay implements Receiver, Taker, Gatherer {
 
   flush(): boolean {
     if (this.#phase === 'ended') return true;
-    const hasRoom = this.#client.flush();
+    const hasRoom = this.#client.flush(this.#phase === 'flushing' && !this.#keeps);
     this.#clientHasRoom = hasRoom;
     this.#wait(this.#parts.timeouts.streamIdleMs);
     if (this.#phase !== 'flushing') return hasRoom;
@@ -362,12 +370,22 @@ export class Relay implements Receiver, Taker, Gatherer {
     pools.take(attempt.address, this, isFresh);
   }
 
+  #notConnected(detail: string): void {
+    this.#fail(refuse('upstream_unreachable', { retryAfterMs: 1_000, detail }), notSent);
+  }
+
+  /** Other requests have all connections to the endpoint, and nothing is wrong with it for that. */
+  #crowdedOut(detail: string): void {
+    const refusal = refuse('overloaded', { retryAfterMs: 1_000, detail: `${this.exchange.endpoint}: ${detail}` });
+    this.#fail(refusal, notSent, 'neutral');
+  }
+
   /** The attempt came to nothing: another endpoint gets the request, or the client hears of it. */
-  #fail(refusal: Refusal, how: { sent: boolean; answered: boolean; reused?: boolean; timedOut: boolean }): void {
+  #fail(refusal: Refusal, how: Failure, outcome: 'failure' | 'neutral' = 'failure'): void {
     const attempt = this.#attempt;
     const admitted = this.#admitted;
     if (this.#phase === 'ended' || attempt === undefined || admitted === undefined) return;
-    this.#endAttempt('failure');
+    this.#endAttempt(outcome);
     if (this.#phase === 'answering') {
       // The head is out: only a broken connection tells the client that the body is not whole.
       this.#client.flush();
@@ -396,19 +414,18 @@ export class Relay implements Receiver, Taker, Gatherer {
   }
 
   #end(termination: Termination): void {
-    const wasConnecting = this.#phase === 'connecting';
+    this.#endAttempt('neutral');
     this.#phase = 'ended';
     this.#dueMs = Number.POSITIVE_INFINITY;
-    if (wasConnecting && this.#attempt) this.#parts.pools.withdraw(this.#attempt.address, this);
-    this.#endAttempt('neutral');
     this.#upstream?.cancel();
     this.#upstream = undefined;
     this.#parts.traffic.finish(this.exchange, termination);
   }
 
   #endAttempt(outcome: 'success' | 'failure' | 'neutral'): void {
-    if (this.#phase === 'connecting' && outcome === 'failure' && this.#attempt) this.#parts.pools.withdraw(this.#attempt.address, this);
-    this.#attempt?.end(outcome);
+    if (this.#attempt === undefined) return;
+    if (this.#phase === 'connecting') this.#parts.pools.withdraw(this.#attempt.address, this);
+    this.#attempt.end(outcome);
   }
 
   #writeHead(head: ParsedResponse, keepAlive: boolean): void {

@@ -15,7 +15,7 @@ function poolsOf(): UpstreamPools {
 /** Resolves with what a request for a connection to `address` comes to. */
 function take(pools: UpstreamPools, address: string): Promise<UpstreamConnection> {
   return new Promise((resolve, reject) =>
-    pools.take(address, { tenant: 1, connected: resolve, unreachable: reject, crowding: reject, fault: reject }),
+    pools.take(address, { tenant: 1, connected: resolve, unreachable: reject, queueFull: reject, crowding: reject, fault: reject }),
   );
 }
 
@@ -38,7 +38,7 @@ it('an address that is given up keeps no idle connection', async () => {
   );
   const pools = poolsOf();
   // Opened for somebody who did not wait for it.
-  const taker = { tenant: 1, connected: () => {}, unreachable: () => {}, crowding: () => {}, fault: () => {} };
+  const taker = { tenant: 1, connected: () => {}, unreachable: () => {}, queueFull: () => {}, crowding: () => {}, fault: () => {} };
   pools.take(address, taker);
   pools.withdraw(address, taker);
   await eventually(() => {

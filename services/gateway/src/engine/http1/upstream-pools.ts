@@ -3,12 +3,14 @@ import type { Limits, Timeouts } from '../../defaults.ts';
 import type { LoopTurns } from './loop-turns.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 
-/** Who wants a connection. One of the first three is called, once. */
+/** Who wants a connection. One of the first four is called, once. */
 export interface Taker {
   /** The number of the tenant that it is for; undefined where that one has its endpoints for itself. */
   readonly tenant: number | undefined;
   connected(connection: UpstreamConnection): void;
   unreachable(error: Error): void;
+  /** So many wait for one already that it would wait for too long: nothing that the endpoint has done. */
+  queueFull(waiting: number): void;
   /** Its tenant has so many already that others would be left without. */
   crowding(held: number): void;
   /** One of these has failed. */
@@ -74,7 +76,7 @@ export class UpstreamPools {
       return;
     }
     if (pool.waiting.size >= this.#options.limits.upstreamWaitingMax) {
-      taker.unreachable(new Error(`${pool.waiting.size} requests wait for one of ${pool.all.size} connections`));
+      taker.queueFull(pool.waiting.size);
       return;
     }
     pool.waiting.add(taker);
@@ -84,6 +86,12 @@ export class UpstreamPools {
   /** It does not want one any more. */
   withdraw(address: string, taker: Taker): void {
     this.#pools.get(address)?.waiting.delete(taker);
+  }
+
+  /** All connections that there may be are open: whoever waits for one waits for other requests, and not for the endpoint to accept it. */
+  isFull(address: string): boolean {
+    const pool = this.#pools.get(address);
+    return pool !== undefined && pool.connecting === 0 && pool.all.size >= this.#options.limits.upstreamConnectionsMax;
   }
 
   /** An endpoint is gone: its idle connections are closed. Others are of another upstream with the same address. */

@@ -8,6 +8,7 @@ import type { TurnEnd } from '../http1/loop-turns.ts';
 import { takeIncoming } from '../incoming-bytes.ts';
 import { ClientSettings } from './client-settings.ts';
 import { type ErrorCode, errorCodes, flags, frameTypes, settingIds, windowAtFirst, windowMax } from './codes.ts';
+import { FrameBudget } from './frame-budget.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { lineBytes } from './header-line.ts';
@@ -26,13 +27,6 @@ const continuationsMax = 32;
 const backlogBytesMax = 1024 * 1024;
 /** Streams that were ended here while their clients were still sending. What comes of others is a fault. */
 const abandonedMax = 256;
-/**
- * Frames that only cost: resets of streams that were not answered yet, whoever has to reset them, pings, settings, empty pieces,
- * heads that are none. So many at once, as of a browser that leaves a page with all its pictures, and so many a second.
- */
-const idleFramesMax = 200;
-const idleFramesPerSecond = 20;
-
 /**
  * `open` · `leaving`: GOAWAY was sent; streams under way come to their ends, and no other begins · `closing`: everything has
  * been said; what comes is dropped · `closed`.
@@ -71,8 +65,7 @@ export class Http2Connection implements Connection, TurnEnd {
   #dueMs: number;
   /** When a head that has begun has to end. */
   #headDueMs = Number.POSITIVE_INFINITY;
-  #idleFrames = idleFramesMax;
-  #refilledMs: number;
+  readonly #costly: FrameBudget;
 
   constructor(parts: ClientParts, socket: Socket, peer: Peer) {
     this.#parts = parts;
@@ -81,7 +74,7 @@ export class Http2Connection implements Connection, TurnEnd {
     this.lines = ClientLines.of(peer);
     const { coarseMs, limits, timeouts } = parts;
     this.#dueMs = coarseMs() + timeouts.headMs;
-    this.#refilledMs = coarseMs();
+    this.#costly = new FrameBudget(coarseMs());
     const listBytesMax = limits.headBytesMax + limits.headerLinesMax * lineBytes;
     this.#reader = new FrameReader({ blockBytesMax: blockShare * limits.headBytesMax, continuationsMax });
     this.#decoder = new HpackDecoder(listBytesMax);
@@ -183,13 +176,9 @@ export class Http2Connection implements Connection, TurnEnd {
     this.#waiting.add(stream);
   }
 
-  /** A frame came that only costs. */
+  /** A frame came that only costs: a reset of a stream that was not answered yet, whoever has to reset it, a ping, settings, an empty piece, a head that is none. */
   spend(): void {
-    const nowMs = this.#parts.coarseMs();
-    const refilled = this.#idleFrames + ((nowMs - this.#refilledMs) / 1_000) * idleFramesPerSecond;
-    this.#refilledMs = nowMs;
-    this.#idleFrames = Math.min(idleFramesMax, refilled) - 1;
-    if (this.#idleFrames < 0) this.#fail(errorCodes.enhanceYourCalm, 'too many frames came that only cost');
+    if (!this.#costly.spend(this.#parts.coarseMs())) this.#fail(errorCodes.enhanceYourCalm, 'too many frames came that only cost');
   }
 
   streamClosed(stream: StreamClient): void {

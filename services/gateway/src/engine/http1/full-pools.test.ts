@@ -1,0 +1,42 @@
+// Endpoints whose connections are all in use are busy, not broken: nobody is told otherwise, and none is ejected for it.
+import type { ServerResponse } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { eventually, metricValue, RawClient, startApp, startGateway } from '../../testing/fixture.ts';
+
+const upstreamConnectionsMax = 4;
+const host = 'busy.test';
+
+describe('a request for which no connection becomes free', () => {
+  it.each([
+    { title: 'in time', upstreamWaitingMax: 100, connectMs: 100 },
+    { title: 'as enough wait already', upstreamWaitingMax: 1, connectMs: 500 },
+  ])('$title gets 503 overloaded and is held against no endpoint', async ({ upstreamWaitingMax, connectMs }) => {
+    const stuck: ServerResponse[] = [];
+    const { address: one } = await startApp((_, response) => stuck.push(response));
+    const { address: other } = await startApp((_, response) => stuck.push(response));
+    const limits = { upstreamConnectionsMax, upstreamWaitingMax };
+    const gateway = await startGateway([{ host, backends: [one, other] }], { limits, timeouts: { connectMs } });
+    const { port, follower, metrics } = gateway;
+    // One that has its app for itself may have all connections.
+    for (const entry of follower.table.entriesOf(`ten_${host}`)) {
+      if (entry.entity?.kind === 'tenant') follower.table.apply({ ...entry, version: 2, entity: { ...entry.entity, isolation: 'silo' } });
+    }
+    const ask = async () => (await RawClient.connect(port)).send(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+
+    const served: RawClient[] = [];
+    while (served.length < 2 * upstreamConnectionsMax) {
+      served.push(await ask());
+      await eventually(() => stuck.length === served.length);
+    }
+    const refused = await Promise.all(Array.from({ length: 12 }, ask));
+    for (const client of refused) expect(await client.untilText('overloaded')).toMatch(/^HTTP\/1\.1 503 [\s\S]*\r\nretry-after: 1\r\n/i);
+    expect(await metricValue(metrics, 'burgage_gateway_ejections_total')).toBe(0);
+
+    for (const response of stuck.splice(0)) response.end('served');
+    for (const client of served) expect(await client.untilText('served')).toMatch(/^HTTP\/1\.1 200 /);
+    const next = await ask();
+    await eventually(() => stuck.length === 1);
+    stuck[0]?.end('served');
+    expect(await next.untilText('served')).toMatch(/^HTTP\/1\.1 200 /);
+  });
+});
