@@ -1,7 +1,8 @@
 // What an engine does with any connection of a client, whatever is spoken on it.
 import type { Exchange } from '../domain/exchange.ts';
+import type { Member } from './members.ts';
 
-export interface Connection {
+export interface Connection extends Member {
   /** Nothing is under way. */
   readonly idle: boolean;
   /** The exchange of an open tunnel. */

@@ -7,6 +7,7 @@ import { type Peer, unheard } from '../../domain/exchange.ts';
 import type { ProxyHeaderFailure } from '../../metrics.ts';
 import type { EngineOptions } from '../engine.ts';
 import { formatAddress, listen, type PortField } from '../listen.ts';
+import { KeyedMembers, type Member } from '../members.ts';
 import { askingExpiresMs, ClientBound, type Leaver } from './client-bound.ts';
 import { readProxyHeader } from './proxy-header.ts';
 import { TlsFront } from './tls-front.ts';
@@ -21,7 +22,7 @@ export interface FrontOptions extends EngineOptions {
 }
 
 /** A connection that has not been handed over yet. */
-interface Greeting {
+interface Greeting extends Member {
   readonly socket: Socket;
   /** Of the client, as far as it is known. */
   readonly address: string;
@@ -41,7 +42,7 @@ export class Front {
   readonly #bound: ClientBound;
   readonly #servers: Server[] = [];
   /** By the four addresses that tell connections apart: node:tls does not say which one a secure socket stands on. */
-  readonly #greetings = new Map<string, Greeting>();
+  readonly #greetings = new KeyedMembers<string, Greeting>();
   #onGreeted: (() => void) | undefined;
   #closed: Promise<unknown> | undefined;
 
@@ -94,14 +95,14 @@ export class Front {
 
   /** Ends all that have not been handed over. */
   cut(): void {
-    for (const { socket } of this.#greetings.values()) socket.destroy();
+    for (const { socket } of this.#greetings) socket.destroy();
   }
 
   /** Called now and then. */
   check(nowMs: number): void {
     this.#tls?.check();
     this.#bound.check(nowMs);
-    for (const { socket, beganMs, isHandshake } of this.#greetings.values()) {
+    for (const { socket, beganMs, isHandshake } of this.#greetings) {
       if (isHandshake || nowMs - beganMs < this.#options.timeouts.headMs) continue;
       this.#options.metrics.proxyHeaderFailures.of('timeout').inc();
       socket.destroy();
@@ -130,7 +131,7 @@ export class Front {
     yield* this.#options.taken();
     const { clock, timeouts } = this.#options;
     const nowMs = clock.monotonicMs();
-    for (const { socket, beganMs } of this.#greetings.values())
+    for (const { socket, beganMs } of this.#greetings)
       yield { expiresMs: askingExpiresMs(beganMs, nowMs, timeouts), cut: () => socket.destroy() };
   }
 
@@ -144,14 +145,14 @@ export class Front {
   }
 
   #secure(socket: Socket, address: string): void {
-    this.#greet({ socket, address, beganMs: this.#options.clock.monotonicMs(), isHandshake: true });
+    this.#greet({ socket, address, beganMs: this.#options.clock.monotonicMs(), isHandshake: true, place: -1 });
     this.#tls?.take(socket);
   }
 
   /** The peer says first whom it speaks for; what follows is that client's. */
   #readProxyHeader(socket: Socket, ownAddress: string, take: Take): void {
     const { clock, metrics, logger } = this.#options;
-    const key = this.#greet({ socket, address: ownAddress, beganMs: clock.monotonicMs(), isHandshake: false });
+    const key = this.#greet({ socket, address: ownAddress, beganMs: clock.monotonicMs(), isHandshake: false, place: -1 });
     let bytes: Buffer = Buffer.alloc(0);
     const fail = (reason: ProxyHeaderFailure) => {
       metrics.proxyHeaderFailures.of(reason).inc();
@@ -189,7 +190,7 @@ export class Front {
 
   #greet(greeting: Greeting): string {
     const key = keyOf(greeting.socket);
-    this.#greetings.set(key, greeting);
+    this.#greetings.add(key, greeting);
     greeting.socket.once('close', () => this.#greeted(key));
     return key;
   }

@@ -48,6 +48,7 @@ type Mode = 'head' | 'body' | 'closing' | 'tunnel' | 'closed';
 export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   readonly peer: Peer;
   readonly lines: ClientLines;
+  place = -1;
   readonly #parts: ClientParts;
   readonly #socket: Socket;
   #mode: Mode = 'head';

@@ -1,10 +1,12 @@
 // The engine: HTTP/1.1 on node:net, strict about what comes from either side (RFC 9110, RFC 9112).
 import { TLSSocket } from 'node:tls';
+import { setFlagsFromString } from 'node:v8';
 import type { Exchange } from '../../domain/exchange.ts';
 import type { Connection } from '../connection.ts';
 import type { CreateEngine, Engine, EngineOptions } from '../engine.ts';
 import { Front } from '../front/front.ts';
 import { Http2Connection } from '../http2/http2-connection.ts';
+import { Members } from '../members.ts';
 import { ClientConnection, type ClientParts } from './client-connection.ts';
 import { LoopTurns } from './loop-turns.ts';
 import { UpstreamPools } from './upstream-pools.ts';
@@ -34,11 +36,20 @@ function createDateText(now: () => Date): () => string {
   };
 }
 
+/**
+ * Of a place in the code whose objects live long V8 puts those to come among the old at once, and there they keep all that they
+ * can reach. The parts of sockets live long as long as their code is not optimized, and what was decided then would stay: each
+ * connection would be copied twice before it could go.
+ */
+function keepYoung(): void {
+  setFlagsFromString('--no-allocation-site-pretenuring');
+}
+
 class Http1Engine implements Engine {
   readonly name = 'engine';
   readonly #options: EngineOptions;
   readonly #pools: UpstreamPools;
-  readonly #clients = new Set<Connection>();
+  readonly #clients = new Members<Connection>();
   readonly #parts: ClientParts;
   readonly #front: Front;
   #sweeping: NodeJS.Timeout | undefined;
@@ -84,6 +95,7 @@ class Http1Engine implements Engine {
 
   async start(): Promise<void> {
     const { traffic, timeouts } = this.#options;
+    keepYoung();
     this.#coarseMs = traffic.nowMs();
     await this.#front.start();
     const shortestMs = Math.min(...Object.values(timeouts));

@@ -6,6 +6,7 @@ import type { ClientParts } from '../http1/client-connection.ts';
 import { ClientLines } from '../http1/head-writer.ts';
 import type { TurnEnd } from '../http1/loop-turns.ts';
 import { takeIncoming } from '../incoming-bytes.ts';
+import { KeyedMembers } from '../members.ts';
 import { ClientSettings } from './client-settings.ts';
 import { type ErrorCode, errorCodes, flags, frameTypes, settingIds, windowAtFirst, windowMax } from './codes.ts';
 import { FrameBudget } from './frame-budget.ts';
@@ -37,6 +38,7 @@ export class Http2Connection implements Connection, TurnEnd {
   readonly peer: Peer;
   readonly lines: ClientLines;
   readonly tunnelled = undefined;
+  place = -1;
   readonly encoder: HpackEncoder = new HpackEncoder();
   /** What of all answers may still be sent. */
   sendWindow: number = windowAtFirst;
@@ -46,7 +48,7 @@ export class Http2Connection implements Connection, TurnEnd {
   readonly #decoder: HpackDecoder;
   readonly #writer = new FrameWriter();
   readonly #settings = new ClientSettings();
-  readonly #streams = new Map<number, StreamClient>();
+  readonly #streams = new KeyedMembers<number, StreamClient>();
   /** Those that wait for the window of the connection, in turns. */
   readonly #waiting = new Set<StreamClient>();
   readonly #abandoned = new Set<number>();
@@ -145,7 +147,7 @@ export class Http2Connection implements Connection, TurnEnd {
   }
 
   cut(): void {
-    for (const stream of this.#streams.values()) stream.cut();
+    for (const stream of this.#streams) stream.cut();
     this.#socket.destroy();
   }
 
@@ -322,7 +324,7 @@ export class Http2Connection implements Connection, TurnEnd {
       return;
     }
     const stream = new StreamClient(this.#parts, this, streamId, this.#settings.initialWindow);
-    this.#streams.set(streamId, stream);
+    this.#streams.add(streamId, stream);
     this.#current = stream;
     stream.begin(this.#decoder.isTooLarge ? undefined : this.#decoder.lines, isWhole);
   }
@@ -362,7 +364,7 @@ export class Http2Connection implements Connection, TurnEnd {
     this.spend();
     const moved = settings.initialWindow - before;
     if (moved === 0) return;
-    for (const stream of this.#streams.values()) {
+    for (const stream of this.#streams) {
       this.#current = stream;
       if (stream.moveSendWindow(moved)) continue;
       this.#fail(errorCodes.flowControlError, 'a window became too large');
@@ -465,7 +467,7 @@ export class Http2Connection implements Connection, TurnEnd {
   }
 
   #each(handle: (stream: StreamClient) => void): void {
-    for (const stream of this.#streams.values()) this.#with(stream, handle);
+    for (const stream of this.#streams) this.#with(stream, handle);
   }
 
   /** What fails costs the stream that it was of, never the process. */

@@ -11,6 +11,7 @@ import { type ClientLines, type ResponseLines, takeResponseLines } from '../http
 import { type Client, Relay } from '../http1/relay.ts';
 import { ParsedRequest } from '../http1/request-head.ts';
 import type { ParsedResponse } from '../http1/response-head.ts';
+import type { Member } from '../members.ts';
 import { type ErrorCode, errorCodes, flags, frameTypes, windowMax } from './codes.ts';
 import { type HeaderLine, roles } from './header-line.ts';
 import type { Http2Connection } from './http2-connection.ts';
@@ -21,10 +22,11 @@ export const streamWindowBytes: number = 256 * 1024;
 /** HTTP/2 has no others; a client takes them for any failure of the server (RFC 9110 section 15). */
 const statusMax = 599;
 
-export class StreamClient implements Client {
+export class StreamClient implements Client, Member {
   readonly id: number;
   readonly peer: Http2Connection['peer'];
   readonly lines: ClientLines;
+  place = -1;
   readonly #parts: ClientParts;
   readonly #connection: Http2Connection;
   #head: ParsedRequest | undefined;

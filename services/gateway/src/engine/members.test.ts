@@ -1,0 +1,71 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { KeyedMembers, type Member, Members } from './members.ts';
+
+class Somebody implements Member {
+  place = -1;
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+const steps = fc.array(fc.record({ joins: fc.boolean(), key: fc.nat(8) }), { maxLength: 60 });
+
+describe('members', () => {
+  it('are those who have joined and not left, whatever the order', () => {
+    fc.assert(
+      fc.property(steps, (all) => {
+        const members = new Members<Somebody>();
+        const people = Array.from({ length: 9 }, (_, index) => new Somebody(`${index}`));
+        const expected = new Set<Somebody>();
+        for (const { joins, key } of all) {
+          const one = people[key] as Somebody;
+          if (joins && !expected.has(one)) members.add(one);
+          else if (!joins) members.delete(one);
+          if (joins) expected.add(one);
+          else expected.delete(one);
+          expect(new Set(members)).toEqual(expected);
+          expect(members.size).toBe(expected.size);
+          for (const member of expected) expect(members.at(member.place)).toBe(member);
+        }
+      }),
+    );
+  });
+
+  it('may leave and join while they are gone through', () => {
+    const members = new Members<Somebody>();
+    const people = ['a', 'b', 'c', 'd'].map((name) => new Somebody(name));
+    for (const one of people) members.add(one);
+    const seen: string[] = [];
+    for (const one of members) {
+      seen.push(one.name);
+      members.delete(one);
+      if (one === people[0]) members.delete(people[2] as Somebody);
+    }
+    expect(seen).toEqual(['a', 'b', 'd']);
+    expect(members.size).toBe(0);
+  });
+
+  it('by their keys are those of a Map', () => {
+    fc.assert(
+      fc.property(steps, (all) => {
+        const members = new KeyedMembers<string, Somebody>();
+        const expected = new Map<string, Somebody>();
+        for (const { joins, key } of all) {
+          const name = `${key}`;
+          const one = new Somebody(name);
+          if (joins) {
+            members.add(name, one);
+            expected.set(name, one);
+          } else expect(members.delete(name)).toBe(expected.delete(name));
+          expect(new Set(members)).toEqual(new Set(expected.values()));
+          expect(members.size).toBe(expected.size);
+          expect(members.get(name)).toBe(expected.get(name));
+          expect(members.has(name)).toBe(expected.has(name));
+        }
+      }),
+    );
+  });
+});
