@@ -104,6 +104,7 @@ export const errorCatalogue = {
   overloaded: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'The server has more requests than it can serve.', advice: 'Wait as long as Retry-After says; accounts with the most requests are refused first.' },
   concurrency_limited: { grpc: 'RESOURCE_EXHAUSTED', http: 429, retry: true, blame: 'caller', sentence: 'Too many requests of this account are in flight.', advice: 'Wait for some to finish.' },
   no_endpoint: { ...platform, retry: true, grpc: 'UNAVAILABLE', http: 503, sentence: 'The application is not running at the moment.', advice: 'Try again in a few seconds.' },
+  app_busy: { retry: true, blame: 'app', grpc: 'UNAVAILABLE', http: 503, sentence: 'The application has as many requests as it takes at once.', advice: 'Wait as long as Retry-After says.' },
   upstream_unreachable: { retry: true, blame: 'app', grpc: 'UNAVAILABLE', http: 502, sentence: 'The application did not accept the connection.', advice: 'Try again in a few seconds.' },
   upstream_failed: { retry: false, blame: 'app', grpc: 'UNAVAILABLE', http: 502, sentence: 'The application broke off its answer.', advice: 'Check whether the action was carried out before you repeat it.' },
   upstream_timeout: { retry: false, blame: 'app', grpc: 'DEADLINE_EXCEEDED', http: 504, sentence: 'The application did not answer in time.', advice: 'Check whether the action was carried out before you repeat it.' },

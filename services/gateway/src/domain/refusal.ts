@@ -26,6 +26,7 @@ export type RefusalCode = Extract<
   | 'concurrency_limited'
   | 'overloaded'
   | 'no_endpoint'
+  | 'app_busy'
   | 'upstream_unreachable'
   | 'upstream_failed'
   | 'upstream_timeout'

@@ -4,6 +4,7 @@ import { KeyedMembers, type Member, Members } from './members.ts';
 
 class Somebody implements Member {
   place = -1;
+  joined = 0;
   readonly name: string;
 
   constructor(name: string) {

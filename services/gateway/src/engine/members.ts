@@ -1,9 +1,14 @@
 // Who belongs to something that many join and leave all the time.
 
+/** Both are for `Members` to write. */
 export interface Member {
-  /** Among the members; -1: it is none. Theirs to write. */
+  /** Among the members; -1: it is none. */
   place: number;
+  /** Lower than that of whoever joined later, wherever that was. */
+  joined: number;
 }
+
+let joined = 0;
 
 /**
  * Hot path. In place of a Set, whose tables V8 links: one that was outgrown points to the next. Once one of them has grown old,
@@ -11,6 +16,7 @@ export interface Member {
  */
 export class Members<M extends Member> implements Iterable<M> {
   readonly #all: (M | undefined)[] = [];
+  /** As many stay as there were at most. */
   readonly #free: number[] = [];
 
   get size(): number {
@@ -21,6 +27,7 @@ export class Members<M extends Member> implements Iterable<M> {
     const place = this.#free.pop() ?? this.#all.length;
     this.#all[place] = member;
     member.place = place;
+    member.joined = joined++;
   }
 
   /** Nothing where it is none. */
@@ -36,7 +43,7 @@ export class Members<M extends Member> implements Iterable<M> {
     return this.#all[place];
   }
 
-  /** Members may join and leave meanwhile. */
+  /** In no order. Members may leave meanwhile; who joins may be left out. */
   *[Symbol.iterator](): Iterator<M> {
     for (const member of this.#all) if (member !== undefined) yield member;
   }

@@ -8,6 +8,8 @@ import type { GatewayMetrics } from '../../metrics.ts';
 export interface Leaver {
   /** When it is closed unless its client asks for something; infinite while something is under way. */
   readonly expiresMs: number;
+  /** Lower than that of whoever came later. */
+  readonly joined: number;
   /** Ends it at once. */
   cut(): void;
 }
@@ -93,13 +95,13 @@ export class ClientBound {
     this.#refused = 0;
   }
 
-  /** Cuts those whose time would be over first. */
+  /** Cuts those whose time would be over first, and of several with the same time those that came first. */
   #makeRoom(): void {
     const leavers: Leaver[] = [];
     for (const leaver of this.#options.leavers()) if (leaver.expiresMs < Number.POSITIVE_INFINITY) leavers.push(leaver);
     const cut = Math.min(this.#room, leavers.length);
     const lastMs = Float64Array.from(leavers, ({ expiresMs }) => expiresMs).sort()[cut - 1] ?? 0;
-    const last = leavers.filter(({ expiresMs }) => expiresMs === lastMs);
+    const last = leavers.filter(({ expiresMs }) => expiresMs === lastMs).sort((one, other) => one.joined - other.joined);
     const before = leavers.filter(({ expiresMs }) => expiresMs < lastMs);
     for (const leaver of [...before, ...last].slice(0, cut)) leaver.cut();
     this.#isExhausted = cut < this.#room;

@@ -131,8 +131,8 @@ export class Front {
     yield* this.#options.taken();
     const { clock, timeouts } = this.#options;
     const nowMs = clock.monotonicMs();
-    for (const { socket, beganMs } of this.#greetings)
-      yield { expiresMs: askingExpiresMs(beganMs, nowMs, timeouts), cut: () => socket.destroy() };
+    for (const { socket, beganMs, joined } of this.#greetings)
+      yield { expiresMs: askingExpiresMs(beganMs, nowMs, timeouts), joined, cut: () => socket.destroy() };
   }
 
   #addressOf(index: number): string | undefined {
@@ -145,14 +145,14 @@ export class Front {
   }
 
   #secure(socket: Socket, address: string): void {
-    this.#greet({ socket, address, beganMs: this.#options.clock.monotonicMs(), isHandshake: true, place: -1 });
+    this.#greet({ socket, address, beganMs: this.#options.clock.monotonicMs(), isHandshake: true, place: -1, joined: 0 });
     this.#tls?.take(socket);
   }
 
   /** The peer says first whom it speaks for; what follows is that client's. */
   #readProxyHeader(socket: Socket, ownAddress: string, take: Take): void {
     const { clock, metrics, logger } = this.#options;
-    const key = this.#greet({ socket, address: ownAddress, beganMs: clock.monotonicMs(), isHandshake: false, place: -1 });
+    const key = this.#greet({ socket, address: ownAddress, beganMs: clock.monotonicMs(), isHandshake: false, place: -1, joined: 0 });
     let bytes: Buffer = Buffer.alloc(0);
     const fail = (reason: ProxyHeaderFailure) => {
       metrics.proxyHeaderFailures.of(reason).inc();

@@ -33,6 +33,8 @@ export interface ClientParts extends RelayParts {
 
 /** What a client may send ahead of its turn before it is no longer read from. */
 const unreadBytesMax = 64 * 1024;
+/** What a kernel sends at once, before the client has confirmed any of it (RFC 6928), with room for a head. */
+const atOnceBytesMax = 12 * 1024;
 const noTrailers: readonly string[] = [];
 /** Of an error its connection is told by its end. */
 const ignored = (): void => {};
@@ -49,6 +51,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   readonly peer: Peer;
   readonly lines: ClientLines;
   place = -1;
+  joined = 0;
   readonly #parts: ClientParts;
   readonly #socket: Socket;
   #mode: Mode = 'head';
@@ -184,22 +187,24 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   }
 
   relayEnded(keeps: boolean): void {
-    const wasLast = this.#head?.keepAlive === false;
+    // Nothing that the client may still say can cost it a part of the answer: all of it is under way as soon as the kernel has it.
+    const isOver =
+      this.#head?.keepAlive === false && (this.#relay?.exchange.bytesOut ?? 0) <= atOnceBytesMax && this.peer.scheme === 'http';
     this.#endRelay();
     if (this.#mode === 'closed') return;
     if (keeps && this.#mode === 'head') this.#advance();
-    else if (wasLast && this.#mode === 'head' && this.peer.scheme === 'http') {
+    else if (isOver && this.#mode === 'head') {
       this.#stopReading();
       this.#parts.turns.atEnd(this);
     } else this.#closeSoon();
   }
 
-  /** The last answer has been flushed. Of a turn, all is sent before the first of those is closed that are not waited for. */
+  /** The last answer has been flushed. Everything of this turn is sent before the first connection is closed. */
   endOfTurn(): void {
     this.#guard(() => {
       if (this.#mode !== 'closing') return;
       this.#parts.toClient.settle();
-      // It has gone out to the last byte, and the client has sent nothing behind its last request: nothing can be lost.
+      // The kernel has it all, and the client has sent nothing behind its last request.
       if (this.#dropped === 0 && this.#socket.writableLength === 0) this.#socket.destroy();
       else this.#sayGoodbye();
     });
@@ -369,7 +374,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
     exchange.bytesOut = Buffer.byteLength(answer.body);
     traffic.finish(exchange, 'refused');
     this.answer(answer, { keeps: false, httpVersion: '1.1', hasBody: true });
-    this.flush();
+    this.flush(true);
     this.#head = undefined;
     this.#closeSoon();
   }

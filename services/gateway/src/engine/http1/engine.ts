@@ -37,9 +37,9 @@ function createDateText(now: () => Date): () => string {
 }
 
 /**
- * Of a place in the code whose objects live long V8 puts those to come among the old at once, and there they keep all that they
- * can reach. The parts of sockets live long as long as their code is not optimized, and what was decided then would stay: each
- * connection would be copied twice before it could go.
+ * For the whole process. Where most objects that a place in the code makes have lived long, V8 makes those to come among the old
+ * at once, and there they keep all that they can reach. In the first seconds, before its code is optimized, that is so of the
+ * parts of Node's sockets, and it would stay so: every connection would be copied twice before it could go.
  */
 function keepYoung(): void {
   setFlagsFromString('--no-allocation-site-pretenuring');

@@ -182,7 +182,7 @@ export class Relay implements Receiver, Taker, Gatherer {
     if (nowMs < this.#dueMs) return;
     switch (this.#phase) {
       case 'connecting':
-        if (this.#attempt !== undefined && this.#parts.pools.isFull(this.#attempt.address))
+        if (this.#attempt !== undefined && this.#parts.pools.isBusy(this.#attempt.address))
           this.#crowdedOut('no connection became free in time');
         else this.#notConnected('no connection came about in time');
         break;
@@ -230,7 +230,7 @@ export class Relay implements Receiver, Taker, Gatherer {
     this.#client.answer(answer, { keeps, httpVersion: this.request.httpVersion, hasBody });
     if (hasBody) this.exchange.bytesOut += Buffer.byteLength(answer.body);
     this.#end('refused');
-    this.#client.flush();
+    this.#client.flush(!keeps);
     this.#client.relayEnded(keeps);
   }
 
@@ -374,9 +374,9 @@ export class Relay implements Receiver, Taker, Gatherer {
     this.#fail(refuse('upstream_unreachable', { retryAfterMs: 1_000, detail }), notSent);
   }
 
-  /** Other requests have all connections to the endpoint, and nothing is wrong with it for that. */
+  /** Other requests have all connections to the endpoint: it is not held against it. */
   #crowdedOut(detail: string): void {
-    const refusal = refuse('overloaded', { retryAfterMs: 1_000, detail: `${this.exchange.endpoint}: ${detail}` });
+    const refusal = refuse('app_busy', { retryAfterMs: 1_000, detail: `${this.exchange.endpoint}: ${detail}` });
     this.#fail(refusal, notSent, 'neutral');
   }
 

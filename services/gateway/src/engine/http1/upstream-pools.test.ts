@@ -1,15 +1,21 @@
 import { expect, it } from 'vitest';
-import { defaultLimits, defaultTimeouts } from '../../defaults.ts';
+import { defaultLimits, defaultTimeouts, type Limits } from '../../defaults.ts';
 import { eventually, startTcp } from '../../testing/fixture.ts';
 import { LoopTurns } from './loop-turns.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { UpstreamPools } from './upstream-pools.ts';
 
-function poolsOf(): UpstreamPools {
+function poolsOf(limits: Partial<Limits> = {}): UpstreamPools {
   const onFault = (error: unknown): void => {
     throw error;
   };
-  return new UpstreamPools({ timeouts: defaultTimeouts, limits: defaultLimits, nowMs: () => 0, turns: new LoopTurns(), onFault });
+  return new UpstreamPools({
+    timeouts: defaultTimeouts,
+    limits: { ...defaultLimits, ...limits },
+    nowMs: () => 0,
+    turns: new LoopTurns(),
+    onFault,
+  });
 }
 
 /** Resolves with what a request for a connection to `address` comes to. */
@@ -46,4 +52,29 @@ it('an address that is given up keeps no idle connection', async () => {
     return closed > 0;
   });
   expect(closed).toBe(1);
+});
+
+it('an address is busy where its connections are in use, and unreachable where none came about, however many wait', async () => {
+  const { address } = await startTcp(() => {});
+  const pools = poolsOf({ upstreamConnectionsMax: 1, upstreamWaitingMax: 1 });
+  const outcome = () =>
+    new Promise<string>((resolve) =>
+      pools.take(address, {
+        tenant: undefined,
+        connected: () => resolve('connected'),
+        unreachable: () => resolve('unreachable'),
+        queueFull: () => resolve('queue full'),
+        crowding: () => resolve('crowding'),
+        fault: () => resolve('fault'),
+      }),
+    );
+  const first = outcome();
+  expect(await outcome()).toBe('unreachable');
+  expect(pools.isBusy(address)).toBe(false);
+  expect(await first).toBe('connected');
+  expect(pools.isBusy(address)).toBe(true);
+  const second = outcome();
+  expect(await outcome()).toBe('queue full');
+  pools.close();
+  void second;
 });

@@ -9,7 +9,7 @@ export interface Taker {
   readonly tenant: number | undefined;
   connected(connection: UpstreamConnection): void;
   unreachable(error: Error): void;
-  /** So many wait for one already that it would wait for too long: nothing that the endpoint has done. */
+  /** The endpoint is busy, and so many wait for it already that it would be for too long. */
   queueFull(waiting: number): void;
   /** Its tenant has so many already that others would be left without. */
   crowding(held: number): void;
@@ -26,6 +26,8 @@ interface Pool {
   /** Oldest first. */
   readonly waiting: Set<Taker>;
   connecting: number;
+  /** When a connection came about last. */
+  connectedMs: number;
 }
 
 export interface PoolOptions {
@@ -58,7 +60,7 @@ export class UpstreamPools {
   take(address: string, taker: Taker, isFresh = false): void {
     let pool = this.#pools.get(address);
     if (pool === undefined) {
-      pool = { address, idle: [], all: new Set(), waiting: new Set(), connecting: 0 };
+      pool = { address, idle: [], all: new Set(), waiting: new Set(), connecting: 0, connectedMs: Number.NEGATIVE_INFINITY };
       this.#pools.set(address, pool);
     }
     // Where one has died of old age, so have others of its age.
@@ -76,7 +78,8 @@ export class UpstreamPools {
       return;
     }
     if (pool.waiting.size >= this.#options.limits.upstreamWaitingMax) {
-      taker.queueFull(pool.waiting.size);
+      if (this.#isBusy(pool)) taker.queueFull(pool.waiting.size);
+      else taker.unreachable(new Error(`${pool.waiting.size} requests wait for a connection, and none comes about`));
       return;
     }
     pool.waiting.add(taker);
@@ -88,10 +91,10 @@ export class UpstreamPools {
     this.#pools.get(address)?.waiting.delete(taker);
   }
 
-  /** All connections that there may be are open: whoever waits for one waits for other requests, and not for the endpoint to accept it. */
-  isFull(address: string): boolean {
+  /** Whoever waits for a connection waits for other requests, and not for the endpoint to accept one. */
+  isBusy(address: string): boolean {
     const pool = this.#pools.get(address);
-    return pool !== undefined && pool.connecting === 0 && pool.all.size >= this.#options.limits.upstreamConnectionsMax;
+    return pool !== undefined && this.#isBusy(pool);
   }
 
   /** An endpoint is gone: its idle connections are closed. Others are of another upstream with the same address. */
@@ -111,6 +114,13 @@ export class UpstreamPools {
     this.#pools.clear();
   }
 
+  /** There are as many connections as there may be, and the endpoint accepts: within the time that anybody waits it has, or nothing is asked of it. */
+  #isBusy({ all, connecting, connectedMs }: Pool): boolean {
+    const { limits, timeouts, nowMs } = this.#options;
+    if (all.size < limits.upstreamConnectionsMax) return false;
+    return connecting === 0 || nowMs() - connectedMs <= timeouts.connectMs;
+  }
+
   /** Connections of one tenant. */
   #mostFor({ all, idle }: Pool): number {
     const { upstreamConnectionsMax } = this.#options.limits;
@@ -126,6 +136,7 @@ export class UpstreamPools {
       ...this.#options,
       onConnected: () => {
         pool.connecting -= 1;
+        pool.connectedMs = this.#options.nowMs();
         this.#offer(pool, connection);
       },
       onFree: () => this.#offer(pool, connection),

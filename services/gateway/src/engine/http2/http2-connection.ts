@@ -28,6 +28,7 @@ const continuationsMax = 32;
 const backlogBytesMax = 1024 * 1024;
 /** Streams that were ended here while their clients were still sending. What comes of others is a fault. */
 const abandonedMax = 256;
+
 /**
  * `open` · `leaving`: GOAWAY was sent; streams under way come to their ends, and no other begins · `closing`: everything has
  * been said; what comes is dropped · `closed`.
@@ -39,6 +40,7 @@ export class Http2Connection implements Connection, TurnEnd {
   readonly lines: ClientLines;
   readonly tunnelled = undefined;
   place = -1;
+  joined = 0;
   readonly encoder: HpackEncoder = new HpackEncoder();
   /** What of all answers may still be sent. */
   sendWindow: number = windowAtFirst;

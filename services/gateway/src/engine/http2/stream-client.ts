@@ -27,6 +27,7 @@ export class StreamClient implements Client, Member {
   readonly peer: Http2Connection['peer'];
   readonly lines: ClientLines;
   place = -1;
+  joined = 0;
   readonly #parts: ClientParts;
   readonly #connection: Http2Connection;
   #head: ParsedRequest | undefined;
