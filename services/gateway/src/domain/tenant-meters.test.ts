@@ -104,7 +104,7 @@ describe('tenant meters', () => {
 
   it('give labels to the busiest wherever these are', () => {
     const { meters } = labelled(2);
-    const count = (number: number, requests: number) => meters.countMany({ number }, requests);
+    const count = (number: number, requests: number) => meters.countMany(number, requests);
     for (let slice = 0; slice < 10; slice++) count(slice * perSlice, 1 + slice);
     expect(rollAll(meters).toSorted()).toEqual(['ten_0', `ten_${perSlice}`]);
     const own = new Set([8, 9].map((slice) => meters.get({ number: slice * perSlice, tenantId: '' })?.series));
@@ -117,7 +117,7 @@ describe('tenant meters', () => {
     const { meters } = labelled(2);
     const [first, last] = [0, perSlice].map((number) => ({ number, tenantId: `ten_${number}` })) as [MeteredTenant, MeteredTenant];
     for (let second = 1; second <= 20; second++) {
-      for (const tenant of [first, last]) meters.countMany(tenant, 100);
+      for (const tenant of [first, last]) meters.countMany(tenant.number, 100);
       meters.sweep(0, 1_000 * second);
       meters.sweep(1, 1_000 * second + 700);
     }

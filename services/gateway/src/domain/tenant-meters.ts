@@ -129,7 +129,7 @@ export class TenantMeters implements Meters {
   }
 
   /** Counts requests that another thread had. */
-  countMany({ number }: Pick<MeteredTenant, 'number'>, requests: number): TenantMeter {
+  countMany(number: number, requests: number): TenantMeter {
     const meter = this.#meters.get(number) ?? this.#begin(number);
     meter.requests += requests;
     return meter;

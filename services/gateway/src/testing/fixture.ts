@@ -153,6 +153,13 @@ export function applyRoutes({ gateway, follower }: Pick<StartedGateway, 'gateway
   gateway.routesApplied();
 }
 
+/** The tenant of that host has its app for itself from now on. */
+export function makeSilo({ follower: { table } }: Pick<StartedGateway, 'follower'>, host: string): void {
+  for (const entry of table.entriesOf(`ten_${host}`)) {
+    if (entry.entity?.kind === 'tenant') table.apply({ ...entry, version: 2, entity: { ...entry.entity, isolation: 'silo' } });
+  }
+}
+
 /** An app behind the gateway. */
 export async function startApp(listener: RequestListener): Promise<{ address: string; server: Server }> {
   const server = createServer(listener);

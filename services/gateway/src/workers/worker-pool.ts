@@ -347,7 +347,7 @@ export class WorkerPool implements Engine {
   #counted(report: Float64Array): void {
     const meters = this.#options.meters();
     for (const { number, requests, bytes, refusals, seriesAt } of readReport(report, this.#seriesSize)) {
-      const meter = meters.countMany({ number }, requests);
+      const meter = meters.countMany(number, requests);
       meter.bytes += bytes;
       meter.concurrencyRefusals += refusals;
       meter.series.add(report, seriesAt);

@@ -145,14 +145,14 @@ export class Front {
   }
 
   #secure(socket: Socket, address: string): void {
-    this.#greet({ socket, address, beganMs: this.#options.clock.monotonicMs(), isHandshake: true, place: -1, joined: 0 });
+    this.#greet(socket, address, true);
     this.#tls?.take(socket);
   }
 
   /** The peer says first whom it speaks for; what follows is that client's. */
   #readProxyHeader(socket: Socket, ownAddress: string, take: Take): void {
-    const { clock, metrics, logger } = this.#options;
-    const key = this.#greet({ socket, address: ownAddress, beganMs: clock.monotonicMs(), isHandshake: false, place: -1, joined: 0 });
+    const { metrics, logger } = this.#options;
+    const key = this.#greet(socket, ownAddress, false);
     let bytes: Buffer = Buffer.alloc(0);
     const fail = (reason: ProxyHeaderFailure) => {
       metrics.proxyHeaderFailures.of(reason).inc();
@@ -188,10 +188,11 @@ export class Front {
       .on('data', onData);
   }
 
-  #greet(greeting: Greeting): string {
-    const key = keyOf(greeting.socket);
-    this.#greetings.add(key, greeting);
-    greeting.socket.once('close', () => this.#greeted(key));
+  #greet(socket: Socket, address: string, isHandshake: boolean): string {
+    const key = keyOf(socket);
+    const beganMs = this.#options.clock.monotonicMs();
+    this.#greetings.add(key, { socket, address, beganMs, isHandshake, place: -1, joined: 0 });
+    socket.once('close', () => this.#greeted(key));
     return key;
   }
 

@@ -69,7 +69,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   /** No request has been read. */
   #isNew = true;
   #isClosed = false;
-  /** The kernel keeps small packets back until others have been confirmed. It cannot delay the first, and is told only where one more may come. */
+  /** The kernel keeps small packets back until others have been confirmed. The first goes at once: it is told where more may come. */
   #isDelayed: boolean;
   /** Bytes that came when nothing was wanted any more. */
   #dropped = 0;

@@ -1,7 +1,7 @@
 // Endpoints whose connections are all in use are busy, not broken: nobody is told otherwise, and none is ejected for it.
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { eventually, metricValue, RawClient, startApp, startGateway } from '../../testing/fixture.ts';
+import { eventually, makeSilo, metricValue, RawClient, startApp, startGateway } from '../../testing/fixture.ts';
 
 const upstreamConnectionsMax = 4;
 const host = 'busy.test';
@@ -16,11 +16,9 @@ describe('a request for which no connection becomes free', () => {
     const { address: other } = await startApp((_, response) => stuck.push(response));
     const limits = { upstreamConnectionsMax, upstreamWaitingMax };
     const gateway = await startGateway([{ host, backends: [one, other] }], { limits, timeouts: { connectMs } });
-    const { port, follower, metrics } = gateway;
-    // One that has its app for itself may have all connections.
-    for (const entry of follower.table.entriesOf(`ten_${host}`)) {
-      if (entry.entity?.kind === 'tenant') follower.table.apply({ ...entry, version: 2, entity: { ...entry.entity, isolation: 'silo' } });
-    }
+    const { port, metrics } = gateway;
+    // It may have all connections.
+    makeSilo(gateway, host);
     const ask = async () => (await RawClient.connect(port)).send(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
 
     const served: RawClient[] = [];

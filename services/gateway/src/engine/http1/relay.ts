@@ -43,7 +43,10 @@ export interface Client {
   piece(bytes: Buffer, start: number, end: number): void;
   /** The body is whole. */
   end(rawTrailers: readonly string[]): void;
-  /** Sends what was gathered; `isLast`: nothing follows it. False where the client reads too slowly: `clientRoom` says when it has caught up. */
+  /**
+   * Sends what was gathered; `isLast`: nothing follows it. False where the client reads too slowly: `clientRoom` says when it
+   * has caught up.
+   */
   flush(isLast?: boolean): boolean;
   /** The body may come, or go on: it is handed over piece by piece until `takesBody` is false. Flushes what there is before it. */
   bodyWanted(): void;

@@ -1,7 +1,7 @@
 // Tenants of a shared app whose requests do not end leave connections to it for others.
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { eventually, RawClient, startApp, startGateway } from '../../testing/fixture.ts';
+import { eventually, makeSilo, RawClient, startApp, startGateway } from '../../testing/fixture.ts';
 
 const upstreamConnectionsMax = 64;
 
@@ -17,7 +17,7 @@ async function startShared(noisy: number) {
     { limits: { upstreamConnectionsMax } },
   );
   const ask = async (host: string, path: string) => (await RawClient.connect(port)).send(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
-  return { stuck, ask, table: follower.table };
+  return { stuck, ask, follower };
 }
 
 const status = ({ received }: RawClient) => Number(received.slice(9, 12));
@@ -58,10 +58,8 @@ describe('connections to a shared app', () => {
   });
 
   it('are all for a tenant that has the app for itself', async () => {
-    const { stuck, ask, table } = await startShared(1);
-    for (const entry of table.entriesOf('ten_noisy-0.test')) {
-      if (entry.entity?.kind === 'tenant') table.apply({ ...entry, version: 2, entity: { ...entry.entity, isolation: 'silo' } });
-    }
+    const { stuck, ask, follower } = await startShared(1);
+    makeSilo({ follower }, 'noisy-0.test');
     for (let sent = 1; sent <= upstreamConnectionsMax; sent++) {
       await ask('noisy-0.test', '/stuck');
       await eventually(() => stuck.length === sent);

@@ -114,7 +114,10 @@ export class UpstreamPools {
     this.#pools.clear();
   }
 
-  /** There are as many connections as there may be, and the endpoint accepts: within the time that anybody waits it has, or nothing is asked of it. */
+  /**
+   * There are as many connections as there may be, and the endpoint accepts: within the time that anybody waits it has, or
+   * nothing is asked of it.
+   */
   #isBusy({ all, connecting, connectedMs }: Pool): boolean {
     const { limits, timeouts, nowMs } = this.#options;
     if (all.size < limits.upstreamConnectionsMax) return false;

@@ -180,7 +180,10 @@ export class Http2Connection implements Connection, TurnEnd {
     this.#waiting.add(stream);
   }
 
-  /** A frame came that only costs: a reset of a stream that was not answered yet, whoever has to reset it, a ping, settings, an empty piece, a head that is none. */
+  /**
+   * A frame came that only costs: a reset of a stream that was not answered yet, whoever has to reset it, a ping, settings, an
+   * empty piece, a head that is none.
+   */
   spend(): void {
     if (!this.#costly.spend(this.#parts.coarseMs())) this.#fail(errorCodes.enhanceYourCalm, 'too many frames came that only cost');
   }
