@@ -65,6 +65,42 @@ describe('the access log', () => {
     expect(kept.map((line) => JSON.parse(line).requestId)).toEqual(Array.from({ length: 2_000 - dropped }, (_, i) => String(i)));
   });
 
+  it('writes pieces when they are full, and what is left of them after half a second: not one line after the other under load', async () => {
+    const clock = new ManualClock();
+    const written: number[] = [];
+    const writes: (() => void)[] = [];
+    const sink = {
+      open: async () => {},
+      close: async () => {},
+      append: (bytes: Uint8Array) => {
+        written.push(bytes.length);
+        return new Promise<void>((resolve) => writes.push(resolve));
+      },
+    };
+    const log = createAccessLog({ sink, clock, logger: silent, onDropped: () => {} });
+    await log.start();
+    const line = `${'x'.repeat(999)}\n`;
+    for (let i = 0; i < 300; i++) put(log, line);
+    expect(written).toHaveLength(1);
+    expect(written[0]).toBeGreaterThan(200_000);
+    for (let i = 0; i < 10; i++) {
+      put(log, line);
+      writes.shift()?.();
+      await clock.advance(1);
+    }
+    expect(written).toHaveLength(1);
+    await clock.advance(500);
+    expect(written).toEqual([written[0], 310_000 - (written[0] ?? 0)]);
+    writes.shift()?.();
+    // What is being written is waited for, and what has come since.
+    put(log, line);
+    const stopped = log.stop();
+    await clock.advance(1);
+    expect(written.at(-1)).toBe(1_000);
+    writes.shift()?.();
+    await stopped;
+  });
+
   it('writes every character as it is, at the edge of a piece too', async () => {
     const file = join(await temporaryFolder(), 'access.log');
     const log = createAccessLog({

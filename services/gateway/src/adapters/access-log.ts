@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fieldError } from '@burgage/contracts';
-import { type Clock, type Component, Doorbell, type Logger } from '@burgage/runtime';
+import type { Clock, Component, Logger } from '@burgage/runtime';
 import type { AccessLines, LineRoom } from '../domain/access-line.ts';
 import { viewOf } from '../domain/put.ts';
 
@@ -37,17 +37,28 @@ export interface AccessLogOptions {
 /** @throws BurgageError `config_invalid` at start where the file cannot be opened. */
 export function createAccessLog({ sink, clock, logger, onDropped }: AccessLogOptions): AccessLog {
   const stopping = new AbortController();
-  const bell = new Doorbell(clock);
   let filling = freshPiece();
-  /** Full, and not written yet; oldest first. */
-  const full: LogPiece[] = [];
+  /** Oldest first: not written yet. */
+  const sealed: LogPiece[] = [];
   /** Written, to be filled again. */
   const spare: LogPiece[] = [];
-  let running: Promise<void> = Promise.resolve();
+  let keeping: Promise<void> = Promise.resolve();
+  let writing: Promise<void> | undefined;
   let failing = false;
 
-  async function flush(): Promise<void> {
-    for (let piece = nextPiece(); piece !== undefined; piece = nextPiece()) {
+  function seal(): void {
+    sealed.push(filling);
+    filling = spare.pop() ?? freshPiece();
+  }
+
+  /** What is sealed, and what is sealed meanwhile. What is being filled waits until it is full, or for as long as it may. */
+  async function write(): Promise<void> {
+    if (writing === undefined && sealed.length > 0) writing = writeSealed();
+    await writing;
+  }
+
+  async function writeSealed(): Promise<void> {
+    for (let piece = sealed.shift(); piece !== undefined; piece = sealed.shift()) {
       try {
         await sink.append(piece.bytes.subarray(0, piece.length));
         failing = false;
@@ -60,22 +71,18 @@ export function createAccessLog({ sink, clock, logger, onDropped }: AccessLogOpt
       piece.lines = 0;
       if (spare.length === 0) spare.push(piece);
     }
+    writing = undefined;
   }
 
-  function nextPiece(): LogPiece | undefined {
-    if (full.length === 0 && filling.length > 0) seal();
-    return full.shift();
-  }
-
-  function seal(): void {
-    full.push(filling);
-    filling = spare.pop() ?? freshPiece();
+  async function writeAll(): Promise<void> {
+    if (filling.length > 0) seal();
+    await write();
   }
 
   async function keep(): Promise<void> {
     while (!stopping.signal.aborted) {
-      await bell.wait(flushMs, stopping.signal);
-      await flush();
+      await clock.sleep(flushMs, stopping.signal);
+      await writeAll();
     }
   }
 
@@ -83,22 +90,22 @@ export function createAccessLog({ sink, clock, logger, onDropped }: AccessLogOpt
     name: 'access log',
     start: async () => {
       await sink.open();
-      running = keep();
+      keeping = keep();
     },
     stop: async () => {
       stopping.abort();
-      await running;
-      await flush();
+      await keeping;
+      await writeAll();
       await sink.close();
     },
     room: (bytesMax) => {
       if (bytesMax > pieceBytes - filling.length) {
-        if (full.length >= piecesMax || bytesMax > pieceBytes) {
+        if (sealed.length >= piecesMax || bytesMax > pieceBytes) {
           onDropped(1);
           return undefined;
         }
         seal();
-        bell.ring();
+        void write();
       }
       filling.lines += 1;
       return filling;
