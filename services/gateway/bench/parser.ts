@@ -64,7 +64,7 @@ const lines = {
   clientVersion: '1.1',
   keepAlive: true,
   isChunked: false,
-  date: 'Sat, 01 Aug 2026 12:00:00 GMT',
+  date: () => 'Sat, 01 Aug 2026 12:00:00 GMT',
 } as const;
 
 let turn = 0;

@@ -2,8 +2,15 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type AccessRecord, accessLine, LineTimes, lineBeginning } from './access-line.ts';
+import { EndpointSet, type EndpointState } from './endpoint-set.ts';
 import { Exchange } from './exchange.ts';
 import { Piece } from './put.ts';
+
+function anEndpoint(address: string): EndpointState {
+  const set = new EndpointSet();
+  set.update([{ address, weight: 1, zone: '' }]);
+  return set.endpoints[0] as EndpointState;
+}
 
 const text = fc.string({ unit: 'binary' });
 
@@ -19,7 +26,7 @@ it('says what there is of the exchange, whatever characters are in it', () => {
         ...(isServed && {
           read: { authority: 'acme.test', host: 'acme.test', path, body: { kind: 'none' }, expectsContinue: false },
           tenant: { tenantId: 'ten_1', upstream } as Exchange['tenant'] & object,
-          endpoint: '127.0.0.1:1',
+          endpoint: anEndpoint('127.0.0.1:1'),
           firstByteMs: 10.0004,
           traceId: Piece.of('a'.repeat(32)),
         }),
@@ -58,10 +65,13 @@ it('gives each moment its own beginning', () => {
   const times = new LineTimes({ now: () => now });
   const moment = fc.date({ noInvalidDate: true, min: new Date(0), max: new Date(8e12) });
   fc.assert(
-    fc.property(moment, (date) => {
+    fc.property(moment, fc.nat({ max: 999 }), (date, ms) => {
       now = date;
       nowMs += 1;
       expect(String(times.at(nowMs))).toBe(`{"time":"${date.toISOString()}","requestId":"`);
+      now = new Date(Math.floor(date.getTime() / 1_000) * 1_000 + ms);
+      nowMs += 1;
+      expect(String(times.at(nowMs))).toBe(`{"time":"${now.toISOString()}","requestId":"`);
     }),
   );
 });

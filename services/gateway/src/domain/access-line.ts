@@ -1,5 +1,6 @@
 // One line of the access log for each request: JSON, put together byte by byte, for it is part of what every request costs.
 import type { Clock } from '@burgage/runtime';
+import type { EndpointState } from './endpoint-set.ts';
 import type { Exchange, Termination } from './exchange.ts';
 import { Piece, putCount, putPiece, putText, putThousandths, viewOf } from './put.ts';
 
@@ -34,6 +35,7 @@ const backslash = 0x5c;
 const space = 0x20;
 const tilde = 0x7e;
 const question = 0x3f;
+const zero = 0x30;
 /** Of one character in JSON: an escape of six, or three in UTF-8. */
 const bytesPerCharacterMax = 6;
 /** Of a line without the texts that have no bound here: names of fields, numbers, time, ids, client, method, host. */
@@ -47,8 +49,6 @@ const names = {
   path: Piece.of('","path":'),
   tenant: Piece.of(',"tenant":'),
   upstream: Piece.of(',"upstream":'),
-  endpoint: Piece.of(',"endpoint":'),
-  attempts: Piece.of(',"attempts":'),
   status: Piece.of(',"status":'),
   code: Piece.of(',"code":"'),
   detail: Piece.of('","detail":'),
@@ -57,11 +57,26 @@ const names = {
   bytesOut: Piece.of(',"bytesOut":'),
   firstByteMs: Piece.of(',"firstByteMs":'),
   durationMs: Piece.of(',"durationMs":'),
-  termination: Piece.of(',"termination":"'),
-  trace: Piece.of('","trace":"'),
-  sample: Piece.of('","sample":'),
+  trace: Piece.of(',"trace":"'),
+  sample: Piece.of(',"sample":'),
   end: Piece.of('}\n'),
 } as const;
+
+const terminations: Readonly<Record<Termination, Piece>> = {
+  completed: terminated('completed'),
+  refused: terminated('refused'),
+  client_gone: terminated('client_gone'),
+  client_timeout: terminated('client_timeout'),
+  upstream_failed: terminated('upstream_failed'),
+  upstream_timeout: terminated('upstream_timeout'),
+  tunnel_closed: terminated('tunnel_closed'),
+  tunnel_idle: terminated('tunnel_idle'),
+  cut: terminated('cut'),
+};
+
+function terminated(termination: Termination): Piece {
+  return Piece.of(`,"termination":"${termination}"`);
+}
 
 /** Where a line can be put. */
 export interface LineRoom {
@@ -94,7 +109,7 @@ export function accessLineBytesMax({ read, tenant, meter, endpoint, detail }: Ex
   let characters = 0;
   if (read !== undefined) characters += read.path.length;
   if (tenant !== undefined) characters += (meter ?? tenant).tenantId.length + tenant.upstream.length;
-  if (endpoint !== undefined) characters += endpoint.length;
+  if (endpoint !== undefined) characters += endpoint.address.length;
   if (detail !== undefined) characters += detail.length;
   return ownBytesMax + bytesPerCharacterMax * characters;
 }
@@ -117,11 +132,11 @@ export function putAccessLine(room: LineRoom, exchange: Exchange, { termination,
     // The meter has it as one text for all of its requests.
     const { tenantId } = meter ?? tenant;
     at = putQuoted(to, putPiece(view, at, names.tenant), tenantId, tenantId.length);
-    at = putQuoted(to, putPiece(view, at, names.upstream), tenant.upstream, tenant.upstream.length);
-  }
-  if (endpoint !== undefined) {
-    at = putQuoted(to, putPiece(view, at, names.endpoint), endpoint, endpoint.length);
-    at = putCount(to, putPiece(view, at, names.attempts), exchange.attempts);
+    if (endpoint === undefined) at = putQuoted(to, putPiece(view, at, names.upstream), tenant.upstream, tenant.upstream.length);
+    else {
+      endpoint.logged ??= endpointPiece(tenant.upstream, endpoint);
+      at = putCount(to, putPiece(view, at, endpoint.logged), exchange.attempts);
+    }
   }
   at = putCount(to, putPiece(view, at, names.status), exchange.status);
   if (code !== undefined) {
@@ -134,11 +149,20 @@ export function putAccessLine(room: LineRoom, exchange: Exchange, { termination,
   at = putCount(to, putPiece(view, at, names.bytesOut), exchange.bytesOut);
   if (firstByteMs !== undefined) at = putThousandths(to, putPiece(view, at, names.firstByteMs), firstByteMs - exchange.startedMs);
   at = putThousandths(to, putPiece(view, at, names.durationMs), nowMs - exchange.startedMs);
-  at = putText(to, putPiece(view, at, names.termination), termination);
-  if (traceId !== undefined) at = putPiece(view, putPiece(view, at, names.trace), traceId);
+  at = putPiece(view, at, terminations[termination]);
+  if (traceId !== undefined) {
+    at = putPiece(view, putPiece(view, at, names.trace), traceId);
+    to[at++] = quote;
+  }
   if (sample < 1) at = putText(to, putPiece(view, at, names.sample), String(sample));
-  else to[at++] = quote;
   room.length = putPiece(view, at, names.end);
+}
+
+/** An endpoint belongs to one upstream for as long as it lives. */
+function endpointPiece(upstream: string, { address }: EndpointState): Piece {
+  const line = `,"upstream":${JSON.stringify(upstream)},"endpoint":${JSON.stringify(address)},"attempts":`;
+  const escaped = line.replace(/[^\x20-\x7e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return Piece.of(escaped, true);
 }
 
 /** The same as text; for what is not on the hot path. */
@@ -175,30 +199,43 @@ const timeStepMs = 0.5;
 export class LineTimes {
   readonly #clock: Pick<Clock, 'now'>;
   #second = Number.NaN;
-  #upToSecond = '';
-  #moment = Number.NaN;
+  #ms = Number.NaN;
   #askedMs = Number.NEGATIVE_INFINITY;
   #beginning: Piece = lineBeginning('');
+  /** Where the milliseconds are within it. */
+  #msAt = 0;
 
   constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock;
   }
 
-  /** Now, which is `nowMs` by the monotonic clock. */
+  /** Now, which is `nowMs` by the monotonic clock. What it gives is the same piece again and again, with other bytes. */
   at(nowMs: number): Piece {
     if (nowMs - this.#askedMs < timeStepMs) return this.#beginning;
     this.#askedMs = nowMs;
     const now = this.#clock.now();
-    const ms = now.getTime();
-    if (ms === this.#moment) return this.#beginning;
-    this.#moment = ms;
-    const second = Math.floor(ms / 1_000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#upToSecond = now.toISOString().slice(0, -4);
-    }
-    this.#beginning = lineBeginning(`${this.#upToSecond}${String(ms - second * 1_000).padStart(3, '0')}Z`);
+    const time = now.getTime();
+    const second = Math.floor(time / 1_000);
+    const ms = time - second * 1_000;
+    if (second !== this.#second) this.#begin(now, second);
+    else if (ms !== this.#ms) this.#putMs(ms);
+    this.#ms = ms;
     return this.#beginning;
+  }
+
+  #begin(now: Date, second: number): void {
+    const text = now.toISOString();
+    this.#second = second;
+    this.#beginning = lineBeginning(text);
+    this.#msAt = String(this.#beginning).indexOf(text) + text.length - '000Z'.length;
+  }
+
+  #putMs(ms: number): void {
+    const { view, at } = this.#beginning;
+    const place = at + this.#msAt;
+    view.setUint8(place, zero + Math.floor(ms / 100));
+    view.setUint8(place + 1, zero + (Math.floor(ms / 10) % 10));
+    view.setUint8(place + 2, zero + (ms % 10));
   }
 }
 

@@ -1,6 +1,7 @@
 // The endpoints of one upstream: which of them gets the next request, and which have failed too often to get one.
 import type { Clock } from '@burgage/runtime';
 import type { Endpoint } from '@burgage/tenancy';
+import type { Piece } from './put.ts';
 
 export interface EjectionRules {
   /** Failures in a row that eject an endpoint. */
@@ -25,6 +26,8 @@ export interface EndpointState {
   ejectedUntilMs: number;
   /** No longer part of the upstream; finishes what is in flight. */
   removed: boolean;
+  /** What lines of the access log say of it, once one has. */
+  logged: Piece | undefined;
 }
 
 /** What became of a request at an endpoint. `neutral`: says nothing about it, as when the client went away. */
@@ -57,7 +60,7 @@ export class EndpointSet {
       if (kept.has(address)) continue;
       kept.add(address);
       const known = this.#byAddress.get(address);
-      const state = known ?? { address, weight, zone, inflight: 0, failuresInARow: 0, ejections: 0, ejectedUntilMs: 0, removed: false };
+      const state = known ?? unseen(address);
       state.weight = Math.max(1, weight);
       state.zone = zone;
       state.removed = false;
@@ -158,6 +161,20 @@ export class EndpointSet {
   #ejectionMs(times: number): number {
     return Math.min(this.#rules.baseMs * times, this.#rules.maxMs);
   }
+}
+
+function unseen(address: string): EndpointState {
+  return {
+    address,
+    weight: 1,
+    zone: '',
+    inflight: 0,
+    failuresInARow: 0,
+    ejections: 0,
+    ejectedUntilMs: 0,
+    removed: false,
+    logged: undefined,
+  };
 }
 
 function load({ inflight, weight }: EndpointState): number {

@@ -1,5 +1,6 @@
 // One request from its head to its end, as it is decided, logged and counted.
 import type { Permit } from './admission.ts';
+import type { EndpointState } from './endpoint-set.ts';
 import type { Piece } from './put.ts';
 import type { RefusalCode } from './refusal.ts';
 import type { Head, ReadHead } from './request-head.ts';
@@ -59,7 +60,8 @@ export class Exchange {
   waiting: AbortController | undefined = undefined;
   /** Of the trace that the app was told. */
   traceId: Piece | undefined = undefined;
-  endpoint: string | undefined = undefined;
+  /** The one of the last attempt. */
+  endpoint: EndpointState | undefined = undefined;
   attempts = 0;
   status = 0;
   code: RefusalCode | undefined = undefined;

@@ -130,9 +130,9 @@ export class Traffic {
   }
 
   /** A request whose turn has come. Every exchange is finished once, whatever becomes of it. */
-  open(head: Head, peer: Peer): Exchange {
+  open(head: Head, peer: Peer, nowMs: number = this.nowMs()): Exchange {
     this.#options.metrics.inflight.inc();
-    return new Exchange(this.#options.random.hex(requestIdBytes), head, peer, this.nowMs());
+    return new Exchange(this.#options.random.hex(requestIdBytes), head, peer, nowMs);
   }
 
   /**
@@ -220,7 +220,7 @@ export class Traffic {
     const number = exchange.attempts;
     if (number > 0) this.#options.metrics.retries.inc();
     exchange.attempts += 1;
-    exchange.endpoint = endpoint.address;
+    exchange.endpoint = endpoint;
     return new Attempt(this.#options, set, endpoint, number);
   }
 
@@ -276,14 +276,13 @@ export class Traffic {
   }
 
   /** The end of an exchange, also of one that waits to be let in: gives its place back, logs and counts it. */
-  finish(exchange: Exchange, termination: Termination): void {
+  finish(exchange: Exchange, termination: Termination, nowMs: number = this.nowMs()): void {
     const { metrics, log, tap, waitingRoom } = this.#options;
     const wasTunnel = exchange.status === 101;
     exchange.permit?.release();
     if (exchange.waiting !== undefined) waitingRoom.leave(exchange);
     if (wasTunnel) metrics.tunnels.dec();
     else metrics.inflight.dec();
-    const nowMs = this.nowMs();
     const { meter } = exchange;
     if (meter !== undefined) meter.bytes += exchange.bytesIn + exchange.bytesOut;
     const series = meter?.series ?? metrics.requests.of(otherTenants);

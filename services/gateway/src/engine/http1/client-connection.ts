@@ -217,16 +217,17 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   }
 
   becomeTunnel(upstream: UpstreamConnection, exchange: Exchange, rest: Buffer): void {
-    const { traffic, timeouts, coarseMs } = this.#parts;
+    const { traffic, timeouts, coarseMs, toClient, toUpstream } = this.#parts;
     // The exchange goes on, and its head with it.
     this.#head = undefined;
     this.#endRelay();
     this.#mode = 'tunnel';
-    this.#parts.toClient.settle();
     this.#tunnelExchange = exchange;
     const tunnel = new Tunnel(this.#socket, upstream.socket, {
       idleMs: timeouts.streamIdleMs,
       nowMs: coarseMs,
+      toClient,
+      toUpstream,
       onEnd: ({ bytesIn, bytesOut, reason }) => {
         exchange.bytesIn += bytesIn;
         exchange.bytesOut += bytesOut;
@@ -239,15 +240,15 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
     });
     this.#tunnel = tunnel;
     upstream.becomeTunnel(tunnel);
-    if (rest.length > 0 && !tunnel.fromUpstream(rest)) upstream.socket.pause();
+    if (rest.length > 0 && !tunnel.fromUpstream(rest, 0, rest.length)) upstream.socket.pause();
     const early = this.#takeUnread();
-    if (early !== undefined) tunnel.fromClient(early);
+    if (early !== undefined) tunnel.fromClient(early, 0, early.length);
     this.#socket.resume();
   }
 
   #onData(bytes: Buffer): void {
     if (this.#mode === 'tunnel') {
-      this.#tunnel?.fromClient(bytes);
+      this.#tunnel?.fromClient(bytes, 0, bytes.length);
       return;
     }
     if (this.#mode === 'closing') {

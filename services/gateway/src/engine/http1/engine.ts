@@ -60,10 +60,10 @@ class Http1Engine implements Engine {
   #drainMs: number;
 
   constructor(options: EngineOptions) {
-    const { traffic, timeouts, limits, logger, metrics } = options;
+    const { traffic, timeouts, limits, logger, metrics, clock } = options;
     this.#options = options;
     this.#drainMs = timeouts.drainMs;
-    const turns = new LoopTurns();
+    const turns = new LoopTurns(clock);
     const onFault = (error: unknown): void => logger.error({ err: error }, 'connection to an endpoint dropped: an event failed');
     this.#pools = new UpstreamPools({ timeouts, limits, nowMs: () => this.#coarseMs, turns, onFault });
     this.#parts = {
@@ -78,6 +78,7 @@ class Http1Engine implements Engine {
       turns,
       heads: [],
       coarseMs: () => this.#coarseMs,
+      turnMs: () => turns.nowMs,
       date: createDateText(() => traffic.now()),
       onIdle: () => this.#onIdle?.(),
       onClosed: (client) => this.#clients.delete(client),

@@ -51,7 +51,7 @@ export interface ResponseLines {
   /** The body goes out chunked; else as its Content-Length says, or up to the end of the connection. */
   readonly isChunked: boolean;
   /** The time as HTTP writes it, for an answer that has none (RFC 9110 section 6.6.1). */
-  readonly date: string;
+  readonly date: () => string;
 }
 
 /** What becomes of a line, by the id of its name. */
@@ -215,7 +215,7 @@ export function writeResponseHead(out: HeadBuffer, head: ParsedResponse, lines: 
   at = out.length;
   if (status >= 200 && !fields.has(fieldIds.date)) {
     at = putPiece(view, at, dateName);
-    at = putText(to, at, lines.date);
+    at = putText(to, at, lines.date());
     at = putPiece(view, at, lineEnd);
   }
   at = putPiece(view, at, answerRequestIdName);
@@ -247,7 +247,7 @@ export function takeResponseLines(head: ParsedResponse, { baseDomain, date, requ
     }
     into.field(fields, i);
   }
-  if (status >= 200 && !fields.has(fieldIds.date)) into.text('date', date);
+  if (status >= 200 && !fields.has(fieldIds.date)) into.text('date', date());
   into.text('x-request-id', requestId);
   return cookiesDropped;
 }

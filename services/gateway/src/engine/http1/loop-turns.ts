@@ -1,4 +1,5 @@
-// Tells which turn of the event loop something is read in.
+// Tells which turn of the event loop something is read in, and when that was.
+import type { Clock } from '@burgage/runtime';
 
 /** Of the 1024 events that libuv takes at once, with room for those that are not counted here. */
 const readsMax = 500;
@@ -13,7 +14,9 @@ export interface TurnEnd {
  * in which, while another was read, a request was written to it cannot be the answer: it had come before.
  */
 export class LoopTurns {
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
   #turn = 1;
+  #beganMs = 0;
   #reads = 0;
   #isReading = false;
   #isMarked = false;
@@ -36,6 +39,18 @@ export class LoopTurns {
       ends[i] = undefined;
     }
   };
+
+  constructor(clock: Pick<Clock, 'monotonicMs'>) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Hot path. Monotonic, in milliseconds: when the first of this turn was read, or now where nothing was. Asking the clock for each
+   * request would cost as much as finding its tenant.
+   */
+  get nowMs(): number {
+    return this.#isMarked ? this.#beganMs : this.#clock.monotonicMs();
+  }
 
   /** Hot path. Something is read, until `readEnds`. */
   readBegins(): void {
@@ -68,6 +83,7 @@ export class LoopTurns {
   #mark(): void {
     if (this.#isMarked) return;
     this.#isMarked = true;
+    this.#beganMs = this.#clock.monotonicMs();
     setImmediate(this.#next);
   }
 }

@@ -27,6 +27,8 @@ export interface RelayParts {
   readonly toUpstream: WriteBuffer;
   /** Now, as exact as what is due is looked for. */
   readonly coarseMs: () => number;
+  /** The same, as exact as the turns of the loop. */
+  readonly turnMs: () => number;
   /** Of this moment, as a head says it. */
   readonly date: () => string;
 }
@@ -102,7 +104,7 @@ export class Relay implements Receiver, Taker, Gatherer {
     this.request = head;
     this.#keeps = head.keepAlive;
     this.#isRequestWhole = head.bodyKind === 'none';
-    this.exchange = parts.traffic.open(head, client.peer);
+    this.exchange = parts.traffic.open(head, client.peer, parts.turnMs());
   }
 
   run(): void {
@@ -264,7 +266,7 @@ export class Relay implements Receiver, Taker, Gatherer {
   }
 
   crowding(held: number): void {
-    const detail = `${held} requests of this tenant are at ${this.exchange.endpoint}: others would be left without a connection`;
+    const detail = `${held} requests of this tenant are at ${this.exchange.endpoint?.address}: others would be left without a connection`;
     this.refuse(refuse('concurrency_limited', { retryAfterMs: 1_000, detail }));
   }
 
@@ -284,7 +286,7 @@ export class Relay implements Receiver, Taker, Gatherer {
   }
 
   begun(head: ParsedResponse): void {
-    const { traffic, timeouts } = this.#parts;
+    const { traffic, timeouts, turnMs } = this.#parts;
     const { exchange } = this;
     const is10 = this.request.httpVersion === '1.0';
     const { bodyKind } = head;
@@ -293,7 +295,7 @@ export class Relay implements Receiver, Taker, Gatherer {
     const isUnbounded = is10 && (bodyKind === 'chunked' || bodyKind === 'until-close');
     if (traffic.draining || isUnbounded) this.#keeps = false;
     exchange.status = head.status;
-    exchange.firstByteMs = traffic.nowMs();
+    exchange.firstByteMs = turnMs();
     this.#phase = 'answering';
     this.#writeHead(head, this.#keeps);
     this.#wait(timeouts.streamIdleMs);
@@ -379,7 +381,7 @@ export class Relay implements Receiver, Taker, Gatherer {
 
   /** Other requests have all connections to the endpoint: it is not held against it. */
   #crowdedOut(detail: string): void {
-    const refusal = refuse('app_busy', { retryAfterMs: 1_000, detail: `${this.exchange.endpoint}: ${detail}` });
+    const refusal = refuse('app_busy', { retryAfterMs: 1_000, detail: `${this.exchange.endpoint?.address}: ${detail}` });
     this.#fail(refusal, notSent, 'neutral');
   }
 
@@ -422,7 +424,7 @@ export class Relay implements Receiver, Taker, Gatherer {
     this.#dueMs = Number.POSITIVE_INFINITY;
     this.#upstream?.cancel();
     this.#upstream = undefined;
-    this.#parts.traffic.finish(this.exchange, termination);
+    this.#parts.traffic.finish(this.exchange, termination, this.#parts.turnMs());
   }
 
   #endAttempt(outcome: 'success' | 'failure' | 'neutral'): void {
@@ -440,7 +442,7 @@ export class Relay implements Receiver, Taker, Gatherer {
       clientVersion: this.request.httpVersion,
       keepAlive,
       isChunked: this.#isAnswerChunked,
-      date: date(),
+      date,
     });
     traffic.countCookies(this.exchange, cookiesDropped);
   }

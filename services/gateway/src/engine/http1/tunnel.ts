@@ -1,6 +1,7 @@
 // A tunnel: the bytes of a client and of an endpoint that have changed protocols, each sent what comes from the other.
 import type { Socket } from 'node:net';
 import type { Termination } from '../../domain/exchange.ts';
+import type { Gatherer, WriteBuffer } from './write-buffer.ts';
 
 export interface TunnelEnd {
   readonly bytesIn: number;
@@ -8,44 +9,56 @@ export interface TunnelEnd {
   readonly reason: Extract<Termination, 'tunnel_closed' | 'tunnel_idle' | 'cut'>;
 }
 
+export interface TunnelOptions {
+  readonly idleMs: number;
+  readonly nowMs: () => number;
+  /** What goes out on either side leaves with all else of the turn. */
+  readonly toClient: WriteBuffer;
+  readonly toUpstream: WriteBuffer;
+  readonly onEnd: (end: TunnelEnd) => void;
+}
+
 /**
  * An end from one side is passed on, and the other direction goes on; an error or a close on one side closes the other once
  * what was sent is written. Nothing in either direction for `idleMs` ends it. Whoever owns the sockets hands their events over.
  */
-export class Tunnel {
+export class Tunnel implements Gatherer {
   readonly #client: Socket;
   readonly #upstream: Socket;
-  readonly #idleMs: number;
-  readonly #nowMs: () => number;
-  readonly #onEnd: (end: TunnelEnd) => void;
+  readonly #options: TunnelOptions;
   #bytesIn = 0;
   #bytesOut = 0;
   #reason: TunnelEnd['reason'] = 'tunnel_closed';
   #open = 2;
   #lastMs: number;
 
-  constructor(client: Socket, upstream: Socket, options: { idleMs: number; nowMs: () => number; onEnd: (end: TunnelEnd) => void }) {
+  constructor(client: Socket, upstream: Socket, options: TunnelOptions) {
     this.#client = client;
     this.#upstream = upstream;
-    this.#idleMs = options.idleMs;
-    this.#nowMs = options.nowMs;
-    this.#onEnd = options.onEnd;
+    this.#options = options;
     this.#lastMs = options.nowMs();
   }
 
-  /** Bytes of the client, which are not used again by whoever hands them over. */
-  fromClient(bytes: Buffer): void {
-    this.#lastMs = this.#nowMs();
-    this.#bytesIn += bytes.length;
-    if (!this.#upstream.write(bytes)) this.#client.pause();
+  /** Bytes of the client. They are another's afterwards. */
+  fromClient(bytes: Buffer, start: number, end: number): void {
+    const { nowMs, toUpstream } = this.#options;
+    this.#lastMs = nowMs();
+    this.#bytesIn += end - start;
+    toUpstream.of(this).add(bytes, start, end);
+    if (!toUpstream.flush(this.#upstream)) this.#client.pause();
   }
 
   /** The same of the endpoint. False: it should not be read from for now. */
-  fromUpstream(bytes: Buffer): boolean {
-    this.#lastMs = this.#nowMs();
-    this.#bytesOut += bytes.length;
-    return this.#client.write(bytes);
+  fromUpstream(bytes: Buffer, start: number, end: number): boolean {
+    const { nowMs, toClient } = this.#options;
+    this.#lastMs = nowMs();
+    this.#bytesOut += end - start;
+    toClient.of(this).add(bytes, start, end);
+    return toClient.flush(this.#client);
   }
+
+  /** Whatever it gathers it flushes. */
+  sendGathered(): void {}
 
   /** The client takes more. */
   clientRoom(): void {
@@ -58,18 +71,22 @@ export class Tunnel {
 
   /** The client says nothing more. */
   clientEnded(): void {
+    this.#options.toUpstream.settle();
     this.#upstream.end();
   }
 
   upstreamEnded(): void {
+    this.#options.toClient.settle();
     this.#client.end();
   }
 
   clientClosed(): void {
+    this.#options.toUpstream.settle();
     this.#closed(this.#upstream);
   }
 
   upstreamClosed(): void {
+    this.#options.toClient.settle();
     this.#closed(this.#client);
   }
 
@@ -79,7 +96,7 @@ export class Tunnel {
 
   /** Called now and then. */
   check(nowMs: number): void {
-    if (nowMs - this.#lastMs >= this.#idleMs) this.#drop('tunnel_idle');
+    if (nowMs - this.#lastMs >= this.#options.idleMs) this.#drop('tunnel_idle');
   }
 
   #drop(reason: TunnelEnd['reason']): void {
@@ -91,6 +108,6 @@ export class Tunnel {
   #closed(other: Socket): void {
     other.destroySoon();
     this.#open -= 1;
-    if (this.#open === 0) this.#onEnd({ bytesIn: this.#bytesIn, bytesOut: this.#bytesOut, reason: this.#reason });
+    if (this.#open === 0) this.#options.onEnd({ bytesIn: this.#bytesIn, bytesOut: this.#bytesOut, reason: this.#reason });
   }
 }

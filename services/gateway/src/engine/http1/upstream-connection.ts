@@ -1,8 +1,10 @@
 // One connection to an endpoint: carries one request at a time, reads its answer, and is used again only while nothing is in doubt.
 import { connect, type Socket } from 'node:net';
 import type { Limits, Timeouts } from '../../defaults.ts';
+import { viewOf } from '../../domain/put.ts';
 import { ChunkedReader } from './chunked.ts';
 import type { LoopTurns } from './loop-turns.ts';
+import { RepeatedHead } from './repeated-head.ts';
 import type { AnsweredRequest } from './response-head.ts';
 import { ParsedResponse, parseResponseHead } from './response-head.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -57,6 +59,7 @@ export interface ConnectionOptions {
  * write of a large answer costs more than to copy what it carries.
  */
 const readBuffer = Buffer.allocUnsafeSlow(256 * 1024);
+const readView = viewOf(readBuffer);
 /** Hints come once or twice; more is an endpoint that has lost its way. */
 const informedMax = 32;
 /** An endpoint closes an idle connection when it says; a request must not meet that on its way. */
@@ -74,6 +77,8 @@ export class UpstreamConnection {
   closed = false;
   readonly #options: ConnectionOptions;
   readonly #head = new ParsedResponse();
+  /** The bytes of what is in `#head`, where they alone made it what it is. */
+  readonly #lastHead = new RepeatedHead();
   readonly #chunks = new ChunkedReader();
   #receiver: Receiver | undefined;
   #mode: Mode = 'idle';
@@ -173,7 +178,7 @@ export class UpstreamConnection {
     turns.readBegins();
     this.#isReading = true;
     try {
-      return this.#tunnel === undefined ? this.#read(count) : this.#tunnel.fromUpstream(copied(count));
+      return this.#tunnel === undefined ? this.#read(count) : this.#tunnel.fromUpstream(readBuffer, 0, count);
     } catch (error) {
       this.#fault(receiver, error);
       return true;
@@ -251,7 +256,12 @@ export class UpstreamConnection {
   /** Where what follows the head begins. */
   #takeHead(receiver: Receiver, bytes: Buffer, start: number, end: number): number {
     const head = this.#head;
-    const outcome = parseResponseHead(bytes, start, end, this.#options.limits, receiver.request, head);
+    const { request } = receiver;
+    // The length of an answer to HEAD is of another body.
+    const isOrdinary = bytes === readBuffer && request.method !== 'HEAD';
+    if (isOrdinary && this.#lastHead.isAt(readView, start, end)) return this.#takeAnswer(receiver, head, end);
+    this.#lastHead.forget();
+    const outcome = parseResponseHead(bytes, start, end, this.#options.limits, request, head);
     if (outcome === 'incomplete') {
       this.#unread = Buffer.from(bytes.subarray(start, end));
       return end;
@@ -272,6 +282,13 @@ export class UpstreamConnection {
       else receiver.informed(head);
       return next;
     }
+    if (isOrdinary) this.#lastHead.keep(readView, start, next);
+    return this.#takeAnswer(receiver, head, end);
+  }
+
+  /** The same of the head of the answer itself, which has been read. */
+  #takeAnswer(receiver: Receiver, head: ParsedResponse, end: number): number {
+    const next = head.headEnd;
     receiver.begun(head);
     if (this.#receiver !== receiver) return end;
     const { bodyKind } = head;
@@ -338,10 +355,4 @@ export class UpstreamConnection {
     this.#options.onClosed(this.#error, this.#isConnected);
     this.#tunnel?.upstreamClosed();
   }
-}
-
-function copied(count: number): Buffer {
-  const bytes = Buffer.allocUnsafe(count);
-  readBuffer.copy(bytes, 0, 0, count);
-  return bytes;
 }

@@ -1,3 +1,4 @@
+import { systemClock } from '@burgage/runtime';
 import { expect, it } from 'vitest';
 import { defaultLimits, defaultTimeouts, type Limits } from '../../defaults.ts';
 import { eventually, startTcp } from '../../testing/fixture.ts';
@@ -13,7 +14,7 @@ function poolsOf(limits: Partial<Limits> = {}): UpstreamPools {
     timeouts: defaultTimeouts,
     limits: { ...defaultLimits, ...limits },
     nowMs: () => 0,
-    turns: new LoopTurns(),
+    turns: new LoopTurns(systemClock),
     onFault,
   });
 }

@@ -1,6 +1,7 @@
 // Bytes that many gather in one buffer: each gets its own, in order, and nothing of another's.
 import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
+import { systemClock } from '@burgage/runtime';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { LoopTurns } from './loop-turns.ts';
@@ -37,7 +38,7 @@ const step = fc.record({
 it('never puts the bytes of one behind those of another, whoever comes between', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60, size: 'max' }), fc.nat({ max: 3 }), (steps, gone) => {
-      const buffer = new WriteBuffer(new LoopTurns());
+      const buffer = new WriteBuffer(new LoopTurns(systemClock));
       const sides = ['a', 'b', 'c', 'd'].map(() => new Side(buffer));
       const expected = ['', '', '', ''];
       const waiting = ['', '', '', ''];
@@ -106,7 +107,7 @@ const move = fc.record({
 it('gives each socket what was flushed for it, in order, however late it takes it', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(move, { maxLength: 60, size: 'max' }), async (moves) => {
-      const buffer = new WriteBuffer(new LoopTurns());
+      const buffer = new WriteBuffer(new LoopTurns(systemClock));
       const sockets = Array.from({ length: 4 }, () => new SlowSocket());
       const expected = ['', '', '', ''];
       let byte = 0;
@@ -135,7 +136,7 @@ it('gives each socket what was flushed for it, in order, however late it takes i
 });
 
 it('sends at the end of the turn what nobody settled', async () => {
-  const buffer = new WriteBuffer(new LoopTurns());
+  const buffer = new WriteBuffer(new LoopTurns(systemClock));
   const socket = new SlowSocket();
   buffer.text('now');
   expect(buffer.flush(socket as unknown as Socket)).toBe(true);
