@@ -1,10 +1,13 @@
 // A line of the access log is JSON whatever is in it, and its time is that of its moment.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { emptyTable } from '../testing/tables.ts';
+import { tenantRoute } from '../testing/tenant-route.ts';
 import { type AccessRecord, accessLine, LineTimes, lineBeginning } from './access-line.ts';
 import { EndpointSet, type EndpointState } from './endpoint-set.ts';
 import { Exchange } from './exchange.ts';
 import { Piece } from './put.ts';
+import type { ServedTenant } from './route-table.ts';
 
 function anEndpoint(address: string): EndpointState {
   const set = new EndpointSet();
@@ -12,11 +15,17 @@ function anEndpoint(address: string): EndpointState {
   return set.endpoints[0] as EndpointState;
 }
 
+function aTenant(tenantId: string, upstream: string): ServedTenant {
+  const table = emptyTable();
+  table.apply({ kind: 'tenant', key: tenantId, version: 1, removed: false, entity: tenantRoute({ tenantId, upstream }) });
+  return table.tenant(tenantId) as ServedTenant;
+}
+
 const text = fc.string({ unit: 'binary' });
 
 it('says what there is of the exchange, whatever characters are in it', () => {
   fc.assert(
-    fc.property(text, text, text, fc.boolean(), (path, detail, upstream, isServed) => {
+    fc.property(text, text, text, fc.oneof(text, fc.constant('ten_1')), fc.boolean(), (path, detail, upstream, tenantId, isServed) => {
       const head = { method: 'GET', httpVersion: '1.1', field: () => undefined } as const;
       const exchange = Object.assign(new Exchange(Piece.of('f'.repeat(32)), head, { address: '127.0.0.1', scheme: 'http' }, 10), {
         attempts: 1,
@@ -25,7 +34,7 @@ it('says what there is of the exchange, whatever characters are in it', () => {
         bytesOut: 2,
         ...(isServed && {
           read: { authority: 'acme.test', host: 'acme.test', path, body: { kind: 'none' }, expectsContinue: false },
-          tenant: { tenantId: 'ten_1', upstream } as Exchange['tenant'] & object,
+          tenant: aTenant(tenantId, upstream),
           endpoint: anEndpoint('127.0.0.1:1'),
           firstByteMs: 10.0004,
           traceId: Piece.of('a'.repeat(32)),
@@ -44,7 +53,7 @@ it('says what there is of the exchange, whatever characters are in it', () => {
         method: 'GET',
         host: isServed ? 'acme.test' : '',
         path: isServed ? (path.split('?', 1)[0] ?? '') : '',
-        ...(isServed && { tenant: 'ten_1', upstream, endpoint: '127.0.0.1:1', attempts: 1 }),
+        ...(isServed && { tenant: tenantId, upstream, endpoint: '127.0.0.1:1', attempts: 1 }),
         status: isServed ? 200 : 0,
         ...(!isServed && { code: 'bad_request', detail }),
         bytesIn: 1,

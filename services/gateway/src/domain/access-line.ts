@@ -3,6 +3,7 @@ import type { Clock } from '@burgage/runtime';
 import type { EndpointState } from './endpoint-set.ts';
 import type { Exchange, Termination } from './exchange.ts';
 import { Piece, putCount, putPiece, putText, putThousandths, viewOf } from './put.ts';
+import type { ServedTenant } from './route-table.ts';
 
 /** One line of the access log. Never a query, a cookie or a token: the path alone. */
 export interface AccessRecord {
@@ -105,10 +106,10 @@ export interface LineFacts {
 }
 
 /** More bytes than the line of `exchange` can have. */
-export function accessLineBytesMax({ read, tenant, meter, endpoint, detail }: Exchange): number {
+export function accessLineBytesMax({ read, tenant, endpoint, detail }: Exchange): number {
   let characters = 0;
   if (read !== undefined) characters += read.path.length;
-  if (tenant !== undefined) characters += (meter ?? tenant).tenantId.length + tenant.upstream.length;
+  if (tenant !== undefined) characters += tenant.tenantIdLength + tenant.upstream.length;
   if (endpoint !== undefined) characters += endpoint.address.length;
   if (detail !== undefined) characters += detail.length;
   return ownBytesMax + bytesPerCharacterMax * characters;
@@ -117,7 +118,7 @@ export function accessLineBytesMax({ read, tenant, meter, endpoint, detail }: Ex
 /** Hot path. Puts an `AccessRecord` there as JSON, with a line end. */
 export function putAccessLine(room: LineRoom, exchange: Exchange, { termination, time, nowMs, sample }: LineFacts): void {
   const { bytes: to, view } = room;
-  const { id, head, peer, read, tenant, meter, endpoint, code, detail, firstByteMs, traceId } = exchange;
+  const { id, head, peer, read, tenant, endpoint, code, detail, firstByteMs, traceId } = exchange;
   let at = putPiece(view, putPiece(view, room.length, time), id);
   at = putText(to, putPiece(view, at, names.client), peer.address);
   at = putPiece(view, at, peer.scheme === 'http' ? names.http : names.https);
@@ -129,9 +130,7 @@ export function putAccessLine(room: LineRoom, exchange: Exchange, { termination,
     at = putQuoted(to, putPiece(view, at, names.path), read.path, pathLength(read.path));
   }
   if (tenant !== undefined) {
-    // The meter has it as one text for all of its requests.
-    const { tenantId } = meter ?? tenant;
-    at = putQuoted(to, putPiece(view, at, names.tenant), tenantId, tenantId.length);
+    at = putTenantId(to, putPiece(view, at, names.tenant), tenant);
     if (endpoint === undefined) at = putQuoted(to, putPiece(view, at, names.upstream), tenant.upstream, tenant.upstream.length);
     else {
       endpoint.logged ??= endpointPiece(tenant.upstream, endpoint);
@@ -171,6 +170,14 @@ export function accessLine(exchange: Exchange, facts: LineFacts): string {
   const room = { bytes, view: viewOf(bytes), length: 0 };
   putAccessLine(room, exchange, facts);
   return bytes.toString('utf8', 0, room.length);
+}
+
+function putTenantId(to: Buffer, at: number, tenant: ServedTenant): number {
+  to[at] = quote;
+  const end = tenant.putTenantId(to, at + 1);
+  if (end < 0) return putQuoted(to, at, tenant.tenantId, tenant.tenantId.length);
+  to[end] = quote;
+  return end + 1;
 }
 
 /** So many characters of `text` as a string of JSON. */

@@ -6,6 +6,8 @@ const bytesAtFirst = 1024;
 /** More than this share of the slots taken makes look-ups walk. */
 const takenShareMax = 0.6;
 const characterMax = 0xff;
+/** 1 for printable ASCII but the quote and the backslash. */
+const isPlain = Uint8Array.from({ length: 256 }, (_, byte) => (byte < 0x20 || byte > 0x7e || byte === 0x22 || byte === 0x5c ? 0 : 1));
 
 /** Numbers are given from 0 on, without gaps and for ever. */
 export class Names {
@@ -60,6 +62,29 @@ export class Names {
   nameOf(number: number): string {
     const wide = this.#wideNames.size === 0 ? undefined : this.#wideNames.get(number);
     return wide ?? this.#bytes.toString('latin1', this.#places[number], this.#places[number + 1]);
+  }
+
+  /** In characters. @param number that a name was given. */
+  lengthOf(number: number): number {
+    const wide = this.#wideNames.size === 0 ? undefined : this.#wideNames.get(number);
+    return wide === undefined ? (this.#places[number + 1] as number) - (this.#places[number] as number) : wide.length;
+  }
+
+  /**
+   * Hot path. Puts the name there, of which JSON has all characters as they are, and answers with the place behind; -1 where it has
+   * others. @param number that a name was given.
+   */
+  putPlain(number: number, to: Buffer, at: number): number {
+    if (this.#wideNames.size > 0 && this.#wideNames.has(number)) return -1;
+    const bytes = this.#bytes;
+    const end = this.#places[number + 1] as number;
+    let next = at;
+    for (let i = this.#places[number] as number; i < end; i++) {
+      const byte = bytes[i] as number;
+      if (isPlain[byte] === 0) return -1;
+      to[next++] = byte;
+    }
+    return next;
   }
 
   /** Hot path. */

@@ -50,6 +50,13 @@ export class ServedTenant implements TenantRoute {
     this.#tenantId ??= this.#table.names.tenants.nameOf(this.number);
     return this.#tenantId;
   }
+  get tenantIdLength(): number {
+    return this.#table.names.tenants.lengthOf(this.number);
+  }
+  /** Hot path. The id, without a text of it; as `putPlain` of names.ts. */
+  putTenantId(to: Buffer, at: number): number {
+    return this.#table.names.tenants.putPlain(this.number, to, at);
+  }
   get state(): TenantState {
     return this.#terms.state;
   }

@@ -59,7 +59,6 @@ export class TenantMeter implements MeteredTenant {
   /** Where its requests are counted. */
   series: RequestSeries;
   readonly #idOf: TenantIdOf;
-  #id: string | undefined;
 
   constructor(number: number, idOf: TenantIdOf, use: TenantUse, sharesOf: Meters['sharesOf'], series: RequestSeries) {
     this.number = number;
@@ -69,10 +68,9 @@ export class TenantMeter implements MeteredTenant {
     this.series = series;
   }
 
-  /** One text for all requests. */
+  /** Made with each call: of a million tenants hardly any are spoken of. */
   get tenantId(): string {
-    this.#id ??= this.#idOf(this.number);
-    return this.#id;
+    return this.#idOf(this.number);
   }
 }
 
