@@ -65,8 +65,7 @@ async function stand(contestant: Contestant, server: RunningServer, { cores, wor
 async function compare(one: Case, standing: readonly Standing[], options: Contest): Promise<Outcome> {
   const complaints: string[] = [];
   const runs = new Map<Standing, Run[]>(standing.map((contestant) => [contestant, []]));
-  // Does not count: code is compiled, connections to the app are made, caches get warm.
-  for (const { server } of standing) await send(one, server, options.seconds);
+  for (const contestant of standing) await warmUp(one, contestant, options);
   for (let turn = 1; turn <= options.runs; turn++) {
     const figures: string[] = [];
     // In either order: whatever the machine does from one to the next, it does to both.
@@ -85,6 +84,22 @@ async function compare(one: Case, standing: readonly Standing[], options: Contes
     return { case: one, contestant: contestant.name, runs: done, pssMiB: sum(memory) };
   });
   return { results: await Promise.all(results), complaints };
+}
+
+/** A warm-up has come to its end where so many runs in a row were no cheaper than the cheapest before, but for so much. */
+const runsAlike = 3;
+const noticeablyCheaper = 0.98;
+const warmUpsMax = 15;
+
+/** Does not count: connections to the app are made, caches get warm, and what is compiled while it works is waited for. */
+async function warmUp(one: Case, standing: Standing, options: Contest): Promise<void> {
+  let least = Number.POSITIVE_INFINITY;
+  let alike = 0;
+  for (let runs = 0; runs < (standing.contestant.compilesAtWork ? warmUpsMax : 1) && alike < runsAlike; runs++) {
+    const { cpuMicroseconds } = (await measure(one, standing, options)).run;
+    alike = cpuMicroseconds < noticeablyCheaper * least ? 0 : alike + 1;
+    least = Math.min(least, cpuMicroseconds);
+  }
 }
 
 async function measure(

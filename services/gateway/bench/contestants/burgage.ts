@@ -48,6 +48,7 @@ const gateway: ServerProduct<GatewayOptions> = {
 
 export const burgage: Contestant = {
   name: 'burgage',
+  compilesAtWork: true,
   async start({ hosts, limits, backend, folder, tls, tenantContexts }) {
     const routes = join(folder, 'routes.ndjson');
     const line = (number: number): string =>

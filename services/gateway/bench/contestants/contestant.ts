@@ -6,6 +6,8 @@ export interface Contestant {
   readonly name: string;
   /** Takes part in these cases only; absent: in all. */
   readonly cases?: readonly string[];
+  /** Its code is compiled while it works. Default false. */
+  readonly compilesAtWork?: boolean;
   /** With as many workers as one core keeps busy. */
   start(world: World): Promise<RunningServer>;
 }
