@@ -129,7 +129,7 @@ export class Traffic {
     return readHead(head, this.#options.limits);
   }
 
-  /** A request whose turn has come. Every exchange is finished once, whatever becomes of it. */
+  /** A request whose turn has come; `nowMs`: when its head had. Every exchange is finished once, whatever becomes of it. */
   open(head: Head, peer: Peer, nowMs: number = this.nowMs()): Exchange {
     this.#options.metrics.inflight.inc();
     return new Exchange(this.#options.random.hex(requestIdBytes), head, peer, nowMs);
@@ -276,13 +276,14 @@ export class Traffic {
   }
 
   /** The end of an exchange, also of one that waits to be let in: gives its place back, logs and counts it. */
-  finish(exchange: Exchange, termination: Termination, nowMs: number = this.nowMs()): void {
+  finish(exchange: Exchange, termination: Termination): void {
     const { metrics, log, tap, waitingRoom } = this.#options;
     const wasTunnel = exchange.status === 101;
     exchange.permit?.release();
     if (exchange.waiting !== undefined) waitingRoom.leave(exchange);
     if (wasTunnel) metrics.tunnels.dec();
     else metrics.inflight.dec();
+    const nowMs = this.nowMs();
     const { meter } = exchange;
     if (meter !== undefined) meter.bytes += exchange.bytesIn + exchange.bytesOut;
     const series = meter?.series ?? metrics.requests.of(otherTenants);

@@ -21,6 +21,7 @@ import {
   settled,
   startApp,
   startGateway,
+  startTcp,
   temporaryFolder,
 } from '../../testing/fixture.ts';
 
@@ -60,6 +61,34 @@ const failures = (metrics: Metrics, reason: string) => metricValue(metrics, 'bur
 const refused = 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE';
 
 describeWorkers(2, () => {
+  it("hands a tunnel's last words on that came together with the end of TLS", async () => {
+    const certificates = await withAcme();
+    let heard = '';
+    let ended = false;
+    const app = await startTcp((socket) => {
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+        socket.setEncoding('latin1').on('data', (text) => {
+          heard += text;
+        });
+      });
+      socket.on('end', () => {
+        ended = true;
+        socket.end();
+      });
+    });
+    const { httpsPort } = await startSecure(certificates, app.address);
+    const client = await RawClient.secure(httpsPort, { servername: acme, ca: certificates.ca });
+    client.send(`GET / HTTP/1.1\r\nHost: ${acme}\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n`);
+    await client.untilText('\r\n\r\n');
+    client.socket.cork();
+    client.send('last words');
+    client.socket.end();
+    client.socket.uncork();
+    await eventually(() => ended);
+    expect(heard).toBe('last words');
+  });
+
   describe('a request over TLS', () => {
     it.each(['TLSv1.2', 'TLSv1.3'] as const)('in %s is served as any other, and everybody hears that it was secure', async (version) => {
       const certificates = await withAcme();

@@ -78,7 +78,7 @@ class Http1Engine implements Engine {
       turns,
       heads: [],
       coarseMs: () => this.#coarseMs,
-      turnMs: () => turns.nowMs,
+      readMs: () => turns.readMs,
       date: createDateText(() => traffic.now()),
       onIdle: () => this.#onIdle?.(),
       onClosed: (client) => this.#clients.delete(client),

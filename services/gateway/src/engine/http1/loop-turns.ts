@@ -45,16 +45,17 @@ export class LoopTurns {
   }
 
   /**
-   * Hot path. Monotonic, in milliseconds: when the first of this turn was read, or now where nothing was. Asking the clock for each
-   * request would cost as much as finding its tenant.
+   * Hot path. Monotonic, in milliseconds: when the first of this turn was read, or now where nothing was. What is read in a turn has
+   * been there since it began, as far as anybody can tell; and asking the clock again and again costs as much as finding a tenant.
    */
-  get nowMs(): number {
-    return this.#isMarked ? this.#beganMs : this.#clock.monotonicMs();
+  get readMs(): number {
+    return this.#reads > 0 ? this.#beganMs : this.#clock.monotonicMs();
   }
 
   /** Hot path. Something is read, until `readEnds`. */
   readBegins(): void {
     this.#isReading = true;
+    if (this.#reads === 0) this.#beganMs = this.#clock.monotonicMs();
     this.#reads += 1;
     this.#mark();
   }
@@ -83,7 +84,6 @@ export class LoopTurns {
   #mark(): void {
     if (this.#isMarked) return;
     this.#isMarked = true;
-    this.#beganMs = this.#clock.monotonicMs();
     setImmediate(this.#next);
   }
 }

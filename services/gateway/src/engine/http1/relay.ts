@@ -27,8 +27,8 @@ export interface RelayParts {
   readonly toUpstream: WriteBuffer;
   /** Now, as exact as what is due is looked for. */
   readonly coarseMs: () => number;
-  /** The same, as exact as the turns of the loop. */
-  readonly turnMs: () => number;
+  /** When what is being read had come, as far as anybody can tell. */
+  readonly readMs: () => number;
   /** Of this moment, as a head says it. */
   readonly date: () => string;
 }
@@ -104,7 +104,7 @@ export class Relay implements Receiver, Taker, Gatherer {
     this.request = head;
     this.#keeps = head.keepAlive;
     this.#isRequestWhole = head.bodyKind === 'none';
-    this.exchange = parts.traffic.open(head, client.peer, parts.turnMs());
+    this.exchange = parts.traffic.open(head, client.peer, parts.readMs());
   }
 
   run(): void {
@@ -286,7 +286,7 @@ export class Relay implements Receiver, Taker, Gatherer {
   }
 
   begun(head: ParsedResponse): void {
-    const { traffic, timeouts, turnMs } = this.#parts;
+    const { traffic, timeouts, readMs } = this.#parts;
     const { exchange } = this;
     const is10 = this.request.httpVersion === '1.0';
     const { bodyKind } = head;
@@ -295,7 +295,7 @@ export class Relay implements Receiver, Taker, Gatherer {
     const isUnbounded = is10 && (bodyKind === 'chunked' || bodyKind === 'until-close');
     if (traffic.draining || isUnbounded) this.#keeps = false;
     exchange.status = head.status;
-    exchange.firstByteMs = turnMs();
+    exchange.firstByteMs = readMs();
     this.#phase = 'answering';
     this.#writeHead(head, this.#keeps);
     this.#wait(timeouts.streamIdleMs);
@@ -424,7 +424,7 @@ export class Relay implements Receiver, Taker, Gatherer {
     this.#dueMs = Number.POSITIVE_INFINITY;
     this.#upstream?.cancel();
     this.#upstream = undefined;
-    this.#parts.traffic.finish(this.exchange, termination, this.#parts.turnMs());
+    this.#parts.traffic.finish(this.exchange, termination);
   }
 
   #endAttempt(outcome: 'success' | 'failure' | 'neutral'): void {

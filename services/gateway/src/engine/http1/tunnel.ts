@@ -101,6 +101,8 @@ export class Tunnel implements Gatherer {
 
   #drop(reason: TunnelEnd['reason']): void {
     this.#reason = reason;
+    this.#options.toClient.settle();
+    this.#options.toUpstream.settle();
     this.#client.destroy();
     this.#upstream.destroy();
   }
