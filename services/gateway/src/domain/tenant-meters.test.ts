@@ -79,6 +79,23 @@ describe('tenant meters', () => {
     expect(asked.map((meter) => meters.get(meter) === meter)).toEqual([true, true, false, false, false]);
   });
 
+  it('give nothing of a forgotten tenant to the next', () => {
+    const tenant = (number: number) => ({ number, tenantId: `ten_${number}` });
+    const { meters } = labelled(0);
+    const first = meters.count(tenant(1));
+    for (let i = 0; i < 5; i++) first.use.takeRate(3, 0);
+    Object.assign(first, { concurrencyRefusals: 3, bytes: 1_000, shares: { rate: 0.5, concurrency: 0.5 } });
+    Object.assign(first.use, { shedShare: 0.5, shedDue: 0.9 });
+    for (let second = 1; meters.size > 0; second++) meters.sweep(0, 1_000 * second);
+    const next = meters.count(tenant(2));
+    // It is made of what the other was, or this would say nothing.
+    expect(next).toBe(first);
+    const fresh = labelled(0).meters.count(tenant(2));
+    expect({ ...next, use: { ...next.use } }).toEqual({ ...fresh, use: { ...fresh.use } });
+    expect(meters.get(tenant(1))).toBeUndefined();
+    expect(next.tenantId).toBe('ten_2');
+  });
+
   it('give a label to whom asks much and at times only', () => {
     const { meters, labelOf } = labelled(2);
     for (const tenant of ['first', 'second']) labelOf(tenant);

@@ -24,6 +24,9 @@ const sweepMs = 1_000;
 const weightNoticed = 0.3;
 const requestsNoticed = 8;
 
+/** So many meters of forgotten tenants wait for others, about 20 MB. */
+const sparesMax = 65_536;
+
 /** Bytes of bodies that cost the gateway about as much as a request. */
 const bytesPerRequest = 50_000;
 
@@ -39,9 +42,9 @@ export type TenantIdOf = (number: number) => string;
 
 /** What one tenant has used. */
 export class TenantMeter implements MeteredTenant {
-  readonly number: number;
+  number: number;
   /** Of its limits, and what an overloaded gateway refuses of it. */
-  readonly use: TenantUse;
+  use: TenantUse;
   /** Requests that were refused because too many were in flight, since shares were last looked at. */
   concurrencyRefusals = 0;
   /** Which part of its limits is this gateway's. */
@@ -68,6 +71,20 @@ export class TenantMeter implements MeteredTenant {
     this.series = series;
   }
 
+  /** As a new one, of another tenant. Nobody may have it any more. */
+  become(number: number, use: TenantUse, sharesOf: Meters['sharesOf'], series: RequestSeries): void {
+    this.number = number;
+    this.use = use;
+    this.concurrencyRefusals = 0;
+    this.shares = sharesOf(this);
+    this.requests = 0;
+    this.requestsSeen = 0;
+    this.bytes = 0;
+    this.perSecond = 0;
+    this.weight = 0;
+    this.series = series;
+  }
+
   /** Made with each call: of a million tenants hardly any are spoken of. */
   get tenantId(): string {
     return this.#idOf(this.number);
@@ -76,8 +93,15 @@ export class TenantMeter implements MeteredTenant {
 
 /** One of the busiest, and how much so. */
 interface Busy {
-  readonly meter: TenantMeter;
+  readonly number: number;
   readonly weight: number;
+}
+
+/** What the tenant of that number takes up of its limits; `spare` is another's that is not needed any more. */
+type UseOf = (number: number, spare: TenantUse | undefined) => TenantUse;
+
+function ownUse(_: number, spare: TenantUse | undefined): TenantUse {
+  return spare instanceof OwnUse ? spare.reset() : new OwnUse();
 }
 
 /** Counts requests by tenant, and gives what is known of each. */
@@ -94,9 +118,14 @@ export class TenantMeters implements Meters {
   readonly #otherSeries: RequestSeries;
   readonly #idOf: TenantIdOf;
   readonly #sharesOf: Meters['sharesOf'];
-  readonly #useOf: (number: number) => TenantUse;
+  readonly #useOf: UseOf;
   readonly #labelsMax: number;
   readonly #meters = new ByNumber<TenantMeter>();
+  /**
+   * Of forgotten tenants. Where a million ask now and then, each second knows others, and what is made for each and let go of a second
+   * later costs the collector of garbage more than most of what is done for a request.
+   */
+  readonly #spares: TenantMeter[] = [];
   /** When each slice was swept. */
   readonly #sweptMs: number[] = [];
   #size = 0;
@@ -110,7 +139,7 @@ export class TenantMeters implements Meters {
     idOf: TenantIdOf,
     labelsMax: number = labelsMaxDefault,
     sharesOf: Meters['sharesOf'] = () => wholeShares,
-    useOf: (number: number) => TenantUse = () => new OwnUse(),
+    useOf: UseOf = ownUse,
   ) {
     this.#seriesOf = seriesOf;
     this.#otherSeries = seriesOf(otherTenants);
@@ -182,7 +211,7 @@ export class TenantMeters implements Meters {
       meter.requestsSeen = meter.requests - unseen;
       if (weight === 0 || (busiest.length === this.#labelsMax && weight <= (busiest.at(-1)?.weight ?? 0))) return;
       const place = busiest.findIndex((other) => weight > other.weight);
-      busiest.splice(place < 0 ? busiest.length : place, 0, { meter, weight });
+      busiest.splice(place < 0 ? busiest.length : place, 0, { number: meter.number, weight });
       if (busiest.length > this.#labelsMax) busiest.pop();
     });
   }
@@ -190,7 +219,7 @@ export class TenantMeters implements Meters {
   /** Gives the labels to those who were found to be busiest; says which labels ended. */
   relabel(): string[] {
     const before = this.#labelled;
-    this.#labelled = new Map(this.#busiest.map(({ meter }) => [meter.number, meter.tenantId]));
+    this.#labelled = new Map(this.#busiest.map(({ number }) => [number, this.#idOf(number)]));
     this.#busiest = [];
     // While nobody else needs them, labels stay with those who had them.
     for (const [number, tenantId] of before) if (this.#labelled.size < this.#labelsMax) this.#labelled.set(number, tenantId);
@@ -201,16 +230,21 @@ export class TenantMeters implements Meters {
     return [...before].flatMap(([number, tenantId]) => (this.#labelled.has(number) ? [] : [tenantId]));
   }
 
-  #forget({ number, use }: TenantMeter): void {
+  #forget(meter: TenantMeter): void {
     // In memory that threads share it outlives the meter.
-    use.shedShare = 0;
-    this.#meters.set(number, undefined);
+    meter.use.shedShare = 0;
+    this.#meters.set(meter.number, undefined);
     this.#size -= 1;
+    if (this.#spares.length < sparesMax) this.#spares.push(meter);
   }
 
   #begin(number: number): TenantMeter {
     if (this.#labelled.size < this.#labelsMax) this.#labelled.set(number, this.#idOf(number));
-    const meter = new TenantMeter(number, this.#idOf, this.#useOf(number), this.#sharesOf, this.#series(number));
+    const series = this.#series(number);
+    const spare = this.#spares.pop();
+    const use = this.#useOf(number, spare?.use);
+    const meter = spare ?? new TenantMeter(number, this.#idOf, use, this.#sharesOf, series);
+    spare?.become(number, use, this.#sharesOf, series);
     this.#meters.set(number, meter);
     this.#size += 1;
     return meter;

@@ -33,6 +33,18 @@ export class OwnUse implements TenantUse, RateState {
     ({ dueMs: this.dueMs, dueUnits: this.dueUnits, limit: this.limit } = freshRate());
   }
 
+  /** As a new one: for another tenant. */
+  reset(): this {
+    this.inflight = 0;
+    this.tunnels = 0;
+    this.shedShare = 0;
+    this.shedDue = 0;
+    this.dueMs = 0;
+    this.dueUnits = 0;
+    this.limit = 0;
+    return this;
+  }
+
   enter(max: number): boolean {
     if (max > 0 && this.inflight >= max) return false;
     this.inflight += 1;
