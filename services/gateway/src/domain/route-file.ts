@@ -39,7 +39,9 @@ export function parseRouteFile(text: string, file: string, names: RouteNames): R
   const table = new RouteTable(names);
   const problems: FieldViolation[] = [];
   const hosts = new Map<string, number>();
-  const tenants = new Map<string, { readonly terms: string; readonly number: number }>();
+  const tenants = new Map<string, { readonly terms: number; readonly number: number }>();
+  /** A number for each: many tenants say the same of themselves. */
+  const termsKnown = new Map<string, number>();
   let found = 0;
   let number = 0;
   const report = (description: string) => {
@@ -47,31 +49,33 @@ export function parseRouteFile(text: string, file: string, names: RouteNames): R
     if (problems.length < problemsMax) problems.push({ field: `${file}:${number}`, description });
   };
 
-  for (const raw of text.split('\n')) {
+  for (const line of linesOf(text)) {
     number += 1;
-    const trimmed = raw.trim();
+    const trimmed = line.trim();
     if (trimmed === '' || trimmed.startsWith('#')) continue;
-    const line = parseLine(trimmed);
-    if (!line.ok) {
-      report(line.error);
+    const parsed = parseLine(trimmed);
+    if (!parsed.ok) {
+      report(parsed.error);
       continue;
     }
-    const { host, tenant, ...terms } = line.value;
+    const { host, tenant, ...rest } = parsed.value;
     const earlier = hosts.get(host);
     if (earlier !== undefined) {
       report(`host: ${JSON.stringify(host)} was given on line ${earlier} before`);
       continue;
     }
     hosts.set(host, number);
-    const said = JSON.stringify(terms);
+    const said = JSON.stringify(rest);
+    const terms = termsKnown.get(said) ?? termsKnown.size;
+    termsKnown.set(said, terms);
     const known = tenants.get(tenant);
-    if (known !== undefined && known.terms !== said) {
+    if (known !== undefined && known.terms !== terms) {
       report(`tenant: ${JSON.stringify(tenant)} was described otherwise on line ${known.number}`);
       continue;
     }
     if (known === undefined) {
-      tenants.set(tenant, { terms: said, number });
-      addTenant(table, line.value);
+      tenants.set(tenant, { terms, number });
+      addTenant(table, parsed.value);
     }
     table.apply({ kind: 'host', key: host, version: 1, removed: false, entity: { kind: 'host', host, tenantId: tenant } });
   }
@@ -80,6 +84,16 @@ export function parseRouteFile(text: string, file: string, names: RouteNames): R
   const more = found > problems.length ? `; and ${found - problems.length} more` : '';
   const message = problems.map(({ field, description }) => `${field}: ${description}`).join('; ');
   return err(new BurgageError('route_file_invalid', { message: message + more, fields: problems }));
+}
+
+/** One after the other: a million at once would be as much again as the file. */
+function* linesOf(text: string): Generator<string> {
+  let start = 0;
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
+    yield text.slice(start, end);
+    start = end + 1;
+  }
+  yield text.slice(start);
 }
 
 function parseLine(text: string): Result<Line, string> {
