@@ -26,7 +26,7 @@ const full = { runs: 7, seconds: 2 } as const;
 export const usage = `The gateway beside nginx, HAProxy and Caddy with the same features on: CPU for each request, on one core.
 
 npm run bench:gateway              the quick form, about three minutes: ${quick.runs} runs of ${quick.seconds} s each, the cases with a *
-npm run bench:gateway -- --full    all cases, ${full.runs} runs of ${full.seconds} s each: about a quarter of an hour, 5 GB of memory
+npm run bench:gateway -- --full    all cases, ${full.runs} runs of ${full.seconds} s each: about twenty minutes, 5 GB of memory
 
   --only CASE,CASE   these cases
   --peers PEER,PEER  beside these peers: ${peers.map(({ name }) => name).join(', ')}

@@ -2,7 +2,7 @@
 import type { Clock } from '@burgage/runtime';
 import type { EndpointState } from './endpoint-set.ts';
 import type { Exchange, Termination } from './exchange.ts';
-import { Piece, putCount, putPiece, putText, putThousandths, viewOf } from './put.ts';
+import { Piece, plainInJson, putCount, putPiece, putText, putThousandths, viewOf } from './put.ts';
 import type { ServedTenant } from './route-table.ts';
 
 /** One line of the access log. Never a query, a cookie or a token: the path alone. */
@@ -32,11 +32,10 @@ export interface AccessRecord {
 }
 
 const quote = 0x22;
-const backslash = 0x5c;
-const space = 0x20;
-const tilde = 0x7e;
 const question = 0x3f;
 const zero = 0x30;
+// A constant of this module, for `putQuoted`: it would look an imported one up for each character.
+const isPlain = plainInJson;
 /** Of one character in JSON: an escape of six, or three in UTF-8. */
 const bytesPerCharacterMax = 6;
 /** Of a line without the texts that have no bound here: names of fields, numbers, time, ids, client, method, host. */
@@ -186,8 +185,7 @@ function putQuoted(to: Buffer, start: number, text: string, length: number): num
   to[at++] = quote;
   for (let i = 0; i < length; i++) {
     const code = text.charCodeAt(i);
-    if (code < space || code > tilde || code === quote || code === backslash)
-      return start + to.write(JSON.stringify(length === text.length ? text : text.slice(0, length)), start);
+    if (isPlain[code] !== 1) return start + to.write(JSON.stringify(length === text.length ? text : text.slice(0, length)), start);
     to[at++] = code;
   }
   to[at++] = quote;
@@ -234,7 +232,7 @@ export class LineTimes {
     const text = now.toISOString();
     this.#second = second;
     this.#beginning = lineBeginning(text);
-    this.#msAt = String(this.#beginning).indexOf(text) + text.length - '000Z'.length;
+    this.#msAt = beforeTime.length + text.length - '000Z'.length;
   }
 
   #putMs(ms: number): void {
@@ -246,7 +244,9 @@ export class LineTimes {
   }
 }
 
+const beforeTime = '{"time":"';
+
 /** Of a line of that time. */
 export function lineBeginning(time: string): Piece {
-  return Piece.of(`{"time":"${time}","requestId":"`);
+  return Piece.of(`${beforeTime}${time}","requestId":"`);
 }

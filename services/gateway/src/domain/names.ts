@@ -1,13 +1,14 @@
 // Names by number, close together in memory: a million of them cost a few bytes each besides their own.
 import { type HashKey, hashName } from './name-hash.ts';
+import { plainInJson } from './put.ts';
 
 const slotsAtFirst = 64;
 const bytesAtFirst = 1024;
 /** More than this share of the slots taken makes look-ups walk. */
 const takenShareMax = 0.6;
 const characterMax = 0xff;
-/** 1 for printable ASCII but the quote and the backslash. */
-const isPlain = Uint8Array.from({ length: 256 }, (_, byte) => (byte < 0x20 || byte > 0x7e || byte === 0x22 || byte === 0x5c ? 0 : 1));
+// A constant of this module, for `putPlain`: it would look an imported one up for each byte.
+const isPlain = plainInJson;
 
 /** Numbers are given from 0 on, without gaps and for ever. */
 export class Names {

@@ -6,7 +6,14 @@ const shortText = 24;
 /** Numbers below are written digit by digit. */
 const smallMax = 2 ** 31;
 const zero = 0x30;
+const quote = 0x22;
+const backslash = 0x5c;
 const point = 0x2e;
+
+/** By character up to 255: 1 for what a string of JSON has as it is, which is printable ASCII but the quote and the backslash. */
+export const plainInJson: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) =>
+  code < 0x20 || code > 0x7e || code === quote || code === backslash ? 0 : 1,
+);
 
 /** Bytes that are put again and again, which is done four at a time. */
 export class Piece {

@@ -39,9 +39,7 @@ export class OwnUse implements TenantUse, RateState {
     this.tunnels = 0;
     this.shedShare = 0;
     this.shedDue = 0;
-    this.dueMs = 0;
-    this.dueUnits = 0;
-    this.limit = 0;
+    ({ dueMs: this.dueMs, dueUnits: this.dueUnits, limit: this.limit } = freshRate());
     return this;
   }
 

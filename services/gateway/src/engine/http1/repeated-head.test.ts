@@ -1,5 +1,4 @@
 // A head is taken for the last one only where every byte of it is the same, and each answer on a connection is its own.
-
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { viewOf } from '../../domain/put.ts';
