@@ -29,9 +29,10 @@ describe('Names', () => {
         for (const [name, number] of model) {
           expect(names.find(name)).toBe(number);
           expect(names.nameOf(number)).toBe(name);
-          expect(names.lengthOf(number)).toBe(name.length);
+          const place = names.placeOf(number);
+          expect(names.lengthAt(place)).toBe(name.length);
           const room = Buffer.alloc(name.length + 2, '#');
-          const end = names.putPlain(number, room, 1);
+          const end = names.putPlain(place, room, 1);
           if (JSON.stringify(name) !== `"${name}"` || /[^\x20-\x7e]/.test(name)) expect(end).toBe(-1);
           else expect([end, room.toString('latin1')]).toEqual([name.length + 1, `#${name}#`]);
         }

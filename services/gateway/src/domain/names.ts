@@ -1,26 +1,35 @@
 // Names by number, close together in memory: a million of them cost a few bytes each besides their own.
 import { type HashKey, hashName } from './name-hash.ts';
-import { plainInJson } from './put.ts';
+import { plainInJson, viewOf } from './put.ts';
 
 const slotsAtFirst = 64;
 const bytesAtFirst = 1024;
+/** Before the bytes of a name: its number, and how many characters it has, each in 4 bytes. */
+const headBytes = 8;
+const countAt = 4;
 /** More than this share of the slots taken makes look-ups walk. */
 const takenShareMax = 0.6;
 const characterMax = 0xff;
 // A constant of this module, for `putPlain`: it would look an imported one up for each byte.
 const isPlain = plainInJson;
 
-/** Numbers are given from 0 on, without gaps and for ever. */
+/**
+ * Numbers are given from 0 on, without gaps and for ever. Of a million names each look is a way to the memory: from a slot it leads
+ * to the name, with its number beside it.
+ */
 export class Names {
   readonly #key: HashKey;
-  /** Two numbers for each: the hash of the name that stands there, and its number plus 1; 0 where none does. */
-  #slots: Int32Array = new Int32Array(2 * slotsAtFirst);
+  /** Two numbers for each: the hash of the name that stands there, and its place; 0 where none does. */
+  #slots: Uint32Array = new Uint32Array(2 * slotsAtFirst);
   #mask: number = slotsAtFirst - 1;
-  /** All names, one behind the other, a byte for each character. */
+  /** All names, one behind the other: its head, and a byte for each character. Where characters are no bytes, their count is inverted. */
   #bytes: Buffer = Buffer.allocUnsafeSlow(bytesAtFirst);
-  /** Where each begins, and behind the last where the next will. */
-  #places: Uint32Array = new Uint32Array(slotsAtFirst + 1);
-  /** Those with characters that are no byte; they have no bytes above. */
+  #view: DataView = viewOf(this.#bytes);
+  /** Where the next begins; none at 0. */
+  #end = 1;
+  /** Where each begins, by its number. */
+  #places: Uint32Array = new Uint32Array(slotsAtFirst);
+  /** Those with characters that are no bytes. */
   readonly #wide = new Map<string, number>();
   readonly #wideNames = new Map<number, string>();
   #count = 0;
@@ -44,43 +53,52 @@ export class Names {
     const known = this.#look(name, hash);
     if (known >= 0) return known;
     const number = this.#count;
-    if (number + 1 === this.#places.length) this.#places = grown(this.#places, 2 * number + 1);
-    const start = this.#places[number] as number;
-    if (isWide(name)) {
+    this.#count = number + 1;
+    if (number === this.#places.length) this.#places = grown(this.#places, 2 * number);
+    const place = this.#end;
+    this.#places[number] = place;
+    const isByBytes = !isWide(name);
+    this.#reserve(place + headBytes + (isByBytes ? name.length : 0));
+    this.#view.setInt32(place, number, true);
+    this.#view.setInt32(place + countAt, isByBytes ? name.length : ~name.length, true);
+    if (isByBytes) {
+      this.#bytes.write(name, place + headBytes, 'latin1');
+      if (this.#count > takenShareMax * (this.#mask + 1)) this.#spread();
+      this.#take(hash, place);
+    } else {
       this.#wide.set(name, number);
       this.#wideNames.set(number, name);
-      this.#places[number + 1] = start;
-    } else {
-      this.#places[number + 1] = start + this.#write(name, start);
-      if (number + 1 > takenShareMax * (this.#mask + 1)) this.#spread();
-      this.#take(hash, number);
     }
-    this.#count = number + 1;
     return number;
   }
 
   /** @param number that a name was given. */
   nameOf(number: number): string {
     const wide = this.#wideNames.size === 0 ? undefined : this.#wideNames.get(number);
-    return wide ?? this.#bytes.toString('latin1', this.#places[number], this.#places[number + 1]);
+    if (wide !== undefined) return wide;
+    const place = this.placeOf(number);
+    return this.#bytes.toString('latin1', place + headBytes, place + headBytes + this.lengthAt(place));
   }
 
-  /** In characters. @param number that a name was given. */
-  lengthOf(number: number): number {
-    const wide = this.#wideNames.size === 0 ? undefined : this.#wideNames.get(number);
-    return wide === undefined ? (this.#places[number + 1] as number) - (this.#places[number] as number) : wide.length;
+  /** Where the name is, for good: whoever has that need not look for it. @param number that a name was given. */
+  placeOf(number: number): number {
+    return this.#places[number] as number;
   }
 
-  /**
-   * Hot path. Puts the name there, of which JSON has all characters as they are, and answers with the place behind; -1 where it has
-   * others. @param number that a name was given.
-   */
-  putPlain(number: number, to: Buffer, at: number): number {
-    if (this.#wideNames.size > 0 && this.#wideNames.has(number)) return -1;
+  /** Hot path. In characters. */
+  lengthAt(place: number): number {
+    const count = this.#view.getInt32(place + countAt, true);
+    return count < 0 ? ~count : count;
+  }
+
+  /** Hot path. Puts the name there, of which JSON has all characters as they are, and answers with the place behind; -1 where it has others. */
+  putPlain(place: number, to: Buffer, at: number): number {
+    const count = this.#view.getInt32(place + countAt, true);
+    if (count < 0) return -1;
     const bytes = this.#bytes;
-    const end = this.#places[number + 1] as number;
+    const end = place + headBytes + count;
     let next = at;
-    for (let i = this.#places[number] as number; i < end; i++) {
+    for (let i = place + headBytes; i < end; i++) {
       const byte = bytes[i] as number;
       if (isPlain[byte] === 0) return -1;
       to[next++] = byte;
@@ -92,49 +110,52 @@ export class Names {
   #look(name: string, hash: number): number {
     const slots = this.#slots;
     const mask = this.#mask;
+    const wanted = hash >>> 0;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const number = (slots[2 * slot + 1] as number) - 1;
-      if (number < 0) break;
-      if (slots[2 * slot] === hash && this.#is(number, name)) return number;
+      const place = slots[2 * slot + 1] as number;
+      if (place === 0) break;
+      if (slots[2 * slot] === wanted && this.#isAt(place, name)) return this.#view.getInt32(place, true);
     }
     return this.#wide.size === 0 ? -1 : (this.#wide.get(name) ?? -1);
   }
 
-  #is(number: number, name: string): boolean {
-    const start = this.#places[number] as number;
+  #isAt(place: number, name: string): boolean {
     const { length } = name;
-    if ((this.#places[number + 1] as number) - start !== length) return false;
+    if (this.#view.getInt32(place + countAt, true) !== length) return false;
     const bytes = this.#bytes;
+    const start = place + headBytes;
     for (let i = 0; i < length; i++) if (bytes[start + i] !== name.charCodeAt(i)) return false;
     return true;
   }
 
-  #write(name: string, at: number): number {
-    const end = at + name.length;
+  /** Room for a name up to there. */
+  #reserve(end: number): void {
     if (end > this.#bytes.length) {
       const larger = Buffer.allocUnsafeSlow(Math.max(end, 2 * this.#bytes.length));
-      this.#bytes.copy(larger, 0, 0, at);
+      this.#bytes.copy(larger, 0, 0, this.#end);
       this.#bytes = larger;
+      this.#view = viewOf(larger);
     }
-    return this.#bytes.write(name, at, 'latin1');
+    this.#end = end;
   }
 
-  #take(hash: number, number: number): void {
+  #take(hash: number, place: number): void {
+    const slots = this.#slots;
     const mask = this.#mask;
     let slot = hash & mask;
-    while (this.#slots[2 * slot + 1] !== 0) slot = (slot + 1) & mask;
-    this.#slots[2 * slot] = hash;
-    this.#slots[2 * slot + 1] = number + 1;
+    while (slots[2 * slot + 1] !== 0) slot = (slot + 1) & mask;
+    slots[2 * slot] = hash;
+    slots[2 * slot + 1] = place;
   }
 
   /** Twice as many slots. */
   #spread(): void {
     const before = this.#slots;
-    this.#slots = new Int32Array(2 * before.length);
+    this.#slots = new Uint32Array(2 * before.length);
     this.#mask = 2 * this.#mask + 1;
     for (let at = 0; at < before.length; at += 2) {
-      const number = (before[at + 1] as number) - 1;
-      if (number >= 0) this.#take(before[at] as number, number);
+      const place = before[at + 1] as number;
+      if (place !== 0) this.#take(before[at] as number, place);
     }
   }
 }

@@ -34,13 +34,16 @@ export class ServedTenant implements TenantRoute {
   readonly upstream: string;
   readonly #table: RouteTable;
   readonly #terms: Terms;
+  /** Of the id, among the names of tenants. */
+  readonly #idPlace: number;
   #tenantId: string | undefined;
 
-  constructor(table: RouteTable, number: number, terms: Terms, upstream: string) {
+  constructor(table: RouteTable, number: number, terms: Terms, upstream: string, idPlace: number) {
     this.#table = table;
     this.number = number;
     this.#terms = terms;
     this.upstream = upstream;
+    this.#idPlace = idPlace;
   }
 
   get kind(): 'tenant' {
@@ -51,11 +54,11 @@ export class ServedTenant implements TenantRoute {
     return this.#tenantId;
   }
   get tenantIdLength(): number {
-    return this.#table.names.tenants.lengthOf(this.number);
+    return this.#table.names.tenants.lengthAt(this.#idPlace);
   }
   /** Hot path. The id, without a text of it; as `putPlain` of names.ts. */
   putTenantId(to: Buffer, at: number): number {
-    return this.#table.names.tenants.putPlain(this.number, to, at);
+    return this.#table.names.tenants.putPlain(this.#idPlace, to, at);
   }
   get state(): TenantState {
     return this.#terms.state;
@@ -105,6 +108,10 @@ export class RouteNames {
 }
 
 const rowsAtFirst = 64;
+/** Numbers of a tenant's route; the first is that of its terms. */
+const routeWidth = 3;
+const upstreamAt = 1;
+const idAt = 2;
 
 /** What a host leads to. */
 export interface Match {
@@ -143,10 +150,10 @@ export class RouteTable {
   #hostTenants: Int32Array;
   #tenantVersions: Float64Array;
   /**
-   * Two for each tenant: its place in `#terms` plus 1 (0: removed, or only named by a host so far), and that in `#upstreams`.
-   * Side by side: with a million tenants each number that a request needs is a way to the memory.
+   * Three for each tenant: its place in `#terms` plus 1 (0: removed, or only named by a host so far), that in `#upstreams`, and that
+   * of its id. Side by side: with a million tenants each number that a request needs is a way to the memory.
    */
-  #tenantRoutes: Int32Array;
+  #tenantRoutes: Uint32Array;
   #entitlementVersions: Float64Array;
   /** Three for each tenant: its slug, name and colour. */
   #labels: Uint32Array;
@@ -166,7 +173,7 @@ export class RouteTable {
     this.#hostVersions = new Float64Array(hosts);
     this.#hostTenants = new Int32Array(hosts);
     this.#tenantVersions = new Float64Array(tenants);
-    this.#tenantRoutes = new Int32Array(2 * tenants);
+    this.#tenantRoutes = new Uint32Array(routeWidth * tenants);
     this.#entitlementVersions = new Float64Array(tenants);
     this.#labels = new Uint32Array(3 * tenants);
   }
@@ -293,17 +300,18 @@ export class RouteTable {
   #served(tenant: number): ServedTenant | undefined {
     const terms = this.#termsOf(tenant);
     if (terms === undefined) return undefined;
-    return new ServedTenant(this, tenant, terms, this.#upstreamOf(tenant)?.name ?? '');
+    const idPlace = this.#tenantRoutes[routeWidth * tenant + idAt] as number;
+    return new ServedTenant(this, tenant, terms, this.#upstreamOf(tenant)?.name ?? '', idPlace);
   }
 
   #termsOf(tenant: number): Terms | undefined {
-    if (2 * tenant >= this.#tenantRoutes.length) return undefined;
-    const place = this.#tenantRoutes[2 * tenant] as number;
+    if (routeWidth * tenant >= this.#tenantRoutes.length) return undefined;
+    const place = this.#tenantRoutes[routeWidth * tenant] as number;
     return place === 0 ? undefined : this.#terms.at(place - 1);
   }
 
   #upstreamOf(tenant: number): UpstreamRow | undefined {
-    return this.#upstreams[this.#tenantRoutes[2 * tenant + 1] as number];
+    return this.#upstreams[this.#tenantRoutes[routeWidth * tenant + upstreamAt] as number];
   }
 
   #leadsOn(host: number): boolean {
@@ -340,12 +348,14 @@ export class RouteTable {
     const number = this.#tenantRow(key);
     if ((this.#tenantVersions[number] as number) >= version) return false;
     const route = entity?.kind === 'tenant' ? entity : undefined;
-    const before = this.#tenantRoutes[2 * number] as number;
+    const at = routeWidth * number;
+    const before = this.#tenantRoutes[at] as number;
     this.#tenantCount += (route === undefined ? 0 : 1) - (before === 0 ? 0 : 1);
     this.#tenantVersions[number] = version;
-    this.#tenantRoutes[2 * number] = route === undefined ? 0 : this.#terms.take(route) + 1;
+    this.#tenantRoutes[at] = route === undefined ? 0 : this.#terms.take(route) + 1;
     if (before !== 0) this.#terms.release(before - 1);
-    if (route !== undefined) this.#tenantRoutes[2 * number + 1] = this.#upstreamPlace(route.upstream);
+    if (route !== undefined) this.#tenantRoutes[at + upstreamAt] = this.#upstreamPlace(route.upstream);
+    this.#tenantRoutes[at + idAt] = this.names.tenants.placeOf(number);
     this.#entitlementVersions[number] = route?.entitlementVersion ?? 0;
     const { name = '', color = '' } = route?.branding ?? {};
     this.#label(3 * number, route?.slug ?? '');
@@ -370,7 +380,7 @@ export class RouteTable {
     if (number >= this.#tenantVersions.length) {
       const length = rowsFor(number);
       this.#tenantVersions = grown(this.#tenantVersions, length);
-      this.#tenantRoutes = grown(this.#tenantRoutes, 2 * length);
+      this.#tenantRoutes = grown(this.#tenantRoutes, routeWidth * length);
       this.#entitlementVersions = grown(this.#entitlementVersions, length);
       this.#labels = grown(this.#labels, 3 * length);
     }
