@@ -14,14 +14,20 @@ export const labelsMaxDefault = 50;
 /** A tenant that has a label keeps it unless another is clearly busier: series that come and go are worth nothing. */
 const incumbentShare = 1.5;
 
+/** Of what is kept in thousandths. */
+const perWhole = 1_000;
+const leastNoticed = 10;
+/** A million requests a second. */
+const thousandthsMax = 1_000 * perWhole * perWhole;
+
 /** How long ago a slice is taken to have been swept that never was. */
 const sweepMs = 1_000;
 
 /**
- * Who weighs less and asks for nothing is forgotten at once where it has asked hardly ever since the last roll: most ask once, and
+ * In thousandths. Who weighs less and asks for nothing is forgotten at once where it has asked hardly ever since the last roll: most ask once, and
  * each second looks at all that are known.
  */
-const weightNoticed = 0.3;
+const weightNoticed = 300;
 const requestsNoticed = 8;
 
 /** So many meters of forgotten tenants wait for others, about 20 MB. */
@@ -55,10 +61,12 @@ export class TenantMeter implements MeteredTenant {
   requestsSeen = 0;
   /** Of bodies, both ways, since the last sweep. */
   bytes = 0;
-  /** Requests a second of late, also those that were refused. */
-  perSecond = 0;
-  /** What it costs of late: requests a second, and bodies as so many requests more. */
-  weight = 0;
+  /**
+   * In thousandths, and whole: a fraction V8 keeps apart from the meter, which for those of a million tenants, looked at each second,
+   * is another way to the memory.
+   */
+  #perSecond = 0;
+  #weight = 0;
   /** Where its requests are counted. */
   series: RequestSeries;
   readonly #idOf: TenantIdOf;
@@ -80,9 +88,34 @@ export class TenantMeter implements MeteredTenant {
     this.requests = 0;
     this.requestsSeen = 0;
     this.bytes = 0;
-    this.perSecond = 0;
-    this.weight = 0;
+    this.#perSecond = 0;
+    this.#weight = 0;
     this.series = series;
+  }
+
+  /** Requests a second of late, also those that were refused. */
+  get perSecond(): number {
+    return this.#perSecond / perWhole;
+  }
+
+  /** What it costs of late: requests a second, and bodies as so many requests more. */
+  get weight(): number {
+    return this.#weight / perWhole;
+  }
+
+  /** Says anew what it has cost of late, after another so many seconds; false: hardly anything, and nothing in these. */
+  measure(seconds: number): boolean {
+    const offered = this.requests - this.requestsSeen;
+    const isQuiet = offered === 0 && this.bytes === 0;
+    const [perSecond, weight] = [this.#perSecond, this.#weight];
+    if (isQuiet && weight === 0 && perSecond === 0) return false;
+    const offeredNow = (perWhole * offered) / seconds;
+    // At once with more, and a little later with less: it says what shares are needed.
+    this.#perSecond = whole(Math.max(offeredNow, (perSecond + 7 * offeredNow) / 8));
+    this.#weight = whole((weight + offeredNow + (perWhole * this.bytes) / bytesPerRequest / seconds) / 2);
+    this.requestsSeen = this.requests;
+    this.bytes = 0;
+    return !isQuiet || this.#weight >= weightNoticed || this.#perSecond >= weightNoticed;
   }
 
   /** Made with each call: of a million tenants hardly any are spoken of. */
@@ -193,7 +226,7 @@ export class TenantMeters implements Meters {
     this.#sweptMs[slice] = nowMs;
     const wholeMs = Math.floor(nowMs);
     this.#meters.each(slice, (meter) => {
-      if (measure(meter, seconds)) return;
+      if (meter.measure(seconds)) return;
       const { use, requests, series } = meter;
       if (requests > (series === this.#otherSeries ? requestsNoticed : 0)) return;
       if (use.inflight === 0 && use.tunnels === 0 && isRateIdle(use, wholeMs)) this.#forget(meter);
@@ -256,20 +289,7 @@ export class TenantMeters implements Meters {
   }
 }
 
-/** What it has cost of late, after another so many seconds; false: hardly anything, and nothing in these. */
-function measure(meter: TenantMeter, seconds: number): boolean {
-  const offered = meter.requests - meter.requestsSeen;
-  const isQuiet = offered === 0 && meter.bytes === 0;
-  if (isQuiet && meter.weight === 0 && meter.perSecond === 0) return false;
-  // At once with more, and a little later with less: it says what shares are needed.
-  meter.perSecond = settled(Math.max(offered / seconds, (meter.perSecond + (7 * offered) / seconds) / 8));
-  meter.weight = settled((meter.weight + (offered + meter.bytes / bytesPerRequest) / seconds) / 2);
-  meter.requestsSeen = meter.requests;
-  meter.bytes = 0;
-  return !isQuiet || meter.weight >= weightNoticed || meter.perSecond >= weightNoticed;
-}
-
 /** What is hardly anything any more is nothing. */
-function settled(value: number): number {
-  return value < 0.01 ? 0 : value;
+function whole(thousandths: number): number {
+  return thousandths < leastNoticed ? 0 : Math.min(Math.floor(thousandths), thousandthsMax);
 }
