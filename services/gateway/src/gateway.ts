@@ -293,9 +293,10 @@ export function createGateway(parts: GatewayParts): Gateway {
       if (slice === 0) overload.look();
       const nowMs = clock.monotonicMs();
       if (overload.isSeeing) meters.each(slice, overload.shed);
-      meters.sweep(slice, nowMs);
-      if (overload.isSeeing) meters.each(slice, overload.weigh);
-      meters.each(slice, (meter) => shares.see(meter, nowMs, limitsOf));
+      meters.sweep(slice, nowMs, (meter) => {
+        if (overload.isSeeing) overload.weigh(meter);
+        shares.see(meter, nowMs, limitsOf);
+      });
       if (isLabelTurn) meters.roll(slice);
       upstreams.sweep((upstream) => follower.table.endpoints(upstream), count);
     });

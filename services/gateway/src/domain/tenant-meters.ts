@@ -24,10 +24,10 @@ const thousandthsMax = 1_000 * perWhole * perWhole;
 const sweepMs = 1_000;
 
 /**
- * In thousandths. Who weighs less and asks for nothing is forgotten at once where it has asked hardly ever since the last roll: most ask once, and
- * each second looks at all that are known.
+ * In thousandths: a request in the last second is less. Who weighs less and asks for nothing is forgotten at once where it has asked
+ * hardly ever since the last roll: most ask once, and each second looks at all that are known.
  */
-const weightNoticed = 300;
+const weightNoticed = 700;
 const requestsNoticed = 8;
 
 /** So many meters of forgotten tenants wait for others, about 20 MB. */
@@ -103,19 +103,18 @@ export class TenantMeter implements MeteredTenant {
     return this.#weight / perWhole;
   }
 
-  /** Says anew what it has cost of late, after another so many seconds; false: hardly anything, and nothing in these. */
+  /** Says anew what it has cost of late, after another so many seconds; false: hardly anything. */
   measure(seconds: number): boolean {
     const offered = this.requests - this.requestsSeen;
-    const isQuiet = offered === 0 && this.bytes === 0;
     const [perSecond, weight] = [this.#perSecond, this.#weight];
-    if (isQuiet && weight === 0 && perSecond === 0) return false;
+    if (offered === 0 && this.bytes === 0 && weight === 0 && perSecond === 0) return false;
     const offeredNow = (perWhole * offered) / seconds;
     // At once with more, and a little later with less: it says what shares are needed.
     this.#perSecond = whole(Math.max(offeredNow, (perSecond + 7 * offeredNow) / 8));
     this.#weight = whole((weight + offeredNow + (perWhole * this.bytes) / bytesPerRequest / seconds) / 2);
     this.requestsSeen = this.requests;
     this.bytes = 0;
-    return !isQuiet || this.#weight >= weightNoticed || this.#perSecond >= weightNoticed;
+    return this.#weight >= weightNoticed;
   }
 
   /** Made with each call: of a million tenants hardly any are spoken of. */
@@ -218,15 +217,17 @@ export class TenantMeters implements Meters {
   }
 
   /**
-   * Says anew what each in this slice has cost of late, and forgets who uses nothing and was not heard of lately; call it about
-   * once a second for every slice.
+   * Says anew what each in this slice has cost of late, calls `see` with it, and forgets who uses nothing and was not heard of
+   * lately; call it about once a second for every slice.
    */
-  sweep(slice: number, nowMs: number): void {
+  sweep(slice: number, nowMs: number, see: (meter: TenantMeter) => void = () => {}): void {
     const seconds = Math.max(nowMs - (this.#sweptMs[slice] ?? nowMs - sweepMs), 1) / 1000;
     this.#sweptMs[slice] = nowMs;
     const wholeMs = Math.floor(nowMs);
     this.#meters.each(slice, (meter) => {
-      if (meter.measure(seconds)) return;
+      const isNoticed = meter.measure(seconds);
+      see(meter);
+      if (isNoticed) return;
       const { use, requests, series } = meter;
       if (requests > (series === this.#otherSeries ? requestsNoticed : 0)) return;
       if (use.inflight === 0 && use.tunnels === 0 && isRateIdle(use, wholeMs)) this.#forget(meter);
