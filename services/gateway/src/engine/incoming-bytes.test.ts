@@ -61,6 +61,22 @@ it('takes every byte once and in order, and then the end', async () => {
   );
 });
 
+it('takes what comes, and then the end, where nobody ever pauses or resumes', async () => {
+  const { far, near, close } = await pair();
+  try {
+    const taken: string[] = [];
+    takeIncoming(near, (bytes) => taken.push(bytes.toString()));
+    const ended = once(near, 'end');
+    far.write('first ');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    far.end('second');
+    await ended;
+    expect(taken.join('')).toBe('first second');
+  } finally {
+    close();
+  }
+});
+
 it('takes what was given back before what comes after it', async () => {
   const { far, near, close } = await pair();
   try {

@@ -2,16 +2,26 @@
 import type { Socket } from 'node:net';
 
 /**
- * Hot path. Calls `take` with everything that is read, in order, as a listener of `data` would be called. While the socket
- * flows and nothing waits in its queue, that is done at once; what comes at other times waits there, or in the kernel, as with
- * any stream.
+ * Hot path. Calls `take` with everything that is read, in order, as a listener of `data` would be called. While the socket is not
+ * paused and nothing waits in its queue, that is done at once; what comes at other times waits there, or in the kernel, as with any
+ * stream.
  */
 export function takeIncoming(socket: Socket, take: (bytes: Buffer) => void): void {
-  // For what has waited in the queue; and a stream flows only for somebody who listens.
-  socket.on('data', take);
+  let listens = false;
+  // Only for what waits in the queue: to make a stream flow takes a tick, and most that connect have nothing there ever.
+  const listen = () => {
+    if (listens) return;
+    listens = true;
+    socket.on('data', take);
+  };
+  if (socket.readableLength > 0) listen();
   const { push } = socket;
   socket.push = (bytes: Buffer | null) => {
-    if (bytes === null || socket.readableFlowing !== true || socket.readableLength > 0) return push.call(socket, bytes);
+    if (bytes === null) return push.call(socket, bytes);
+    if (socket.isPaused() || socket.readableLength > 0) {
+      listen();
+      return push.call(socket, bytes);
+    }
     take(bytes);
     return true;
   };
