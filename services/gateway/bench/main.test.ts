@@ -21,7 +21,7 @@ test('--help lists every case and says which ones the quick form has', () => {
 
 test.each([
   [['--only', 'websockets'], '--only: got "websockets", did you mean websocket?'],
-  [['--peers', 'nginx,varnish'], '--peers: got "varnish", expected some of nginx, nginx-defaults, haproxy, caddy'],
+  [['--peers', 'nginx,varnish'], '--peers: got "varnish", expected some of nginx, nginx-defaults, haproxy, caddy, node-net'],
   [['--runs', '0'], '--runs: got "0", expected a whole number from 1 to 1000'],
   [['--seconds', '1.5'], '--seconds: got "1.5", expected a whole number from 1 to 1000'],
   [['--fast'], "Unknown option '--fast'"],

@@ -8,6 +8,7 @@ import { caddy } from './contestants/caddy.ts';
 import type { Contestant } from './contestants/contestant.ts';
 import { haproxy } from './contestants/haproxy.ts';
 import { nginx, nginxDefaults } from './contestants/nginx.ts';
+import { nodeNet } from './contestants/node-net.ts';
 
 export interface Options {
   readonly cases: readonly Case[];
@@ -19,7 +20,7 @@ export interface Options {
   readonly seconds: number;
 }
 
-const peers: readonly Contestant[] = [nginx, nginxDefaults, haproxy, caddy];
+const peers: readonly Contestant[] = [nginx, nginxDefaults, haproxy, caddy, nodeNet];
 const quick = { runs: 3, seconds: 1 } as const;
 const full = { runs: 7, seconds: 2 } as const;
 

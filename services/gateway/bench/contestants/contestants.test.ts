@@ -19,6 +19,7 @@ import { caddy } from './caddy.ts';
 import { accessLog, type Contestant } from './contestant.ts';
 import { haproxy } from './haproxy.ts';
 import { nginx, nginxDefaults } from './nginx.ts';
+import { nodeNet } from './node-net.ts';
 
 const loopback = '127.0.0.1';
 
@@ -212,6 +213,15 @@ describeWithLab('the contestants', ['nginx', 'haproxy', 'caddy', 'h2load'], () =
       expect(count).toBeGreaterThan(0);
       expect(failures).toEqual([]);
     });
+  });
+
+  test('node:net by itself carries WebSocket messages both ways, and nothing else', async () => {
+    const echo = closing.use(await startEchoApp());
+    const server = await start(nodeNet, { backend: `${echo.host}:${echo.port}` });
+    const { count, failures } = await messages().send({ host: server.host, port: server.port, hosts: 10 }, 1);
+    expect(count).toBeGreaterThan(0);
+    expect(failures).toEqual([]);
+    expect((await ask(server, hostName(0))).status).toBe(404);
   });
 
   test('ours tells the app its tenant by a signed token, where it is to', async () => {

@@ -66,6 +66,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   #tunnel: Tunnel | undefined;
   #tunnelExchange: Exchange | undefined;
   #isAdvancing = false;
+  #awaitsRoom = false;
   /** No request has been read. */
   #isNew = true;
   #isClosed = false;
@@ -94,7 +95,6 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
       parts.turns.readEnds();
     });
     socket.on('end', () => this.#guard(() => this.#onEnd()));
-    socket.on('drain', () => this.#guard(() => (this.#tunnel === undefined ? this.#relay?.clientRoom() : this.#tunnel.clientRoom())));
     socket.on('error', ignored);
     socket.on('close', () => this.#guard(() => this.#onClose()));
   }
@@ -169,7 +169,9 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
       this.#isDelayed = false;
       this.#socket.setNoDelay();
     }
-    return this.#parts.toClient.of(this).flush(this.#socket);
+    const hasRoom = this.#parts.toClient.of(this).flush(this.#socket);
+    if (!hasRoom) this.#awaitRoom();
+    return hasRoom;
   }
 
   sendGathered(): void {
@@ -239,6 +241,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
       },
     });
     this.#tunnel = tunnel;
+    this.#awaitRoom();
     upstream.becomeTunnel(tunnel);
     if (rest.length > 0 && !tunnel.fromUpstream(rest, 0, rest.length)) upstream.socket.pause();
     const early = this.#takeUnread();
@@ -444,6 +447,14 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   /** A tunnel outlives its client's connection until the rest is written: as long as that, somebody looks at what is due. */
   #leaveIfOver(): void {
     if (this.#isClosed && this.#tunnel === undefined) this.#parts.onClosed(this);
+  }
+
+  /** Most clients always have room, and whoever listens costs each connection something. */
+  #awaitRoom(): void {
+    if (this.#awaitsRoom) return;
+    this.#awaitsRoom = true;
+    const onRoom = () => (this.#tunnel === undefined ? this.#relay?.clientRoom() : this.#tunnel.clientRoom());
+    this.#socket.on('drain', () => this.#guard(onRoom));
   }
 
   /** What fails within an event costs the connection that it came on, never the process. */

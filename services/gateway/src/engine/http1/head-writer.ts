@@ -13,21 +13,29 @@ import type { ParsedResponse } from './response-head.ts';
 /** So many clients are remembered of either scheme: those who come again, or by way of the same balancer, cost nothing new. */
 const clientsMax = 1024;
 const clients: Record<Peer['scheme'], Map<string, ClientLines>> = { http: new Map(), https: new Map() };
+/** Most open several connections at once: to compare with the last one costs less than to look for it. */
+const latest: Record<Peer['scheme'], ClientLines | undefined> = { http: undefined, https: undefined };
 
 /** What is said of a client with each of its requests, as bytes. */
 export class ClientLines {
+  readonly address: string;
   /** From the end of the traceparent to the authority in Forwarded. */
   readonly beforeAuthority: Piece;
   /** From there to the authority in X-Forwarded-Host. */
   readonly betweenAuthorities: Piece;
 
   static of(peer: Pick<Peer, 'address' | 'scheme'>): ClientLines {
-    const known = clients[peer.scheme];
-    let lines = known.get(peer.address);
-    if (lines !== undefined) return lines;
-    lines = new ClientLines(peer);
-    if (known.size === clientsMax) known.clear();
-    known.set(peer.address, lines);
+    const { address, scheme } = peer;
+    const last = latest[scheme];
+    if (last?.address === address) return last;
+    const known = clients[scheme];
+    let lines = known.get(address);
+    if (lines === undefined) {
+      lines = new ClientLines(peer);
+      if (known.size === clientsMax) known.clear();
+      known.set(address, lines);
+    }
+    latest[scheme] = lines;
     return lines;
   }
 
@@ -35,6 +43,7 @@ export class ClientLines {
     const before = `\r\nforwarded: for=${forwardedNode(address)};host="`;
     const between = `";proto=${scheme}\r\nx-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\nx-forwarded-host: `;
     const both = Piece.of(before + between, true);
+    this.address = address;
     this.beforeAuthority = both.part(0, before.length);
     this.betweenAuthorities = both.part(before.length, both.length);
   }
