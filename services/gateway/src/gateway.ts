@@ -293,11 +293,12 @@ export function createGateway(parts: GatewayParts): Gateway {
       if (slice === 0) overload.look();
       const nowMs = clock.monotonicMs();
       if (overload.isSeeing) meters.each(slice, overload.shed);
-      meters.sweep(slice, nowMs, (meter) => {
-        if (overload.isSeeing) overload.weigh(meter);
-        shares.see(meter, nowMs, limitsOf);
-      });
       if (isLabelTurn) meters.roll(slice);
+      meters.sweep(slice, nowMs, (meter) => {
+        const isToBeShared = shares.see(meter, nowMs, limitsOf);
+        const isToBeShed = overload.isSeeing && overload.weigh(meter);
+        return isToBeShared || isToBeShed;
+      });
       upstreams.sweep((upstream) => follower.table.endpoints(upstream), count);
     });
     if (signal.aborted) return;

@@ -23,8 +23,8 @@ export interface Overload extends Component {
   look(): void;
   /** Has so much of the tenant's requests refused. */
   shed(meter: TenantMeter): void;
-  /** After it has been said anew what the tenant uses. */
-  weigh(meter: TenantMeter): void;
+  /** After it has been said anew what the tenant uses. Whether that is anything: then `shed` needs the same meter the next time. */
+  weigh(meter: TenantMeter): boolean;
   /** Tells people what is refused now. */
   say(): void;
 }
@@ -74,8 +74,9 @@ export function createOverload({ isPlatform, metrics, logger, clock, othersStrai
     heaviest.splice(namedMax);
   }
 
-  function weigh({ number, weight }: TenantMeter): void {
+  function weigh({ number, weight }: TenantMeter): boolean {
     if (weight > 0 && !isPlatform(number)) spread.add(weight);
+    return weight > 0;
   }
 
   function say(): void {

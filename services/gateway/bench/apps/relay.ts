@@ -1,5 +1,5 @@
 // A relay of bytes on node:net, and nothing else: `node relay.ts HOST PORT APP_HOST APP_PORT`. It looks at no byte but the first ones:
-// what begins no tunnel gets a 404.
+// what begins no tunnel gets a 404. Nobody who reads too slowly is waited for.
 import { connect, createServer, type Socket } from 'node:net';
 
 const [host = '', port = '', appHost = '', appPort = ''] = process.argv.slice(2);

@@ -131,13 +131,14 @@ export class LimitShares {
     this.#own = own;
   }
 
-  /** About once a second with each tenant: whether it comes near to its limits. */
-  see(meter: TenantMeter, nowMs: number, limitsOf: LimitsOf): void {
+  /** About once a second with each tenant: whether it comes near to its limits. True where `look` needs the same meter then. */
+  see(meter: TenantMeter, nowMs: number, limitsOf: LimitsOf): boolean {
     // Hardly any do. Those whose limits are named are looked at by their names.
-    if (!isNear(meter, nowMs) && meter.concurrencyRefusals === 0) return;
-    if (this.#own.has(meter.tenantId)) return;
+    if (!isNear(meter, nowMs) && meter.concurrencyRefusals === 0) return false;
+    if (this.#own.has(meter.tenantId)) return true;
     this.#seen.push(...needsOf(meter, nowMs, limitsOf(meter.tenantId)));
     if (this.#seen.length >= 2 * demandsMax) this.#seen = most(this.#seen);
+    return false;
   }
 
   /** All tenants were seen. */

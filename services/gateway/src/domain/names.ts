@@ -1,4 +1,4 @@
-// Names by number, close together in memory: a million of them cost a few bytes each besides their own.
+// Names by number, close together in memory: a million of them cost about thirty bytes each besides their own.
 import { type HashKey, hashName } from './name-hash.ts';
 import { plainInJson, viewOf } from './put.ts';
 
@@ -128,7 +128,7 @@ export class Names {
     return true;
   }
 
-  /** Room for a name up to there. */
+  /** Takes the bytes up to there. */
   #reserve(end: number): void {
     if (end > this.#bytes.length) {
       const larger = Buffer.allocUnsafeSlow(Math.max(end, 2 * this.#bytes.length));

@@ -217,24 +217,26 @@ export class TenantMeters implements Meters {
   }
 
   /**
-   * Says anew what each in this slice has cost of late, calls `see` with it, and forgets who uses nothing and was not heard of
-   * lately; call it about once a second for every slice.
+   * Says anew what each in this slice has cost of late, calls `isNeeded` with it, and forgets who uses nothing, was not heard of
+   * lately and is not needed; call it about once a second for every slice.
    */
-  sweep(slice: number, nowMs: number, see: (meter: TenantMeter) => void = () => {}): void {
+  sweep(slice: number, nowMs: number, isNeeded: (meter: TenantMeter) => boolean = () => false): void {
     const seconds = Math.max(nowMs - (this.#sweptMs[slice] ?? nowMs - sweepMs), 1) / 1000;
     this.#sweptMs[slice] = nowMs;
     const wholeMs = Math.floor(nowMs);
     this.#meters.each(slice, (meter) => {
       const isNoticed = meter.measure(seconds);
-      see(meter);
-      if (isNoticed) return;
+      if (isNeeded(meter) || isNoticed) return;
       const { use, requests, series } = meter;
       if (requests > (series === this.#otherSeries ? requestsNoticed : 0)) return;
       if (use.inflight === 0 && use.tunnels === 0 && isRateIdle(use, wholeMs)) this.#forget(meter);
     });
   }
 
-  /** Looks through a slice for those who are to have labels; when that was done with every slice, `relabel` gives them. */
+  /**
+   * Looks through a slice for those who are to have labels; when that was done with every slice, `relabel` gives them. Before its
+   * `sweep`, which forgets who asked but once.
+   */
   roll(slice: number): void {
     const busiest = this.#busiest;
     this.#meters.each(slice, (meter) => {
