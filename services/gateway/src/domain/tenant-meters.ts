@@ -24,8 +24,8 @@ const thousandthsMax = 1_000 * perWhole * perWhole;
 const sweepMs = 1_000;
 
 /**
- * In thousandths: a request in the last second is less. Who weighs less and asks for nothing is forgotten at once where it has asked
- * hardly ever since the last roll: most ask once, and each second looks at all that are known.
+ * In thousandths: more than the first request of somebody makes. Who weighs less is forgotten at once where it has asked hardly ever
+ * since the last roll: most ask once, and each second looks at all that are known.
  */
 const weightNoticed = 700;
 const requestsNoticed = 8;
