@@ -164,6 +164,8 @@ describe('what a gateway asks for', () => {
 
   it('counts what was refused for a named limit, whose meter is kept until then', () => {
     told(0.3, { tenantId: 'ten_1', limit: 'concurrency', share: 0.1 });
+    // They have all labels: whose meter has one is kept anyhow.
+    for (let number = 2; number <= 6; number++) meters.count(named(`ten_${number}`));
     meters.count(named('ten_1')).concurrencyRefusals = 2;
     for (let second = 1; second <= 3; second++) meters.sweep(0, 1_000 * second, (meter) => shares.see(meter, 1_000 * second, () => limits));
     lookAtNamed(3_000);

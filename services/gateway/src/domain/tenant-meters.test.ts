@@ -134,7 +134,7 @@ describe('tenant meters', () => {
     const { meters } = labelled(0);
     const first = meters.count(tenant(1));
     for (let i = 0; i < 5; i++) first.use.takeRate(3, 0);
-    Object.assign(first, { bytes: 1_000, shares: { rate: 0.5, concurrency: 0.5 } });
+    Object.assign(first, { concurrencyRefusals: 3, bytes: 1_000, shares: { rate: 0.5, concurrency: 0.5 } });
     Object.assign(first.use, { shedShare: 0.5, shedDue: 0.9 });
     for (let second = 1; second <= 20; second++) meters.sweep(0, 1_000 * second);
     expect(meters.size).toBe(0);
