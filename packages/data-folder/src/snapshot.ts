@@ -75,7 +75,10 @@ export async function takeSnapshot(paths: DataPaths, staging: string): Promise<S
   function hold(file: StateFile, index: number): readonly HeldFile[] {
     if (!file.isDatabase) {
       const source = join(staging, String(index));
-      return linked(file.source, source) ? [{ ...file, source }] : [];
+      if (!linked(file.source, source)) return [];
+      // Another file may have taken its name since it was listed: it is the one that is held.
+      const { size, mode } = statSync(source);
+      return [{ ...file, source, bytes: size, mode: mode & 0o777 }];
     }
     for (;;) {
       const reader = readerOf(file.source);
@@ -134,14 +137,20 @@ function inodeOf(file: string): number | undefined {
   return statSync(file, { throwIfNoEntry: false })?.ino;
 }
 
-/** False where the file has gone. */
+/** In a row, of a file that is replaced between being found and being linked: each is a race of microseconds. */
+const linkAttemptsMax = 100;
+
+/** False where the file has gone. One that is replaced meanwhile is found, and is gone when it is to get its second name. */
 function linked(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' && !existsSync(from)) return false;
-    throw error;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      linkSync(from, to);
+      return true;
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      if (!existsSync(from)) return false;
+      if (attempt === linkAttemptsMax) throw error;
+    }
   }
 }
 
