@@ -34,6 +34,7 @@ import { WaitingRoom } from './engine/waiting-room.ts';
 import { inSlices } from './in-slices.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import { createOverload } from './overload.ts';
+import { TenantLook } from './tenant-look.ts';
 import { WorkerPool, type Workers } from './workers/worker-pool.ts';
 
 /** Where a gateway's routes come from. */
@@ -122,8 +123,6 @@ export function addressesOf(gateway: Gateway): string {
 
 /** How often forgotten tenants and upstreams are cleared away, tunnels that lost their tenant cut, and what is shown brought up to date. */
 const houseworkMs = 1_000;
-/** Every so many turns the metric labels go to the tenants that are busiest now. */
-const labelTurns = 60;
 
 export function createGateway(parts: GatewayParts): Gateway {
   const { origin, clock, logger, gatewayMetrics, readiness, timeouts, limits, shares = new LimitShares() } = parts;
@@ -151,6 +150,7 @@ export function createGateway(parts: GatewayParts): Gateway {
     clock,
     othersStrain: () => pool?.strains() ?? [],
   });
+  const tenantLook = new TenantLook({ meters, overload, shares, limitsOf, onLabelEnded: (label) => gatewayMetrics.requests.forget(label) });
   const tokens = createContextTokens({ keysFile: parts.contextKeysFile, clock, logger });
   const accessLog: AccessLog | undefined =
     parts.accessLog === undefined || parts.workers !== undefined
@@ -263,8 +263,8 @@ export function createGateway(parts: GatewayParts): Gateway {
     const stopping = new AbortController();
     let running: Promise<void> = Promise.resolve();
     async function keepHouse(): Promise<void> {
-      for (let turn = 1; !stopping.signal.aborted; turn++) {
-        await lookAtTenants(turn % labelTurns === 0, stopping.signal);
+      while (!stopping.signal.aborted) {
+        await lookAtTenants(stopping.signal);
         const { demands } = shares;
         if (lookAtShares()) showShares();
         if (shares.demands !== demands) origin.demandsChanged?.();
@@ -287,24 +287,13 @@ export function createGateway(parts: GatewayParts): Gateway {
   }
 
   /** At all of them, for about a second: there may be a million. */
-  async function lookAtTenants(isLabelTurn: boolean, signal: AbortSignal): Promise<void> {
+  async function lookAtTenants(signal: AbortSignal): Promise<void> {
     const count = meters.slices;
     await inSlices({ count, spanMs: houseworkMs, clock, signal }, (slice) => {
-      if (slice === 0) overload.look();
-      const nowMs = clock.monotonicMs();
-      if (overload.isSeeing) meters.each(slice, overload.shed);
-      if (isLabelTurn) meters.roll(slice);
-      meters.sweep(slice, nowMs, (meter) => {
-        const isToBeShared = shares.see(meter, nowMs, limitsOf);
-        const isToBeShed = overload.isSeeing && overload.weigh(meter);
-        return isToBeShared || isToBeShed;
-      });
+      tenantLook.see(slice, clock.monotonicMs());
       upstreams.sweep((upstream) => follower.table.endpoints(upstream), count);
     });
-    if (signal.aborted) return;
-    overload.say();
-    shares.seenAll();
-    if (isLabelTurn) for (const label of meters.relabel()) gatewayMetrics.requests.forget(label);
+    if (!signal.aborted) tenantLook.end();
   }
 
   function cutTunnels(): void {

@@ -162,16 +162,6 @@ describe('what a gateway asks for', () => {
     expect(shares.demands).toEqual([{ tenantId: 'ten_1', limit: 'concurrency', wanted: 0.7, inUse: 0.3 }]);
   });
 
-  it('counts what was refused for a named limit, whose meter is kept until then', () => {
-    told(0.3, { tenantId: 'ten_1', limit: 'concurrency', share: 0.1 });
-    // They have all labels: whose meter has one is kept anyhow.
-    for (let number = 2; number <= 6; number++) meters.count(named(`ten_${number}`));
-    meters.count(named('ten_1')).concurrencyRefusals = 2;
-    for (let second = 1; second <= 3; second++) meters.sweep(0, 1_000 * second, (meter) => shares.see(meter, 1_000 * second, () => limits));
-    lookAtNamed(3_000);
-    expect(shares.demands).toEqual([{ tenantId: 'ten_1', limit: 'concurrency', wanted: 0.2, inUse: 0 }]);
-  });
-
   it('is said of named limits at once, and of others when all tenants were seen', () => {
     told(0.3, { tenantId: 'ten_1', limit: 'concurrency', share: 0.1 });
     for (const tenantId of ['ten_1', 'ten_2']) meters.count(named(tenantId)).use.enter(0);

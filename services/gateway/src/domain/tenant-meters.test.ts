@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { perSlice } from './by-number.ts';
 import { RequestSeries } from './request-series.ts';
-import { takeShed, WeightSpread } from './shedding.ts';
 import { type MeteredTenant, otherTenants, type TenantMeter, TenantMeters } from './tenant-meters.ts';
 
 /** Meters, and the label that each series belongs to. */
@@ -80,18 +79,6 @@ describe('tenant meters', () => {
     expect(asked.map((meter) => meters.get(meter) === meter)).toEqual([true, true, false, false, false]);
   });
 
-  it('have labels for those who ask steadily, if little, where others are silent', () => {
-    const { meters } = labelled(2);
-    const count = (number: number) => meters.count({ number, tenantId: `ten_${number}` });
-    for (const silent of [0, 1]) count(silent);
-    for (let second = 1; second <= 30; second++) {
-      for (const steady of [2, 3]) count(steady);
-      if (second % 10 === 0) rollAll(meters);
-      meters.sweep(0, 1_000 * second);
-    }
-    expect([2, 3].map((number) => count(number).series)).not.toContain(count(4).series);
-  });
-
   it('keep who is needed', () => {
     const { meters } = labelled(0);
     meters.count({ number: 1, tenantId: 'ten_1' });
@@ -99,34 +86,6 @@ describe('tenant meters', () => {
     expect(meters.size).toBe(1);
     meters.sweep(0, 6_000);
     expect(meters.size).toBe(0);
-  });
-
-  it.each([
-    { every: 1, share: 0.3 },
-    { every: 1, share: 0.9 },
-    { every: 2, share: 0.9 },
-  ])('have a part of the requests refused where it is many who ask once in $every s: $share', ({ every, share }) => {
-    const { meters } = labelled(0);
-    const spread = new WeightSpread();
-    const tenants = 500;
-    let [asked, refused] = [0, 0];
-    for (let second = 1; second <= 40; second++) {
-      for (let number = second % every; number < tenants; number += every) {
-        const { use } = meters.count({ number, tenantId: `ten_${number}` });
-        if (second <= 10) continue;
-        asked += 1;
-        if (use.shedShare > 0 && takeShed(use)) refused += 1;
-      }
-      const cap = spread.cap(share);
-      spread.clear();
-      meters.each(0, ({ use, weight }) => (use.shedShare = weight > cap ? 1 - cap / weight : 0));
-      meters.sweep(0, 1_000 * second, ({ weight }) => {
-        if (weight > 0) spread.add(weight);
-        return weight > 0;
-      });
-    }
-    expect(refused / asked).toBeGreaterThan(share - 0.1);
-    expect(refused / asked).toBeLessThan(share + 0.1);
   });
 
   it('give nothing of a forgotten tenant to the next', () => {
