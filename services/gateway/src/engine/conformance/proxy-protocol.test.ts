@@ -57,6 +57,43 @@ describe('a connection of a trusted proxy', () => {
     expect(await sendRaw(port, `PROXY UNKNOWN\r\n${get}`)).toMatch(/^HTTP\/1\.1 200 [\s\S]*127\.0\.0\.1/);
   });
 
+  it('is that of the client over TLS also where many greet at once, for names whose certificates are still to be read', async () => {
+    const certificates = await makeCertificates();
+    const hosts = ['one', 'two', 'three', 'four'].map((name) => `${name}.burgage.internal`);
+    for (const host of hosts) await certificates.put(host);
+    const app = await startApp((request, response) => response.end(`for ${request.headers['x-forwarded-for']}`));
+    const { httpsPort } = await startGateway(
+      hosts.map((host) => ({ host, backends: [app.address] })),
+      { proxyProtocolFrom: trusting('127.0.0.1'), httpsPort: 0, certificates: certificates.folder },
+    );
+    const sessions = new Map<string, Buffer>();
+    const ask = async (index: number): Promise<{ readonly client: string; readonly answer: string; readonly isResumed: boolean }> => {
+      const client = `192.0.2.${index}`;
+      const servername = hosts[index % hosts.length] as string;
+      const under = connect(httpsPort, '127.0.0.1');
+      onTestEnd(async () => under.destroy());
+      under.write(`PROXY TCP4 ${client} 198.51.100.1 12345 443\r\n`);
+      const session = index % 3 === 0 ? undefined : sessions.get(servername);
+      const socket = connectTls({ socket: under, servername, ca: certificates.ca, ...(session && { session }) });
+      onTestEnd(async () => socket.destroy());
+      socket.on('session', (fresh) => sessions.set(servername, fresh));
+      let [answer, isResumed] = ['', false];
+      socket.on('secureConnect', () => {
+        isResumed = socket.isSessionReused();
+      });
+      socket.on('data', (bytes) => {
+        answer += String(bytes);
+      });
+      socket.write(get.replace(acme, servername));
+      await once(socket, 'close');
+      return { client, answer, isResumed };
+    };
+    const manyFrom = async (first: number) => await Promise.all(Array.from({ length: 100 }, (_, index) => ask(first + index)));
+    const answered = [...(await manyFrom(0)), ...(await manyFrom(100))];
+    for (const { client, answer } of answered) expect(answer.split('\r\n\r\n')[1]).toBe(`for ${client}`);
+    expect(answered.filter(({ isResumed }) => isResumed).length).toBeGreaterThan(20);
+  }, 30_000);
+
   it('is that of the client over TLS too, whose handshake may come with the header', async () => {
     const certificates = await makeCertificates();
     await certificates.put(acme);

@@ -331,6 +331,21 @@ describe('a handshake', () => {
     expect(await failures(metrics, 'client_gone')).toBe(4);
   });
 
+  it('of which a byte comes now and then takes no longer than one that stops', async () => {
+    const certificates = await withAcme();
+    const { httpsPort, metrics } = await startSecure(certificates, '127.0.0.1:1', { timeouts: { headMs: 300 } });
+    const socket = connect(httpsPort, '127.0.0.1');
+    socket.on('error', () => {});
+    const hello = Buffer.concat([Buffer.from('16030100c8010000c40303', 'hex'), Buffer.alloc(150)]);
+    let sent = 0;
+    const dripping = setInterval(() => socket.write(hello.subarray(sent, ++sent)), 20);
+    onTestEnd(async () => clearInterval(dripping));
+    await once(socket, 'close');
+    expect(sent).toBeLessThan(hello.length);
+    await eventually(async () => (await failures(metrics, 'timeout')) === 1);
+    expect(await failures(metrics, 'client_gone')).toBe(0);
+  });
+
   it.each(['TLSv1.2', 'TLSv1.3'] as const)(
     'of a client that has a session of %s is resumed, until the key of its ticket is gone',
     async (maxVersion) => {

@@ -1,15 +1,16 @@
 // The doors of an engine: listens, learns who is at the other end of each connection, and hands it over.
-import { createServer, isIP, isIPv6, type Server, type ServerOpts, type Socket } from 'node:net';
+import { createServer, isIPv6, type Server, type ServerOpts, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { BurgageError } from '@burgage/contracts';
-import { normalizeHost } from '@burgage/tenancy';
 import { type Peer, unheard } from '../../domain/exchange.ts';
 import type { ProxyHeaderFailure } from '../../metrics.ts';
 import type { EngineOptions } from '../engine.ts';
 import { formatAddress, listen, type PortField } from '../listen.ts';
-import { KeyedMembers, type Member } from '../members.ts';
+import { type Member, Members } from '../members.ts';
 import { askingExpiresMs, ClientBound, type Leaver } from './client-bound.ts';
+import { HandshakeTimeout } from './handshake-failures.ts';
 import { readProxyHeader } from './proxy-header.ts';
+import { nobody, serverOf } from './server-name.ts';
 import { TlsFront } from './tls-front.ts';
 
 export interface FrontOptions extends EngineOptions {
@@ -27,22 +28,22 @@ interface Greeting extends Member {
   /** Of the client, as far as it is known. */
   readonly address: string;
   readonly beganMs: number;
-  /** One that goes on for too long is ended here; TLS looks after its own. */
-  readonly isHandshake: boolean;
+  /** It has gone on for too long. */
+  readonly onTimeout: () => void;
 }
 
 /** Of an IPv4 address as IPv6 has it. */
 const mappedPrefix = '::ffff:';
 
-type Take = (socket: Socket, address: string) => void;
+/** True where the connection has been handed over, false where it goes on greeting. */
+type Take = (socket: Socket, address: string) => boolean;
 
 export class Front {
   readonly #options: FrontOptions;
   readonly #tls: TlsFront | undefined;
   readonly #bound: ClientBound;
   readonly #servers: Server[] = [];
-  /** By the four addresses that tell connections apart: node:tls does not say which one a secure socket stands on. */
-  readonly #greetings = new KeyedMembers<string, Greeting>();
+  readonly #greetings = new Members<Greeting>();
   #onGreeted: (() => void) | undefined;
   #closed: Promise<unknown> | undefined;
 
@@ -50,7 +51,7 @@ export class Front {
     this.#options = options;
     this.#bound = new ClientBound({ ...options, connectionsMax: options.limits.clientConnectionsMax, leavers: () => this.#leavers() });
     if (options.https !== undefined) {
-      this.#tls = new TlsFront({ ...options, certificates: options.https.certificates, onSecure: (socket) => this.#secured(socket) });
+      this.#tls = new TlsFront({ ...options, certificates: options.https.certificates });
     }
   }
 
@@ -102,11 +103,7 @@ export class Front {
   check(nowMs: number): void {
     this.#tls?.check();
     this.#bound.check(nowMs);
-    for (const { socket, beganMs, isHandshake } of this.#greetings) {
-      if (isHandshake || nowMs - beganMs < this.#options.timeouts.headMs) continue;
-      this.#options.metrics.proxyHeaderFailures.of('timeout').inc();
-      socket.destroy();
-    }
+    for (const { beganMs, onTimeout } of this.#greetings) if (nowMs - beganMs >= this.#options.timeouts.headMs) onTimeout();
   }
 
   async #listen(host: string, port: number, field: PortField, options: ServerOpts, take: Take): Promise<void> {
@@ -140,24 +137,26 @@ export class Front {
     return bound === null || bound === undefined || typeof bound === 'string' ? undefined : formatAddress(bound);
   }
 
-  #handOver(socket: Socket, address: string): void {
+  #handOver(socket: Socket, address: string): boolean {
     this.#options.take(socket, { address, scheme: 'http', serverName: undefined });
+    return true;
   }
 
-  #secure(socket: Socket, address: string): void {
-    this.#greet(socket, address, true);
-    this.#tls?.take(socket);
+  #secure(socket: Socket, address: string): boolean {
+    const greeting = this.#greet(socket, address, () => socket.destroy(new HandshakeTimeout()));
+    this.#tls?.take(socket, (secure) => this.#secured(secure, greeting));
+    return false;
   }
 
   /** The peer says first whom it speaks for; what follows is that client's. */
   #readProxyHeader(socket: Socket, ownAddress: string, take: Take): void {
     const { metrics, logger } = this.#options;
-    const key = this.#greet(socket, ownAddress, false);
-    let bytes: Buffer = Buffer.alloc(0);
     const fail = (reason: ProxyHeaderFailure) => {
       metrics.proxyHeaderFailures.of(reason).inc();
       socket.destroy();
     };
+    const greeting = this.#greet(socket, ownAddress, () => fail('timeout'));
+    let bytes: Buffer = Buffer.alloc(0);
     const onGone = () => fail('client_gone');
     const onData = (piece: Buffer) => {
       bytes = bytes.length === 0 ? piece : Buffer.concat([bytes, piece]);
@@ -170,10 +169,9 @@ export class Front {
       socket.off('data', onData).off('end', onGone).off('error', onGone).pause();
       if (header.end < bytes.length) socket.unshift(bytes.subarray(header.end));
       try {
-        this.#greetings.delete(key);
-        take(socket, header.address ?? ownAddress);
-        // TLS goes on greeting, and reads what is below it as it likes.
-        if (this.#greetings.has(key)) return;
+        this.#greetings.delete(greeting);
+        // TLS reads what is below it as it likes.
+        if (!take(socket, header.address ?? ownAddress)) return;
         socket.resume();
         this.#onGreeted?.();
       } catch (error) {
@@ -188,28 +186,28 @@ export class Front {
       .on('data', onData);
   }
 
-  #greet(socket: Socket, address: string, isHandshake: boolean): string {
-    const key = keyOf(socket);
+  #greet(socket: Socket, address: string, onTimeout: () => void): Greeting {
     const beganMs = this.#options.clock.monotonicMs();
-    this.#greetings.add(key, { socket, address, beganMs, isHandshake, place: -1, joined: 0 });
-    socket.once('close', () => this.#greeted(key));
-    return key;
+    const greeting: Greeting = { socket, address, beganMs, onTimeout, place: -1, joined: 0 };
+    this.#greetings.add(greeting);
+    socket.on('close', () => this.#greeted(greeting));
+    return greeting;
   }
 
-  #secured(socket: TLSSocket): void {
-    const key = keyOf(socket);
-    const greeting = this.#greetings.get(key);
-    if (greeting === undefined) {
+  #secured(socket: TLSSocket, greeting: Greeting): void {
+    if (greeting.place < 0) {
       socket.destroy();
       return;
     }
     socket.allowHalfOpen = true;
     this.#options.take(socket, { address: greeting.address, scheme: 'https', serverName: serverNameOf(socket) });
-    this.#greeted(key);
+    this.#greeted(greeting);
   }
 
-  #greeted(key: string): void {
-    if (this.#greetings.delete(key)) this.#onGreeted?.();
+  #greeted(greeting: Greeting): void {
+    if (greeting.place < 0) return;
+    this.#greetings.delete(greeting);
+    this.#onGreeted?.();
   }
 }
 
@@ -223,16 +221,11 @@ function addressOf(socket: Socket): string {
   return remoteAddress.startsWith(mappedPrefix) ? remoteAddress.slice(mappedPrefix.length) : remoteAddress;
 }
 
-function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
-}
-
 /** The server that the client asked for; where it resumes a session of TLS 1.2, OpenSSL tells no name. */
 function serverNameOf(socket: TLSSocket): string | undefined {
   const { servername } = socket;
   if (typeof servername !== 'string' || servername === '')
     return socket.isSessionReused() && socket.getProtocol() === 'TLSv1.2' ? unheard : undefined;
-  const host = normalizeHost(servername);
-  // Clients that name an address name nobody (RFC 6066 section 3).
-  return host.ok && isIP(host.value) === 0 ? host.value : undefined;
+  const named = serverOf(servername);
+  return named === nobody ? undefined : named;
 }

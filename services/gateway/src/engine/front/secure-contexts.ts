@@ -1,8 +1,6 @@
 // The certificates in use: loaded when a name is first asked for, bounded in number, and followed as their files change.
-import { isIP } from 'node:net';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import type { Clock, Logger } from '@burgage/runtime';
-import { normalizeHost } from '@burgage/tenancy';
 import type { CertificateStore, KeyPair } from '../certificate-store.ts';
 
 export interface SecureContextsOptions {
@@ -47,16 +45,13 @@ export class SecureContexts {
     this.#options = options;
   }
 
-  /** The context for a client that names that server; undefined: there is none. */
-  find(serverName: string): SecureContext | undefined | Promise<SecureContext | undefined> {
-    const host = normalizeHost(serverName);
-    if (!host.ok || host.value === defaultName) return undefined;
-    // Nobody may name an address there, and some clients do (RFC 6066 section 3).
-    if (isIP(host.value) !== 0) return this.#get(defaultName);
-    const exact = this.#get(host.value);
-    const dot = host.value.indexOf('.');
+  /** The context for a client that names that server, in its one spelling; undefined: there is none. */
+  find(server: string): SecureContext | undefined | Promise<SecureContext | undefined> {
+    if (server === defaultName) return undefined;
+    const exact = this.#get(server);
+    const dot = server.indexOf('.');
     if (dot < 0) return exact;
-    const wildcard = `*${host.value.slice(dot)}`;
+    const wildcard = `*${server.slice(dot)}`;
     if (exact instanceof Promise) return exact.then((context) => context ?? this.#get(wildcard));
     return exact ?? this.#get(wildcard);
   }

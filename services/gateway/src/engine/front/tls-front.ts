@@ -1,4 +1,5 @@
-// TLS on connections that have been accepted: the certificate by the name that the client asks for, tickets, a bounded handshake.
+// TLS on connections that have been accepted: the certificate by the name that the client asks for, and tickets.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer, type SecureContext, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
@@ -8,6 +9,7 @@ import type { GatewayMetrics } from '../../metrics.ts';
 import type { CertificateStore, KeyPair } from '../certificate-store.ts';
 import { handshakeFailure, NoCertificate } from './handshake-failures.ts';
 import { SecureContexts } from './secure-contexts.ts';
+import { nobody, serverOf } from './server-name.ts';
 import { type TicketKeySource, TicketKeys } from './ticket-keys.ts';
 
 export interface TlsFrontOptions {
@@ -22,7 +24,11 @@ export interface TlsFrontOptions {
   readonly ticketKeys?: TicketKeySource | undefined;
   /** Offered in this order of preference. */
   readonly protocols: readonly string[];
-  readonly onSecure: (socket: TLSSocket) => void;
+}
+
+/** What begins within a connection may keep its handshake for longer than the connection lasts: nothing else hangs on it then. */
+interface Handshake {
+  onSecure?: ((socket: TLSSocket) => void) | undefined;
 }
 
 /** Forward secrecy and authenticated encryption alone; which of them is the client's choice, who knows its processor. */
@@ -45,11 +51,13 @@ export class TlsFront {
   readonly #tickets: TicketKeySource;
   readonly #clock: Clock;
   readonly #server: Server;
+  /** The one that is under way: node:tls does not say on which connection a secure one stands. */
+  readonly #handshake = new AsyncLocalStorage<Handshake>();
   /** The pair that clients get who name nobody. */
   #default: KeyPair | undefined;
 
   constructor(options: TlsFrontOptions) {
-    const { certificates, timeouts, limits, metrics, clock, random, logger, protocols, onSecure } = options;
+    const { certificates, timeouts, limits, metrics, clock, random, logger, protocols } = options;
     this.#clock = clock;
     this.#tickets = options.ticketKeys ?? new TicketKeys(random, timeouts.ticketKeyMs, clock.monotonicMs());
     this.#contexts = new SecureContexts({ store: certificates, common, namesMax: limits.certificatesMax, clock, logger });
@@ -57,18 +65,27 @@ export class TlsFront {
       ...common,
       ticketKeys: this.#tickets.current,
       ALPNProtocols: [...protocols],
-      handshakeTimeout: timeouts.headMs,
+      // Whoever hands connections over bounds their handshakes: node:tls would wait anew with every byte.
+      handshakeTimeout: 0,
       SNICallback: (serverName, answer) => {
         // node:tls would give the default certificate to whom it is told of none; an alert it cannot be asked for.
         const decide = (context: SecureContext | undefined) => answer(context === undefined ? new NoCertificate() : null, context);
-        const found = this.#contexts.find(serverName);
+        const server = serverOf(serverName);
+        if (server === nobody) {
+          answer(null);
+          return;
+        }
+        const found = server === undefined ? undefined : this.#contexts.find(server);
         if (found instanceof Promise) found.then(decide, answer);
         else decide(found);
       },
     });
     this.#server.on('secureConnection', (socket) => {
       metrics.handshakes.of(socket.isSessionReused() ? 'resumed' : 'full').inc();
-      onSecure(socket);
+      const handshake = this.#handshake.getStore() ?? {};
+      const { onSecure } = handshake;
+      handshake.onSecure = undefined;
+      onSecure?.(socket);
     });
     this.#server.on('tlsClientError', (error, socket) => {
       metrics.handshakeFailures.of(handshakeFailure(error)).inc();
@@ -80,10 +97,10 @@ export class TlsFront {
     this.#useDefault(await this.#contexts.loadDefaultPair());
   }
 
-  /** Begins the handshake with what the socket sends. It fails, or `onSecure` is called. */
-  take(socket: Socket): void {
+  /** Begins the handshake with what the socket sends. It fails, or `onSecure` is called; it lasts as long as the socket may. */
+  take(socket: Socket, onSecure: (socket: TLSSocket) => void): void {
     this.#useDefault(this.#contexts.defaultPair());
-    this.#server.emit('connection', socket);
+    this.#handshake.run({ onSecure }, () => this.#server.emit('connection', socket));
   }
 
   /** Called now and then. */
