@@ -1,11 +1,11 @@
 // One moment of a data folder, held while it is copied: every database in a read transaction, every other file by a second name.
-import { existsSync, linkSync, statSync } from 'node:fs';
+import { existsSync, linkSync, lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { BurgageError } from '@burgage/contracts/errors';
 import { codeOf } from './disk.ts';
 import type { DataPaths } from './paths.ts';
-import { type State, type StateFile, stateOf } from './state.ts';
+import { linkError, type State, type StateFile, stateOf } from './state.ts';
 
 /** A file as it was at the moment. */
 export interface HeldFile extends StateFile {
@@ -77,8 +77,9 @@ export async function takeSnapshot(paths: DataPaths, staging: string): Promise<S
       const source = join(staging, String(index));
       if (!linked(file.source, source)) return [];
       // Another file may have taken its name since it was listed: it is the one that is held.
-      const { size, mode } = statSync(source);
-      return [{ ...file, source, bytes: size, mode: mode & 0o777 }];
+      const held = lstatSync(source);
+      if (!held.isFile()) throw linkError(file.source);
+      return [{ ...file, source, bytes: held.size, mode: held.mode & 0o777 }];
     }
     for (;;) {
       const reader = readerOf(file.source);

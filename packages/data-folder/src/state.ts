@@ -56,17 +56,17 @@ export function stateOf(paths: DataPaths): State {
         look(source);
       } else if (found.isFile()) {
         files.push({ path, mode, source, bytes: found.size, isDatabase: databaseName.test(name) });
-      } else if (found.isSymbolicLink()) {
-        throw new BurgageError('config_invalid', {
-          message: `${source} is a link, expected a file or a folder.`,
-          metadata: { file: source },
-        });
-      }
+      } else if (found.isSymbolicLink()) throw linkError(source);
     }
   }
 
   look(root);
   return { folders, files };
+}
+
+/** What a link leads to is not in the folder. */
+export function linkError(source: string): BurgageError {
+  return new BurgageError('config_invalid', { message: `${source} is a link, expected a file or a folder.`, metadata: { file: source } });
 }
 
 /** None where the folder has gone meanwhile. */

@@ -2,7 +2,7 @@
 
 /** How long things may take, in milliseconds. Tests make them small; nobody else has had a reason to. */
 export interface Timeouts {
-  /** From the first byte of a request to the end of its head, and for a handshake of TLS: a browser needs one packet. */
+  /** From the first byte of a request to the end of its head, and for what is before it, a PROXY header or a handshake: a browser needs one packet. */
   readonly headMs: number;
   /** Between two pieces of a request body. */
   readonly bodyIdleMs: number;

@@ -1,6 +1,7 @@
 // The look at every tenant: who is refused something, shared with or labelled is seen before those are forgotten who use little.
 import { createLogger, createMetrics, ManualClock } from '@burgage/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { perSlice } from './domain/by-number.ts';
 import { LimitShares } from './domain/limit-shares.ts';
 import { takeShed } from './domain/shedding.ts';
 import { otherTenants, type TenantMeter, TenantMeters } from './domain/tenant-meters.ts';
@@ -12,6 +13,7 @@ import { metricValue } from './testing/fixture.ts';
 const limits = { requestsPerSecond: 100, concurrency: 10, bodyBytesMax: 0 };
 
 let look: TenantLook;
+let meters: TenantMeters;
 let shares: LimitShares;
 let seconds: number;
 let strainMs: number;
@@ -26,7 +28,7 @@ beforeEach(() => {
   const ours = gatewayMetrics(metrics);
   const clock = new ManualClock();
   shares = new LimitShares();
-  const meters = new TenantMeters(
+  meters = new TenantMeters(
     (label) => ours.requests.of(label),
     (number) => `ten_${number}`,
     2,
@@ -53,7 +55,7 @@ beforeEach(() => {
 /** The end of another second. */
 function pass(): void {
   seconds += 1;
-  look.see(0, 1_000 * seconds);
+  for (let slice = 0; slice < meters.slices; slice++) look.see(slice, 1_000 * seconds);
   look.end();
 }
 
@@ -79,6 +81,33 @@ describe('a look at every tenant', () => {
     expect(await shedShare()).toBeCloseTo(share, 5);
     expect(refused / asked).toBeGreaterThan(share - 0.1);
     expect(refused / asked).toBeLessThan(share + 0.1);
+  });
+
+  it('begins to refuse at the third late look, in however many slices', async () => {
+    count(perSlice);
+    strainMs = 200;
+    for (let second = 1; second <= 2; second++) pass();
+    expect(await shedShare()).toBe(0);
+    pass();
+    expect(await shedShare()).toBeCloseTo(0.3, 5);
+  });
+
+  it('has refused, and asks for more of its limit for, whom it is both to be done for', async () => {
+    shares.told({ sequence: 1, gateways: 3, even: 0.3, shares: [{ tenantId: 'ten_2', limit: 'concurrency', share: 0.1 }] });
+    const requests: [number, number][] = [
+      [2, 1_000],
+      [3, 100],
+    ];
+    for (let second = 1; second <= 15; second++) {
+      strainMs = (await shedShare()) < 0.29 ? 200 : 50;
+      for (const [number, many] of requests) for (let request = 0; request < many; request++) count(number).concurrencyRefusals += 1;
+      pass();
+    }
+    // The light one would be refused something, were the heavy one not weighed with it.
+    expect(requests.map(([number]) => count(number).use.shedShare > 0)).toEqual([true, false]);
+    shares.heard(1_000 * seconds);
+    shares.look(1_000 * seconds, meterOf, () => limits);
+    expect(shares.demands.map(({ tenantId }) => tenantId).toSorted()).toEqual(['ten_2', 'ten_3']);
   });
 
   it('has nothing refused any more when the strain is over', async () => {

@@ -29,7 +29,7 @@ export class TenantLook {
     return (this.#looks + 1) % looksPerLabels === 0;
   }
 
-  /** The sweep is last: it forgets whom the others want to know. */
+  /** What is refused goes by what was used as of the last look, as its bound does. Labels go before the sweep, which forgets who asked once. */
   see(slice: number, nowMs: number): void {
     const { meters, overload, shares, limitsOf } = this.#parts;
     if (slice === 0) overload.look();

@@ -49,37 +49,33 @@ export class Members<M extends Member> implements Iterable<M> {
   }
 }
 
-/** Hot path. Members by a key, in place of a Map: the tables of the one in here point to nobody. */
-export class KeyedMembers<K extends number | string, M extends Member> implements Iterable<M> {
+/** Hot path. Members by their numbers, in place of a Map: the tables of the one in here point to nobody. */
+export class NumberedMembers<M extends Member> implements Iterable<M> {
   readonly #members = new Members<M>();
-  readonly #places = new Map<K, number>();
+  readonly #places = new Map<number, number>();
 
   get size(): number {
     return this.#places.size;
   }
 
-  has(key: K): boolean {
-    return this.#places.has(key);
-  }
-
-  get(key: K): M | undefined {
-    const place = this.#places.get(key);
+  get(number: number): M | undefined {
+    const place = this.#places.get(number);
     return place === undefined ? undefined : this.#members.at(place);
   }
 
-  /** Whoever was there by that key leaves. */
-  add(key: K, member: M): void {
-    this.delete(key);
+  /** Whoever was there by that number leaves. */
+  add(number: number, member: M): void {
+    this.delete(number);
     this.#members.add(member);
-    this.#places.set(key, member.place);
+    this.#places.set(number, member.place);
   }
 
   /** False where there was none. */
-  delete(key: K): boolean {
-    const member = this.get(key);
+  delete(number: number): boolean {
+    const member = this.get(number);
     if (member === undefined) return false;
     this.#members.delete(member);
-    return this.#places.delete(key);
+    return this.#places.delete(number);
   }
 
   [Symbol.iterator](): Iterator<M> {

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { BlockList, connect } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
+import { queryObjects } from 'node:v8';
 import { describe, expect, it } from 'vitest';
 import { acme, makeCertificates } from '../../testing/certificates.ts';
 import {
@@ -50,6 +51,27 @@ describe('a connection of a trusted proxy', () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
       expect((await client.send(text.slice(at)).all()).match(/192\.0\.2\.7/g)).toHaveLength(2);
     }
+  });
+
+  it('keeps nothing of what came with the header', async () => {
+    const { port } = await startBehind();
+    const body = 'x'.repeat(60_000);
+    const collected = (): number => {
+      queryObjects(RawClient, { format: 'count' });
+      return process.memoryUsage().arrayBuffers;
+    };
+    const clients: RawClient[] = [];
+    const ask = async () => {
+      const client = await RawClient.connect(port);
+      clients.push(client);
+      client.send(`${header}POST / HTTP/1.1\r\nHost: ${acme}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      await client.untilText('192.0.2.7');
+    };
+    for (let count = 0; count < 10; count++) await ask();
+    const before = collected();
+    for (let count = 0; count < 50; count++) await ask();
+    expect(collected() - before).toBeLessThan((50 * body.length) / 4);
+    expect(clients.filter(({ closed }) => closed)).toEqual([]);
   });
 
   it('is its own where the proxy asks for itself', async () => {

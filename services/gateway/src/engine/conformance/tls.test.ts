@@ -5,7 +5,9 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
+import { queryObjects } from 'node:v8';
 import { createLogger, ManualClock, type Metrics, systemClock } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
 import { type WebSocket, WebSocket as WebSocketClient, WebSocketServer } from 'ws';
@@ -243,6 +245,65 @@ describe('a handshake', () => {
     expect(await subjectFor(httpsPort, { ...anyName, servername: 'some.more.burgage.internal' })).toBe('ECONNRESET');
     expect(await subjectFor(httpsPort, { ...anyName, servername: '' })).toBe('default');
     expect(await subjectFor(httpsPort, { ...anyName, servername: 'default' })).toBe('ECONNRESET');
+  });
+
+  /** What a client gets that names a server as tls.connect would not: the subject of the certificate, and the statuses of its answers. */
+  async function askNaming(port: number, servername: string, text: string) {
+    const socket = new TLSSocket(connect(port, '127.0.0.1'), { isServer: false });
+    onTestEnd(async () => socket.destroy());
+    (socket as TLSSocket & { setServername(name: string): void }).setServername(servername);
+    let [subject, answer]: [unknown, string] = [undefined, ''];
+    socket.on('secure', () => {
+      subject = socket.getPeerCertificate().subject.CN;
+    });
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => {
+      answer += String(bytes);
+    });
+    socket.write(text);
+    await new Promise((resolve) => socket.once('close', resolve));
+    return { subject, statuses: answer.match(/(?<=HTTP\/1\.1 )\d+/g) };
+  }
+
+  it('of a client that names an address goes as one that names nobody: with the default, and for any host', async () => {
+    const certificates = await withAcme();
+    const app = await startApp((_, response) => response.end('app'));
+    const { httpsPort, metrics } = await startSecure(certificates, app.address);
+    const both = get.replace('Connection: close\r\n', '') + get.replace(acme, other);
+    for (const address of ['127.0.0.1', '::1'])
+      expect(await askNaming(httpsPort, address, both)).toEqual({ subject: undefined, statuses: null });
+    expect(await failures(metrics, 'no_certificate')).toBe(2);
+    await certificates.put('default.burgage.internal', 'default');
+    await eventually(async () => (await askNaming(httpsPort, '127.0.0.1', both)).statuses !== null);
+    for (const address of ['127.0.0.1', '::1'])
+      expect(await askNaming(httpsPort, address, both)).toEqual({ subject: 'default', statuses: ['200', '200'] });
+    expect(await askNaming(httpsPort, acme, both)).toEqual({ subject: 'acme', statuses: ['200', '421'] });
+  }, 20_000);
+
+  it('leaves nothing of its client in the connections with an endpoint that outlive it', async () => {
+    const certificates = await withAcme();
+    const together = 8;
+    let waiting: (() => void)[] = [];
+    // All at once, so that each needs a connection of its own.
+    const app = await startApp((_, response) => {
+      waiting.push(() => response.end('app'));
+      if (waiting.length < together) return;
+      for (const answer of waiting) answer();
+      waiting = [];
+    });
+    app.server.keepAliveTimeout = 60_000;
+    const { httpsPort, metrics } = await startSecure(certificates, app.address, { timeouts: { upstreamKeepAliveMs: 60_000 } });
+    const ask = async () => {
+      const socket = connectTls({ port: httpsPort, host: '127.0.0.1', servername: acme, ca: certificates.ca });
+      socket.resume().write(get);
+      await once(socket, 'close');
+    };
+    await Promise.all(Array.from({ length: together }, ask));
+    await eventually(async () => (await metricValue(metrics, 'burgage_gateway_client_connections')) === 0);
+    const left = () => queryObjects(TLSSocket, { format: 'count' });
+    for (let looks = 0; looks < 20 && left() > 0; looks++) await new Promise((resolve) => setTimeout(resolve, 25));
+    expect(left()).toBe(0);
+    expect(await promisify(app.server.getConnections.bind(app.server))()).toBe(together);
   });
 
   it('for a name that has none, or for no name where there is no default, is refused and counted', async () => {

@@ -8,9 +8,8 @@ import type { EngineOptions } from '../engine.ts';
 import { formatAddress, listen, type PortField } from '../listen.ts';
 import { type Member, Members } from '../members.ts';
 import { askingExpiresMs, ClientBound, type Leaver } from './client-bound.ts';
-import { HandshakeTimeout } from './handshake-failures.ts';
 import { readProxyHeader } from './proxy-header.ts';
-import { nobody, serverOf } from './server-name.ts';
+import { serverOf } from './server-name.ts';
 import { TlsFront } from './tls-front.ts';
 
 export interface FrontOptions extends EngineOptions {
@@ -28,10 +27,12 @@ interface Greeting extends Member {
   /** Of the client, as far as it is known. */
   readonly address: string;
   readonly beganMs: number;
-  /** It has gone on for too long. */
-  readonly onTimeout: () => void;
+  /** One that goes on for too long is ended here; TLS looks after its own. */
+  readonly isHandshake: boolean;
 }
 
+/** Of an error its connection is told by its end; nothing that the connection has sent hangs on this. */
+const ignored = (): void => {};
 /** Of an IPv4 address as IPv6 has it. */
 const mappedPrefix = '::ffff:';
 
@@ -103,7 +104,11 @@ export class Front {
   check(nowMs: number): void {
     this.#tls?.check();
     this.#bound.check(nowMs);
-    for (const { beganMs, onTimeout } of this.#greetings) if (nowMs - beganMs >= this.#options.timeouts.headMs) onTimeout();
+    for (const { socket, beganMs, isHandshake } of this.#greetings) {
+      if (isHandshake || nowMs - beganMs < this.#options.timeouts.headMs) continue;
+      this.#options.metrics.proxyHeaderFailures.of('timeout').inc();
+      socket.destroy();
+    }
   }
 
   async #listen(host: string, port: number, field: PortField, options: ServerOpts, take: Take): Promise<void> {
@@ -143,7 +148,7 @@ export class Front {
   }
 
   #secure(socket: Socket, address: string): boolean {
-    const greeting = this.#greet(socket, address, () => socket.destroy(new HandshakeTimeout()));
+    const greeting = this.#greet(socket, address, true);
     this.#tls?.take(socket, (secure) => this.#secured(secure, greeting));
     return false;
   }
@@ -151,12 +156,12 @@ export class Front {
   /** The peer says first whom it speaks for; what follows is that client's. */
   #readProxyHeader(socket: Socket, ownAddress: string, take: Take): void {
     const { metrics, logger } = this.#options;
+    const greeting = this.#greet(socket, ownAddress, false);
+    let bytes: Buffer = Buffer.alloc(0);
     const fail = (reason: ProxyHeaderFailure) => {
       metrics.proxyHeaderFailures.of(reason).inc();
       socket.destroy();
     };
-    const greeting = this.#greet(socket, ownAddress, () => fail('timeout'));
-    let bytes: Buffer = Buffer.alloc(0);
     const onGone = () => fail('client_gone');
     const onData = (piece: Buffer) => {
       bytes = bytes.length === 0 ? piece : Buffer.concat([bytes, piece]);
@@ -179,26 +184,18 @@ export class Front {
         socket.destroy();
       }
     };
-    socket
-      .on('error', () => {})
-      .on('error', onGone)
-      .on('end', onGone)
-      .on('data', onData);
+    socket.on('error', ignored).on('error', onGone).on('end', onGone).on('data', onData);
   }
 
-  #greet(socket: Socket, address: string, onTimeout: () => void): Greeting {
+  #greet(socket: Socket, address: string, isHandshake: boolean): Greeting {
     const beganMs = this.#options.clock.monotonicMs();
-    const greeting: Greeting = { socket, address, beganMs, onTimeout, place: -1, joined: 0 };
+    const greeting: Greeting = { socket, address, beganMs, isHandshake, place: -1, joined: 0 };
     this.#greetings.add(greeting);
     socket.on('close', () => this.#greeted(greeting));
     return greeting;
   }
 
   #secured(socket: TLSSocket, greeting: Greeting): void {
-    if (greeting.place < 0) {
-      socket.destroy();
-      return;
-    }
     socket.allowHalfOpen = true;
     this.#options.take(socket, { address: greeting.address, scheme: 'https', serverName: serverNameOf(socket) });
     this.#greeted(greeting);
@@ -226,6 +223,5 @@ function serverNameOf(socket: TLSSocket): string | undefined {
   const { servername } = socket;
   if (typeof servername !== 'string' || servername === '')
     return socket.isSessionReused() && socket.getProtocol() === 'TLSv1.2' ? unheard : undefined;
-  const named = serverOf(servername);
-  return named === nobody ? undefined : named;
+  return serverOf(servername) || undefined;
 }

@@ -12,11 +12,6 @@ export class NoCertificate extends Error {
   readonly code = 'NO_CERTIFICATE';
 }
 
-/** It has gone on for too long. */
-export class HandshakeTimeout extends Error {
-  readonly code = 'HANDSHAKE_TIMEOUT';
-}
-
 const byCode: Readonly<Record<string, HandshakeFailure>> = {
   NO_CERTIFICATE: 'no_certificate',
   ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM: 'no_certificate',
@@ -29,7 +24,7 @@ const byCode: Readonly<Record<string, HandshakeFailure>> = {
   ERR_SSL_HTTPS_PROXY_REQUEST: 'protocol',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: 'protocol',
   ERR_SSL_NO_APPLICATION_PROTOCOL: 'protocol',
-  HANDSHAKE_TIMEOUT: 'timeout',
+  ERR_TLS_HANDSHAKE_TIMEOUT: 'timeout',
   ECONNRESET: 'client_gone',
   EPIPE: 'client_gone',
 };

@@ -11,5 +11,5 @@ export function serverOf(serverName: string): string | undefined {
   const host = normalizeHost(serverName);
   if (!host.ok) return undefined;
   // It may have been one with a dot behind it.
-  return host.value !== serverName && isIP(host.value) !== 0 ? nobody : host.value;
+  return isIP(host.value) !== 0 ? nobody : host.value;
 }

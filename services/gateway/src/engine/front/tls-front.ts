@@ -1,4 +1,4 @@
-// TLS on connections that have been accepted: the certificate by the name that the client asks for, and tickets.
+// TLS on connections that have been accepted: the certificate by the name that the client asks for, tickets, a bounded handshake.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -65,8 +65,7 @@ export class TlsFront {
       ...common,
       ticketKeys: this.#tickets.current,
       ALPNProtocols: [...protocols],
-      // Whoever hands connections over bounds their handshakes: node:tls would wait anew with every byte.
-      handshakeTimeout: 0,
+      handshakeTimeout: timeouts.headMs,
       SNICallback: (serverName, answer) => {
         // node:tls would give the default certificate to whom it is told of none; an alert it cannot be asked for.
         const decide = (context: SecureContext | undefined) => answer(context === undefined ? new NoCertificate() : null, context);
@@ -82,10 +81,14 @@ export class TlsFront {
     });
     this.#server.on('secureConnection', (socket) => {
       metrics.handshakes.of(socket.isSessionReused() ? 'resumed' : 'full').inc();
-      const handshake = this.#handshake.getStore() ?? {};
+      const handshake = this.#handshake.getStore();
+      if (handshake?.onSecure === undefined) {
+        socket.destroy();
+        return;
+      }
       const { onSecure } = handshake;
       handshake.onSecure = undefined;
-      onSecure?.(socket);
+      onSecure(socket);
     });
     this.#server.on('tlsClientError', (error, socket) => {
       metrics.handshakeFailures.of(handshakeFailure(error)).inc();
@@ -97,7 +100,7 @@ export class TlsFront {
     this.#useDefault(await this.#contexts.loadDefaultPair());
   }
 
-  /** Begins the handshake with what the socket sends. It fails, or `onSecure` is called; it lasts as long as the socket may. */
+  /** Begins the handshake with what the socket sends. It fails, or `onSecure` is called. */
   take(socket: Socket, onSecure: (socket: TLSSocket) => void): void {
     this.#useDefault(this.#contexts.defaultPair());
     this.#handshake.run({ onSecure }, () => this.#server.emit('connection', socket));

@@ -6,7 +6,7 @@ import type { ClientParts } from '../http1/client-connection.ts';
 import { ClientLines } from '../http1/head-writer.ts';
 import type { TurnEnd } from '../http1/loop-turns.ts';
 import { takeIncoming } from '../incoming-bytes.ts';
-import { KeyedMembers } from '../members.ts';
+import { NumberedMembers } from '../members.ts';
 import { ClientSettings } from './client-settings.ts';
 import { type ErrorCode, errorCodes, flags, frameTypes, settingIds, windowAtFirst, windowMax } from './codes.ts';
 import { FrameBudget } from './frame-budget.ts';
@@ -50,7 +50,7 @@ export class Http2Connection implements Connection, TurnEnd {
   readonly #decoder: HpackDecoder;
   readonly #writer = new FrameWriter();
   readonly #settings = new ClientSettings();
-  readonly #streams = new KeyedMembers<number, StreamClient>();
+  readonly #streams = new NumberedMembers<StreamClient>();
   /** Those that wait for the window of the connection, in turns. */
   readonly #waiting = new Set<StreamClient>();
   readonly #abandoned = new Set<number>();
