@@ -42,7 +42,7 @@ export const cases: readonly Case[] = [
   { name: 'tls', what: 'TLS 1.3, keep-alive', hosts: 1_000, load: small, secure: true, quick: true },
   {
     name: 'tls-new-connections',
-    what: 'TLS 1.3, a resumed connection for each request',
+    what: 'TLS 1.3, a connection for each request',
     hosts: 1_000,
     load: requests({ path: '/small', close: true }),
     secure: true,
