@@ -223,5 +223,5 @@ function serverNameOf(socket: TLSSocket): string | undefined {
   const { servername } = socket;
   if (typeof servername !== 'string' || servername === '')
     return socket.isSessionReused() && socket.getProtocol() === 'TLSv1.2' ? unheard : undefined;
-  return serverOf(servername) || undefined;
+  return serverOf(servername) ?? undefined;
 }

@@ -9,7 +9,7 @@ import type { GatewayMetrics } from '../../metrics.ts';
 import type { CertificateStore, KeyPair } from '../certificate-store.ts';
 import { handshakeFailure, NoCertificate } from './handshake-failures.ts';
 import { SecureContexts } from './secure-contexts.ts';
-import { nobody, serverOf } from './server-name.ts';
+import { serverOf } from './server-name.ts';
 import { type TicketKeySource, TicketKeys } from './ticket-keys.ts';
 
 export interface TlsFrontOptions {
@@ -70,7 +70,7 @@ export class TlsFront {
         // node:tls would give the default certificate to whom it is told of none; an alert it cannot be asked for.
         const decide = (context: SecureContext | undefined) => answer(context === undefined ? new NoCertificate() : null, context);
         const server = serverOf(serverName);
-        if (server === nobody) {
+        if (server === null) {
           answer(null);
           return;
         }
