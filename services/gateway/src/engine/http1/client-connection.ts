@@ -9,6 +9,7 @@ import type { GatewayMetrics } from '../../metrics.ts';
 import type { Connection } from '../connection.ts';
 import { askingExpiresMs } from '../front/client-bound.ts';
 import { takeIncoming } from '../incoming-bytes.ts';
+import { unsentBytes } from '../outgoing-bytes.ts';
 import { type AnswerFraming, writeAnswer } from './answer-writer.ts';
 import { ChunkedReader } from './chunked.ts';
 import { ClientLines, type ResponseLines, writeResponseHead } from './head-writer.ts';
@@ -207,7 +208,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
       if (this.#mode !== 'closing') return;
       this.#parts.toClient.settle();
       // The kernel has it all, and the client has sent nothing behind its last request.
-      if (this.#dropped === 0 && this.#socket.writableLength === 0) this.#socket.destroy();
+      if (this.#dropped === 0 && unsentBytes(this.#socket) === 0) this.#socket.destroy();
       else this.#sayGoodbye();
     });
   }
@@ -384,10 +385,10 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   }
 
   #timeOut(nowMs: number): void {
-    const { writableLength } = this.#socket;
-    if (this.#mode === 'closing' && writableLength > 0 && writableLength !== this.#unsent) {
+    const unsent = unsentBytes(this.#socket);
+    if (this.#mode === 'closing' && unsent > 0 && unsent !== this.#unsent) {
       // It reads, if slowly.
-      this.#unsent = writableLength;
+      this.#unsent = unsent;
       this.#dueMs = nowMs + this.#parts.timeouts.streamIdleMs;
       return;
     }

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { putText } from '../../domain/put.ts';
+import { hasRoom, send, unsentBytes } from '../outgoing-bytes.ts';
 import { HeadBuffer } from './head-buffer.ts';
 import type { LoopTurns, TurnEnd } from './loop-turns.ts';
 
@@ -114,9 +115,9 @@ export class WriteBuffer extends HeadBuffer implements TurnEnd {
     const start = this.#start;
     if (length === start) {
       this.clear();
-      return !socket.writableNeedDrain;
+      return hasRoom(socket);
     }
-    if (bytes === this.#shared && socket.writableLength === 0 && !socket.connecting) {
+    if (bytes === this.#shared && unsentBytes(socket) === 0 && !socket.connecting) {
       // What is done with bytes until TLS has encrypted them is its own affair.
       if (socket instanceof TLSSocket) {
         const copy = this.#copied();
@@ -130,11 +131,12 @@ export class WriteBuffer extends HeadBuffer implements TurnEnd {
     }
     // Not before what waits for the same socket.
     this.#write();
-    if (bytes !== this.#large || socket instanceof TLSSocket) return socket.write(this.#copied());
-    const hasRoom = socket.write(bytes.subarray(start, length));
-    if (socket.writableLength > 0) this.#large = undefined;
-    this.#begin();
-    return hasRoom;
+    if (bytes !== this.#large || socket instanceof TLSSocket) send(socket, this.#copied());
+    else {
+      if (!send(socket, bytes.subarray(start, length))) this.#large = undefined;
+      this.#begin();
+    }
+    return hasRoom(socket);
   }
 
   endOfTurn(): void {
@@ -182,8 +184,7 @@ export class WriteBuffer extends HeadBuffer implements TurnEnd {
       this.#sockets[i] = undefined;
       this.#pieces[i] = this.#shared;
       if (socket.destroyed) continue;
-      socket.write(piece.subarray(this.#starts[i], this.#ends[i]));
-      if (piece === this.#shared && socket.writableLength > 0) this.#isKept = true;
+      if (!send(socket, piece.subarray(this.#starts[i], this.#ends[i])) && piece === this.#shared) this.#isKept = true;
     }
     this.#waiting = 0;
   }
