@@ -46,6 +46,11 @@ export function gatewayMetrics(metrics: Metrics) {
     waiting: metrics.gauge('burgage_gateway_requests_held', "Requests that wait for the end of their tenant's move."),
     inflight: tally('gauge', 'burgage_gateway_requests_in_flight', 'Requests in flight.'),
     tunnels: tally('gauge', 'burgage_gateway_tunnels', 'Open tunnels.'),
+    backlog: tally(
+      'gauge',
+      'burgage_gateway_backlog_bytes',
+      'Bytes of answers and tunnels that wait for clients which read more slowly than they come.',
+    ),
     connections: tally('gauge', 'burgage_gateway_client_connections', 'Open connections of clients.'),
     connectionsMax: tally('gauge', 'burgage_gateway_client_connections_max', 'Connections of clients that may be open at once.'),
     connectionsShed: tallies<'idle' | 'refused'>(

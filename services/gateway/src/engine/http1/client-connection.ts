@@ -220,7 +220,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   }
 
   becomeTunnel(upstream: UpstreamConnection, exchange: Exchange, rest: Buffer): void {
-    const { traffic, timeouts, coarseMs, toClient, toUpstream } = this.#parts;
+    const { traffic, timeouts, coarseMs, toClient, toUpstream, backlog } = this.#parts;
     // The exchange goes on, and its head with it.
     this.#head = undefined;
     this.#endRelay();
@@ -231,6 +231,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
       nowMs: coarseMs,
       toClient,
       toUpstream,
+      backlog,
       onEnd: ({ bytesIn, bytesOut, reason }) => {
         exchange.bytesIn += bytesIn;
         exchange.bytesOut += bytesOut;

@@ -7,6 +7,7 @@ import type { CreateEngine, Engine, EngineOptions } from '../engine.ts';
 import { Front } from '../front/front.ts';
 import { Http2Connection } from '../http2/http2-connection.ts';
 import { Members } from '../members.ts';
+import { Backlog } from './backlog.ts';
 import { ClientConnection, type ClientParts } from './client-connection.ts';
 import { LoopTurns } from './loop-turns.ts';
 import { UpstreamPools } from './upstream-pools.ts';
@@ -64,8 +65,9 @@ class Http1Engine implements Engine {
     this.#options = options;
     this.#drainMs = timeouts.drainMs;
     const turns = new LoopTurns(clock);
+    const backlog = new Backlog(metrics.backlog);
     const onFault = (error: unknown): void => logger.error({ err: error }, 'connection to an endpoint dropped: an event failed');
-    this.#pools = new UpstreamPools({ timeouts, limits, nowMs: () => this.#coarseMs, turns, onFault });
+    this.#pools = new UpstreamPools({ timeouts, limits, nowMs: () => this.#coarseMs, turns, backlog, onFault });
     this.#parts = {
       traffic,
       timeouts,
@@ -76,6 +78,7 @@ class Http1Engine implements Engine {
       toClient: new WriteBuffer(turns),
       toUpstream: new WriteBuffer(turns),
       turns,
+      backlog,
       heads: [],
       coarseMs: () => this.#coarseMs,
       readMs: () => turns.readMs,

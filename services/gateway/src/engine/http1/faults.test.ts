@@ -98,12 +98,13 @@ it(`${rounds} exchanges that fail on either side leave no request, socket or tun
     seed,
     inflight: await metricValue(metrics, 'burgage_gateway_requests_in_flight'),
     tunnels: await metricValue(metrics, 'burgage_gateway_tunnels'),
+    backlog: await metricValue(metrics, 'burgage_gateway_backlog_bytes'),
     connections: await metricValue(metrics, 'burgage_gateway_client_connections'),
     sockets: sockets() - before,
     // The one that waits here, and what the runtime has of its own, come and go.
     timers: Math.max(0, timers() - timersBefore - 1),
   });
-  const nothing = { seed, inflight: 0, tunnels: 0, connections: 0, sockets: 0, timers: 0 };
+  const nothing = { seed, inflight: 0, tunnels: 0, backlog: 0, connections: 0, sockets: 0, timers: 0 };
   const settled = async () => {
     let found = await counted();
     for (let look = 0; look < 200 && JSON.stringify(found) !== JSON.stringify(nothing); look++) {

@@ -8,6 +8,7 @@ import { forwardedTrailers } from '../../domain/forward-headers.ts';
 import { type Refusal, refuse } from '../../domain/refusal.ts';
 import { type Admitted, type Attempt, bodyTooLarge, isRefusal, type Traffic } from '../traffic.ts';
 import type { AnswerFraming } from './answer-writer.ts';
+import type { Backlog } from './backlog.ts';
 import { BodyPace } from './body-pace.ts';
 import { type ClientLines, type ResponseLines, writeRequestHead } from './head-writer.ts';
 import type { ParsedRequest } from './request-head.ts';
@@ -25,6 +26,7 @@ export interface RelayParts {
   readonly logger: Logger;
   readonly toClient: WriteBuffer;
   readonly toUpstream: WriteBuffer;
+  readonly backlog: Backlog;
   /** Now, as exact as what is due is looked for. */
   readonly coarseMs: () => number;
   /** When what is being read had come, as far as anybody can tell. */
@@ -164,6 +166,7 @@ export class Relay implements Receiver, Taker, Gatherer {
   clientRoom(): void {
     if (this.#clientHasRoom) return;
     this.#clientHasRoom = true;
+    this.#parts.backlog.release(this);
     if (this.#phase === 'flushing') this.#completed();
     else if (this.#phase === 'answering') {
       this.#wait(this.#parts.timeouts.streamIdleMs);
@@ -336,10 +339,11 @@ export class Relay implements Receiver, Taker, Gatherer {
     this.#fail(refuse('upstream_failed', { detail: error.message }), { sent: true, answered, reused, timedOut: false });
   }
 
-  flush(): boolean {
+  flush(bytes: number): boolean {
     if (this.#phase === 'ended') return true;
     const hasRoom = this.#client.flush(this.#phase === 'flushing' && !this.#keeps);
     this.#clientHasRoom = hasRoom;
+    if (!hasRoom) this.#parts.backlog.hold(this, bytes);
     this.#wait(this.#parts.timeouts.streamIdleMs);
     if (this.#phase !== 'flushing') return hasRoom;
     if (hasRoom) this.#completed();
@@ -424,6 +428,7 @@ export class Relay implements Receiver, Taker, Gatherer {
     this.#dueMs = Number.POSITIVE_INFINITY;
     this.#upstream?.cancel();
     this.#upstream = undefined;
+    this.#parts.backlog.release(this);
     this.#parts.traffic.finish(this.exchange, termination);
   }
 

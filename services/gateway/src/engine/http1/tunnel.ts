@@ -1,6 +1,7 @@
 // A tunnel: the bytes of a client and of an endpoint that have changed protocols, each sent what comes from the other.
 import type { Socket } from 'node:net';
 import type { Termination } from '../../domain/exchange.ts';
+import type { Backlog } from './backlog.ts';
 import type { Gatherer, WriteBuffer } from './write-buffer.ts';
 
 export interface TunnelEnd {
@@ -15,6 +16,7 @@ export interface TunnelOptions {
   /** What goes out on either side leaves with all else of the turn. */
   readonly toClient: WriteBuffer;
   readonly toUpstream: WriteBuffer;
+  readonly backlog: Backlog;
   readonly onEnd: (end: TunnelEnd) => void;
 }
 
@@ -54,7 +56,9 @@ export class Tunnel implements Gatherer {
     this.#lastMs = nowMs();
     this.#bytesOut += end - start;
     toClient.of(this).add(bytes, start, end);
-    return toClient.flush(this.#client);
+    const hasRoom = toClient.flush(this.#client);
+    if (!hasRoom) this.#options.backlog.hold(this, end - start);
+    return hasRoom;
   }
 
   /** Whatever it gathers it flushes. */
@@ -62,6 +66,7 @@ export class Tunnel implements Gatherer {
 
   /** The client takes more. */
   clientRoom(): void {
+    this.#options.backlog.release(this);
     this.#upstream.resume();
   }
 
@@ -109,6 +114,7 @@ export class Tunnel implements Gatherer {
 
   #closed(other: Socket): void {
     other.destroySoon();
+    this.#options.backlog.release(this);
     this.#open -= 1;
     if (this.#open === 0) this.#options.onEnd({ bytesIn: this.#bytesIn, bytesOut: this.#bytesOut, reason: this.#reason });
   }

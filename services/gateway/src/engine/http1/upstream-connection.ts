@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Limits, Timeouts } from '../../defaults.ts';
 import { viewOf } from '../../domain/put.ts';
+import type { Backlog } from './backlog.ts';
 import { ChunkedReader } from './chunked.ts';
 import type { LoopTurns } from './loop-turns.ts';
 import { RepeatedHead } from './repeated-head.ts';
@@ -23,8 +24,8 @@ export interface Receiver {
   switched(head: ParsedResponse, rest: Buffer): void;
   /** It cannot be used any more; no other call follows. */
   broken(fault: UpstreamFault): void;
-  /** A piece of work is done: what was given since may go out. False where no more is wanted until `resume`. */
-  flush(): boolean;
+  /** A piece of work of so many bytes is done: what was given since may go out. False where no more is wanted until `resume`. */
+  flush(bytes: number): boolean;
   /** The endpoint takes more of the request. */
   room(): void;
   /** One of these has failed; no other call follows. */
@@ -44,6 +45,7 @@ export interface ConnectionOptions {
   readonly limits: Limits;
   readonly nowMs: () => number;
   readonly turns: LoopTurns;
+  readonly backlog: Backlog;
   readonly onConnected: () => void;
   /** It carries nothing and may carry more. */
   readonly onFree: () => void;
@@ -58,7 +60,9 @@ export interface ConnectionOptions {
  * What any connection reads; it is read by one at a time, and to its end before the next. So large because each read and
  * write of a large answer costs more than to copy what it carries.
  */
-const readBuffer = Buffer.allocUnsafeSlow(256 * 1024);
+const readBuffer = Buffer.allocUnsafeSlow(768 * 1024);
+/** Its beginning: so much is read at once while a lot waits for clients that do not read it. */
+const smallReadBuffer = readBuffer.subarray(0, 64 * 1024);
 const readView = viewOf(readBuffer);
 /** Hints come once or twice; more is an endpoint that has lost its way. */
 const informedMax = 32;
@@ -108,7 +112,11 @@ export class UpstreamConnection {
       port: Number(address.slice(colon + 1)),
       noDelay: true,
       allowHalfOpen: true,
-      onread: { buffer: readBuffer, callback: (count) => this.#onRead(count) },
+      onread: {
+        // Asked before the first read, and after each for the next.
+        buffer: () => (options.backlog.isLarge ? smallReadBuffer : readBuffer),
+        callback: (count) => this.#onRead(count),
+      },
     });
     this.socket.once('connect', () => {
       this.#isConnected = true;
@@ -222,7 +230,7 @@ export class UpstreamConnection {
       this.#unread = undefined;
     }
     this.#take(receiver, bytes, end);
-    return receiver.flush();
+    return receiver.flush(count);
   }
 
   #take(receiver: Receiver, bytes: Buffer, end: number): void {
@@ -336,7 +344,7 @@ export class UpstreamConnection {
     if (receiver !== undefined && this.#mode === 'until-close') {
       this.#receiver = undefined;
       receiver.ended([]);
-      receiver.flush();
+      receiver.flush(0);
     }
     if (this.#receiver !== undefined) this.#break(new Error('the endpoint closed the connection'));
     else this.destroy();

@@ -1,7 +1,8 @@
-import { systemClock } from '@burgage/runtime';
+import { systemClock, Tally } from '@burgage/runtime';
 import { expect, it } from 'vitest';
 import { defaultLimits, defaultTimeouts, type Limits } from '../../defaults.ts';
 import { eventually, startTcp } from '../../testing/fixture.ts';
+import { Backlog } from './backlog.ts';
 import { LoopTurns } from './loop-turns.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { type Taker, UpstreamPools } from './upstream-pools.ts';
@@ -15,6 +16,7 @@ function poolsOf(limits: Partial<Limits> = {}): UpstreamPools {
     limits: { ...defaultLimits, ...limits },
     nowMs: () => 0,
     turns: new LoopTurns(systemClock),
+    backlog: new Backlog(new Tally()),
     onFault,
   });
 }

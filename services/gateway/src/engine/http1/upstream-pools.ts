@@ -1,5 +1,6 @@
 // The connections to endpoints: kept while they are good, one pool for each address, with a bound on connections and on who waits for one.
 import type { Limits, Timeouts } from '../../defaults.ts';
+import type { Backlog } from './backlog.ts';
 import type { LoopTurns } from './loop-turns.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 
@@ -35,6 +36,7 @@ export interface PoolOptions {
   readonly limits: Limits;
   readonly nowMs: () => number;
   readonly turns: LoopTurns;
+  readonly backlog: Backlog;
   readonly onFault: (error: unknown) => void;
 }
 

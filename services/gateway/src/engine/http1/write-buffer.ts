@@ -9,7 +9,7 @@ import type { LoopTurns, TurnEnd } from './loop-turns.ts';
 /** What a turn of the loop has to send, most times; it is lost where a socket keeps some of it. */
 const turnBytes = 128 * 1024;
 /** What an endpoint is read in at once, with its head and framing. */
-const largeBytes = 288 * 1024;
+const largeBytes = 800 * 1024;
 
 /** Who gathers bytes in a buffer that others use as well. */
 export interface Gatherer {

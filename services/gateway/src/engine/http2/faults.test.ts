@@ -87,10 +87,11 @@ it(`${rounds} streams that fail on either side leave no request, stream or socke
   const counted = async () => ({
     seed,
     inflight: await metricValue(metrics, 'burgage_gateway_requests_in_flight'),
+    backlog: await metricValue(metrics, 'burgage_gateway_backlog_bytes'),
     connections: await metricValue(metrics, 'burgage_gateway_client_connections'),
     sockets: sockets() - before,
   });
-  const nothing = { seed, inflight: 0, connections: 0, sockets: 0 };
+  const nothing = { seed, inflight: 0, backlog: 0, connections: 0, sockets: 0 };
   const settled = async () => {
     let found = await counted();
     for (let look = 0; look < 400 && JSON.stringify(found) !== JSON.stringify(nothing); look++) {
