@@ -70,6 +70,28 @@ describe('what waits for a client', () => {
     await eventually(async () => (await inMemory(gateway)) === 0);
   });
 
+  it('is no more than was read last, however often it had to be waited for', async () => {
+    const app = await startTcp((socket) => socket.once('data', () => socket.write(answer)));
+    const gateway = await startGateway([{ host: 'acme.test', backends: [app.address] }]);
+    const client = await RawClient.connect(gateway.port);
+    client.socket.pause();
+    client.send('GET / HTTP/1.1\r\nHost: acme.test\r\n\r\n');
+    const waited: number[] = [];
+    // A megabyte at a time.
+    for (let left = answer.length; left > 0; ) {
+      if (left > answer.length / 2) await eventually(async () => (await inMemory(gateway)) > 0);
+      waited.push(await inMemory(gateway));
+      for (let more = 1024 * 1024; more > 0 && left > 0; ) {
+        await eventually(() => client.socket.readableLength > 0);
+        const bytes = (client.socket.read() as Buffer).length;
+        more -= bytes;
+        left -= bytes;
+      }
+    }
+    expect(Math.max(...waited)).toBeLessThan(2 * 1024 * 1024);
+    await eventually(async () => (await inMemory(gateway)) === 0);
+  });
+
   it.each(ends)('in a tunnel is counted until it %s', async (end) => {
     const app = await startTcp((socket) =>
       socket.once('data', () => {
