@@ -1,14 +1,15 @@
 // What is read for clients that do not read it is counted as long as it waits, and where that is much, no more than a little is read at once.
+import dns from 'node:dns';
 import { systemClock, Tally } from '@burgage/runtime';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { defaultLimits, defaultTimeouts } from '../../defaults.ts';
 import { acme, makeCertificates } from '../../testing/certificates.ts';
-import { eventually, metricValue, RawClient, type StartedGateway, startGateway, startTcp } from '../../testing/fixture.ts';
+import { eventually, metricValue, RawClient, type StartedGateway, sendRaw, startGateway, startTcp } from '../../testing/fixture.ts';
 import { connectFrameClient, endHeaders, endStream, frame, head, preface, types } from '../../testing/frame-client.ts';
 import { Backlog } from './backlog.ts';
 import { LoopTurns } from './loop-turns.ts';
-import type { Receiver, UpstreamConnection } from './upstream-connection.ts';
-import { UpstreamPools } from './upstream-pools.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
+import { type PoolOptions, UpstreamPools } from './upstream-pools.ts';
 
 const answerOf = (bytes: number): Buffer =>
   Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\n`), Buffer.alloc(bytes)]);
@@ -49,11 +50,11 @@ describe('what waits for a client', () => {
   });
 
   it.each([
-    ['is far from whole', answer, 'reads'],
-    ['is far from whole', answer, 'leaves'],
-    ['the endpoint has said all of', answerOf(300_000), 'reads'],
-    ['the endpoint has said all of', answerOf(300_000), 'leaves'],
-  ] as const)('whose window of HTTP/2 is closed, of an answer that %s, until it is read or given up', async (_, bytes, end) => {
+    ['until it reads, of an answer that is far from whole', answer, 'reads'],
+    ['until it leaves, of an answer that is far from whole', answer, 'leaves'],
+    ['until it reads, of an answer that the endpoint has said all of', answerOf(300_000), 'reads'],
+    ['until it leaves, of an answer that the endpoint has said all of', answerOf(300_000), 'leaves'],
+  ] as const)('of HTTP/2 whose window is closed is counted %s', async (_, bytes, end) => {
     const certificates = await makeCertificates();
     await certificates.put(acme);
     const app = await startTcp((socket) => socket.once('data', () => socket.write(bytes)));
@@ -111,10 +112,10 @@ describe('what waits for a client', () => {
 });
 
 describe('what is read at once of an endpoint', () => {
-  /** The most in one read of an answer that has come already, as far as the system keeps it. */
-  async function mostAtOnce(backlog: Backlog): Promise<number> {
-    const app = await startTcp((socket) => socket.once('data', () => socket.write(answer)));
-    const pools = new UpstreamPools({
+  it('is a lot, and little while much waits, on any connection', async () => {
+    const backlog = new Backlog(new Tally());
+    const app = await startTcp((socket) => socket.on('data', () => socket.write(answer)));
+    const options: PoolOptions = {
       timeouts: defaultTimeouts,
       limits: defaultLimits,
       nowMs: () => 0,
@@ -123,45 +124,68 @@ describe('what is read at once of an endpoint', () => {
       onFault: (error) => {
         throw error;
       },
-    });
-    let most = 0;
-    const connection = await new Promise<UpstreamConnection>((resolve, reject) => {
-      const unwanted = () => reject(new Error('no connection'));
-      const taker = { tenant: undefined, connected: resolve, unreachable: reject, queueFull: unwanted, crowding: unwanted, fault: reject };
-      pools.take(app.address, taker);
-    });
-    await new Promise<void>((resolve, reject) => {
-      const receiver: Receiver = {
-        request: { method: 'GET', upgrade: undefined },
-        informed() {},
-        begun() {},
-        piece() {},
-        ended: () => {
-          resolve();
-          return true;
-        },
-        switched() {},
-        broken: ({ error }) => reject(error),
-        flush: (bytes) => {
-          most = Math.max(most, bytes);
-          return true;
-        },
-        room() {},
-        fault: reject,
-      };
-      connection.begin(receiver);
-      connection.socket.write('GET / HTTP/1.1\r\nHost: acme.test\r\n\r\n');
-    });
-    pools.close();
-    return most;
-  }
-
-  it('is a lot, and little while much waits', async () => {
-    const backlog = new Backlog(new Tally());
-    expect(await mostAtOnce(backlog)).toBeGreaterThan(64 * 1024);
+    };
+    const connect = () =>
+      new Promise<UpstreamConnection>((connected, fault) => {
+        const unwanted = () => fault(new Error('no connection'));
+        const pools = new UpstreamPools(options);
+        pools.take(app.address, { tenant: undefined, connected, unreachable: fault, queueFull: unwanted, crowding: unwanted, fault });
+      });
+    /** How much each read has of an answer that comes as fast as it is read. */
+    const ask = (connection: UpstreamConnection) =>
+      new Promise<readonly number[]>((resolve, reject) => {
+        const reads: number[] = [];
+        let isOver = false;
+        connection.begin({
+          request: { method: 'GET', upgrade: undefined },
+          informed() {},
+          begun() {},
+          piece() {},
+          ended() {
+            isOver = true;
+            return true;
+          },
+          switched() {},
+          broken: ({ error }) => reject(error),
+          flush(bytes) {
+            reads.push(bytes);
+            if (isOver) resolve(reads);
+            return true;
+          },
+          room() {},
+          fault: reject,
+        });
+        connection.socket.write('GET / HTTP/1.1\r\nHost: acme.test\r\n\r\n');
+      });
+    const most = (reads: readonly number[]) => Math.max(...reads);
+    const old = await connect();
+    expect(most(await ask(old))).toBeGreaterThan(64 * 1024);
     backlog.hold(backlog, 100_000_000);
-    expect(await mostAtOnce(backlog)).toBe(64 * 1024);
+    const young = await connect();
+    expect(most(await ask(young))).toBe(64 * 1024);
+    // It had been told how much before.
+    const [, ...reads] = await ask(old);
+    expect(most(reads)).toBe(64 * 1024);
     backlog.release(backlog);
-    expect(await mostAtOnce(backlog)).toBeGreaterThan(64 * 1024);
+    const [, ...later] = await ask(young);
+    expect(most(later)).toBeGreaterThan(64 * 1024);
+    for (const { socket } of [old, young]) socket.destroy();
+  });
+
+  it('is what the endpoint said, also where another address of its name was tried before', async () => {
+    // No name of this machine has two addresses.
+    const { lookup } = dns;
+    onTestFinished(() => {
+      dns.lookup = lookup;
+    });
+    const addresses = [
+      { address: '::1', family: 6 },
+      { address: '127.0.0.1', family: 4 },
+    ];
+    dns.lookup = ((name: string, options: dns.LookupOptions, found: (error: null, all: unknown) => void) =>
+      name === 'app.test' ? found(null, addresses) : lookup(name, options, found as never)) as typeof lookup;
+    const app = await startTcp((socket) => socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')));
+    const gateway = await startGateway([{ host: 'acme.test', backends: [app.address.replace('127.0.0.1', 'app.test')] }]);
+    expect(await sendRaw(gateway.port, 'GET / HTTP/1.1\r\nHost: acme.test\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
   });
 });

@@ -94,6 +94,8 @@ export class UpstreamConnection {
   /** The turn in which the request was written. */
   #written = 0;
   #isReading = false;
+  /** What the next read fills. */
+  #buffer: Buffer | undefined;
   #answered = false;
   /** Heads below 200 that came before the answer. */
   #informed = 0;
@@ -113,8 +115,7 @@ export class UpstreamConnection {
       noDelay: true,
       allowHalfOpen: true,
       onread: {
-        // Asked before the first read, and after each for the next.
-        buffer: () => (options.backlog.isLarge ? smallReadBuffer : readBuffer),
+        buffer: () => this.#bufferOfNextRead() as Buffer,
         callback: (count) => this.#onRead(count),
       },
     });
@@ -177,6 +178,14 @@ export class UpstreamConnection {
     } catch (error) {
       this.#fault(receiver, error);
     }
+  }
+
+  /** Hot path. Asked for each address that is tried, and after each read: undefined where it stays the same, as to change it costs a little. */
+  #bufferOfNextRead(): Buffer | undefined {
+    const wanted = this.#options.backlog.isLarge ? smallReadBuffer : readBuffer;
+    if (wanted === this.#buffer && this.#isConnected) return undefined;
+    this.#buffer = wanted;
+    return wanted;
   }
 
   /** The same for what is read. */
