@@ -214,9 +214,11 @@ export class WorkerPool implements Engine {
       thread.say({ kind: 'report' });
     }
     const { clock } = this.#options;
+    const { signal } = this.#stopping;
     const untilMs = clock.monotonicMs() + answerMs;
     this.#owing.add(owing);
-    while (owing.size > 0 && clock.monotonicMs() < untilMs) await this.#reported.wait(untilMs - clock.monotonicMs(), this.#stopping.signal);
+    while (owing.size > 0 && !signal.aborted && clock.monotonicMs() < untilMs)
+      await this.#reported.wait(untilMs - clock.monotonicMs(), signal);
     this.#owing.delete(owing);
   }
 

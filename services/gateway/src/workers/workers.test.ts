@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import type { Worker } from 'node:worker_threads';
-import { createMetrics } from '@burgage/runtime';
+import { type Clock, createMetrics, systemClock } from '@burgage/runtime';
 import { describe, expect, it } from 'vitest';
 import type { Explanation } from '../service.ts';
 import { acme, makeCertificates } from '../testing/certificates.ts';
@@ -214,6 +214,23 @@ describe('a gateway of two workers', () => {
     await drained;
     const refused = connect(gateway.port, '127.0.0.1');
     await once(refused, 'error');
+  });
+
+  it('stops without a turn in circles while somebody waits for what they have counted', async () => {
+    let looks = 0;
+    const clock: Clock = {
+      now: () => systemClock.now(),
+      sleep: (ms, signal) => systemClock.sleep(ms, signal),
+      monotonicMs: () => {
+        looks += 1;
+        return systemClock.monotonicMs();
+      },
+    };
+    const { gateway, metrics } = await startWorkers([], { clock });
+    const before = looks;
+    const asked = metricValue(metrics, 'burgage_gateway_requests_in_flight');
+    await Promise.all([gateway.stop(), asked]);
+    expect(looks - before).toBeLessThan(1_000);
   });
 });
 
