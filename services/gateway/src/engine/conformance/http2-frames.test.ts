@@ -169,6 +169,39 @@ describe('the windows of a client', () => {
     expect(await metricValue(metrics, 'burgage_gateway_body_bytes_total', { direction: 'out' })).toBeLessThan(bytesMax);
   });
 
+  it.each([
+    ['in two parts', 'HTTP/1.1 200 OK\r\nContent-', 'Length: 5\r\n\r\nsmall'],
+    ['behind a hint', 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nsmall'],
+  ])('leave no answer behind whose head came %s while its connection was full', async (_, first, second) => {
+    const most = 2 ** 31 - 1 - 65_535;
+    const bytes = 12 * 1024 * 1024;
+    const apps: Socket[] = [];
+    const app = await startTcp((socket) => {
+      apps.push(socket);
+      socket.once('data', () => {
+        if (apps.length > 1) socket.write(first);
+        else socket.write(Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\n`), Buffer.alloc(bytes)]));
+      });
+    });
+    const { client, send, metrics } = await open(app.address, {}, settings([settingIds.initialWindowSize, most]));
+    const backlog = () => metricValue(metrics, 'burgage_gateway_backlog_bytes');
+    client.socket.pause();
+    send(grow(0, most), get(1));
+    let before = 0;
+    await eventually(async () => {
+      const last = before;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      before = await backlog();
+      return before > 0 && before === last;
+    });
+    send(get(3));
+    await eventually(async () => (await backlog()) > before);
+    apps[1]?.write(second);
+    client.socket.resume();
+    await eventually(() => client.dataOf(3).isWhole);
+    expect(client.dataOf(3).body).toBe('small');
+  });
+
   it('never become larger than a window can be', async () => {
     for (const [frames, stream] of [
       [[grow(0, 2 ** 31 - 1)], 0],

@@ -168,8 +168,9 @@ export class Relay implements Receiver, Taker, Gatherer {
     this.#clientHasRoom = true;
     this.#parts.backlog.release(this);
     if (this.#phase === 'flushing') this.#completed();
-    else if (this.#phase === 'answering') {
-      this.#wait(this.#parts.timeouts.streamIdleMs);
+    else if (this.#phase === 'waiting' || this.#phase === 'answering') {
+      const { firstByteMs, streamIdleMs } = this.#parts.timeouts;
+      this.#wait(this.#phase === 'waiting' ? firstByteMs : streamIdleMs);
       this.#upstream?.resume();
     }
   }
@@ -195,7 +196,8 @@ export class Relay implements Receiver, Taker, Gatherer {
         else this.#notConnected('no connection came about in time');
         break;
       case 'waiting':
-        if (this.#isRequestWhole || !this.#upstreamHasRoom) {
+        if (!this.#clientHasRoom) this.abort('client_timeout');
+        else if (this.#isRequestWhole || !this.#upstreamHasRoom) {
           this.#endAttempt('failure');
           this.refuse(refuse('upstream_timeout', { detail: 'nothing of the answer came in time' }));
         } else this.refuse(refuse('request_timeout', { close: true, detail: 'the request body stopped' }));
@@ -344,7 +346,8 @@ export class Relay implements Receiver, Taker, Gatherer {
     const hasRoom = this.#client.flush(this.#phase === 'flushing' && !this.#keeps);
     this.#clientHasRoom = hasRoom;
     if (!hasRoom) this.#parts.backlog.hold(this, bytes);
-    this.#wait(this.#parts.timeouts.streamIdleMs);
+    // An endpoint that has not come to the end of its head has no more time for what it has said, as long as it is read from.
+    if (this.#phase !== 'waiting' || !hasRoom) this.#wait(this.#parts.timeouts.streamIdleMs);
     if (this.#phase !== 'flushing') return hasRoom;
     if (hasRoom) this.#completed();
     return true;
