@@ -12,7 +12,7 @@ interface Held {
   isAwaited: boolean;
 }
 
-/** Few: the rest of one write for each of those that read more slowly than they are written to, until the kernel has it. */
+/** Few: a piece for each of those that read more slowly than they are written to, until the kernel has all of it. */
 const heldBy = new Map<Socket, Held>();
 
 /**
@@ -44,7 +44,7 @@ export function send(socket: Socket, bytes: Buffer): boolean {
   return false;
 }
 
-/** Hot path. What the kernel has not taken of all that the socket was given. */
+/** Hot path. What the kernel has not taken of all that the socket was given; a piece counts whole until it has all of it. */
 export function unsentBytes(socket: Socket): number {
   const { writableLength } = socket;
   return heldBy.size === 0 ? writableLength : writableLength + (heldBy.get(socket)?.bytes ?? 0);

@@ -1,7 +1,7 @@
 // Knows what waits in memory for clients that read more slowly than they are answered, so that less is read at once where it is much.
 import type { Tally } from '@burgage/runtime';
 
-/** Of one engine; beyond it is much. */
+/** Of one engine; beyond it is much. No bound: connections that fill up together have all been told to read a lot. */
 const largeBytes = 64 * 1024 * 1024;
 
 /** Of all clients of an engine together. */
