@@ -54,6 +54,12 @@ const rows: readonly [what: string, error: unknown, code: string, isUndecided: b
     false,
   ],
   ['the same, at the end of its buffer', tooFarForTheBuffer, 'invalid_argument', false],
+  [
+    'a connection that was lost, as its socket says it',
+    Object.assign(new Error('write EPIPE'), { code: 'EPIPE', syscall: 'write' }),
+    'unavailable',
+    true,
+  ],
   ['a mistake of ours', answer(9, 'FailedToParse'), 'internal', false],
 ];
 

@@ -94,8 +94,13 @@ function isTooOld(error: MongoError): boolean {
   return reason instanceof MongoCompatibilityError;
 }
 
+/** Of a connection that was lost while the driver wrote to it: now and then it hands on what its socket said. */
+const lostConnection = new Set<unknown>(['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'ETIMEDOUT']);
+
 /** A bulk write dresses everything up as an answer of the server, a lost connection too. */
 function original(thrown: unknown): unknown {
+  if (thrown instanceof Error && 'syscall' in thrown && 'code' in thrown && lostConnection.has(thrown.code))
+    return new MongoNetworkError(thrown.message, { cause: thrown });
   return thrown instanceof MongoBulkWriteError && thrown.errorResponse instanceof MongoError ? thrown.errorResponse : thrown;
 }
 
