@@ -55,7 +55,7 @@ export function isUnsent(thrown: unknown): boolean {
 /**
  * Any thrown value as what the port promises; the first that fits:
  * 1. more than a document can hold, which the driver may find first: `invalid_argument`;
- * 2. what is not of the driver, such as an error of the catalogue: itself;
+ * 2. what is not of the driver or of its socket, such as an error of the catalogue: itself;
  * 3. credentials that are refused or missing, and rights that the user lacks: `credentials_refused`;
  * 4. a server that the driver does not speak to: `server_too_old`;
  * 5. what a server answers and will always answer: `internal`, a mistake of this adapter;

@@ -56,21 +56,27 @@ async function stuck(near: Socket): Promise<void> {
   await new Promise(setImmediate);
 }
 
-it('has room while little is unsent, and says when there is room again', async () => {
-  using pair = await socketPair();
-  const { far, near } = pair;
+/** How often it said that there is room. */
+function drainsOf(near: Socket): () => number {
   let drains = 0;
   near.on('drain', () => {
     drains += 1;
-    expect(hasRoom(near)).toBe(true);
   });
+  return () => drains;
+}
+
+it('has room while little is unsent, and says when there is room again', async () => {
+  using pair = await socketPair();
+  const { far, near } = pair;
+  const drains = drainsOf(near);
+  near.on('drain', () => expect(hasRoom(near)).toBe(true));
   expect(send(near, Buffer.from('little'))).toBe(true);
   expect(hasRoom(near)).toBe(true);
   await stuck(near);
   expect(hasRoom(near)).toBe(false);
   far.resume();
   await eventually(() => unsentBytes(near) === 0);
-  expect(drains).toBe(1);
+  expect(drains()).toBe(1);
   expect(hasRoom(near)).toBe(true);
 });
 
@@ -98,11 +104,8 @@ it('leaves TLS to the queue, sees what others put there, and sends what it is gi
 it('says that there is room once, where more waits behind it', async () => {
   using pair = await socketPair();
   const { far, near } = pair;
-  let drains = 0;
-  near.on('drain', () => {
-    drains += 1;
-    expect(unsentBytes(near)).toBe(0);
-  });
+  const drains = drainsOf(near);
+  near.on('drain', () => expect(unsentBytes(near)).toBe(0));
   await stuck(near);
   expect(hasRoom(near)).toBe(false);
   expect(send(near, Buffer.alloc(tooMuch))).toBe(false);
@@ -111,36 +114,30 @@ it('says that there is room once, where more waits behind it', async () => {
   far.resume();
   await eventually(() => unsentBytes(near) === 0);
   await new Promise(setImmediate);
-  expect(drains).toBe(1);
+  expect(drains()).toBe(1);
 });
 
 it('tells nobody of room who was not told to wait for it', async () => {
   using pair = await socketPair();
   const { far, near } = pair;
-  let drains = 0;
-  near.on('drain', () => {
-    drains += 1;
-  });
+  const drains = drainsOf(near);
   await stuck(near);
   far.resume();
   await eventually(() => unsentBytes(near) === 0);
   await new Promise(setImmediate);
-  expect(drains).toBe(0);
+  expect(drains()).toBe(0);
 });
 
 it('remembers nothing of a socket that is destroyed before it has sent everything', async () => {
   using pair = await socketPair();
   const { near } = pair;
-  let drains = 0;
-  near.on('drain', () => {
-    drains += 1;
-  });
+  const drains = drainsOf(near);
   await stuck(near);
   expect(hasRoom(near)).toBe(false);
   near.destroy();
   await once(near, 'close');
   expect(unsentBytes(near)).toBe(0);
-  expect(drains).toBe(0);
+  expect(drains()).toBe(0);
 });
 
 it('fails as a stream does where the other side goes while it sends', async () => {

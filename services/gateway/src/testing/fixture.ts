@@ -282,11 +282,11 @@ export async function eventually(condition: () => boolean | Promise<boolean>): P
 }
 
 /** Waits until what is counted has begun to grow and grows no more: whatever is on the way is full. */
-export async function settled(count: () => number): Promise<void> {
+export async function settled(count: () => number | Promise<number>): Promise<void> {
   let before = -1;
   await eventually(async () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
-    const now = count();
+    const now = await count();
     const isSame = now === before && now > 0;
     before = now;
     return isSame;

@@ -187,13 +187,8 @@ describe('the windows of a client', () => {
     const backlog = () => metricValue(metrics, 'burgage_gateway_backlog_bytes');
     client.socket.pause();
     send(grow(0, most), get(1));
-    let before = 0;
-    await eventually(async () => {
-      const last = before;
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      before = await backlog();
-      return before > 0 && before === last;
-    });
+    await settled(backlog);
+    const before = await backlog();
     send(get(3));
     await eventually(async () => (await backlog()) > before);
     apps[1]?.write(second);

@@ -35,17 +35,32 @@ it('is as much as all hold together, and no more when they have let go', () => {
 });
 
 describe('what waits for a client', () => {
-  const ends = ['reads', 'leaves'] as const;
-
-  it.each(ends)('of HTTP/1.1 is counted until it %s', async (end) => {
-    const app = await startTcp((socket) => socket.once('data', () => socket.write(answer)));
+  /** A client of HTTP/1.1 that asks for so much and reads nothing. */
+  async function askUnread(says: readonly (string | Buffer)[], lines = '') {
+    const app = await startTcp((socket) =>
+      socket.once('data', () => {
+        for (const said of says) socket.write(said);
+      }),
+    );
     const gateway = await startGateway([{ host: 'acme.test', backends: [app.address] }]);
     const client = await RawClient.connect(gateway.port);
     client.socket.pause();
-    client.send('GET / HTTP/1.1\r\nHost: acme.test\r\n\r\n');
+    client.send(`GET / HTTP/1.1\r\nHost: acme.test\r\n${lines}\r\n`);
     await eventually(async () => (await inMemory(gateway)) > 0);
-    if (end === 'reads') client.socket.resume();
-    else client.socket.destroy();
+    return { gateway, socket: client.socket };
+  }
+
+  const upgraded = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n';
+
+  it.each([
+    ['of HTTP/1.1', 'reads', [answer], ''],
+    ['of HTTP/1.1', 'leaves', [answer], ''],
+    ['in a tunnel', 'reads', [upgraded, answer], 'Connection: Upgrade\r\nUpgrade: x\r\n'],
+    ['in a tunnel', 'leaves', [upgraded, answer], 'Connection: Upgrade\r\nUpgrade: x\r\n'],
+  ] as const)('%s is counted until it %s', async (_, end, says, lines) => {
+    const { gateway, socket } = await askUnread(says, lines);
+    if (end === 'reads') socket.resume();
+    else socket.destroy();
     await eventually(async () => (await inMemory(gateway)) === 0);
   });
 
@@ -72,41 +87,20 @@ describe('what waits for a client', () => {
   });
 
   it('is no more than was read last, however often it had to be waited for', async () => {
-    const app = await startTcp((socket) => socket.once('data', () => socket.write(answer)));
-    const gateway = await startGateway([{ host: 'acme.test', backends: [app.address] }]);
-    const client = await RawClient.connect(gateway.port);
-    client.socket.pause();
-    client.send('GET / HTTP/1.1\r\nHost: acme.test\r\n\r\n');
+    const { gateway, socket } = await askUnread([answer]);
     const waited: number[] = [];
     // A megabyte at a time.
     for (let left = answer.length; left > 0; ) {
       if (left > answer.length / 2) await eventually(async () => (await inMemory(gateway)) > 0);
       waited.push(await inMemory(gateway));
       for (let more = 1024 * 1024; more > 0 && left > 0; ) {
-        await eventually(() => client.socket.readableLength > 0);
-        const bytes = (client.socket.read() as Buffer).length;
+        await eventually(() => socket.readableLength > 0);
+        const bytes = (socket.read() as Buffer).length;
         more -= bytes;
         left -= bytes;
       }
     }
     expect(Math.max(...waited)).toBeLessThan(2 * 1024 * 1024);
-    await eventually(async () => (await inMemory(gateway)) === 0);
-  });
-
-  it.each(ends)('in a tunnel is counted until it %s', async (end) => {
-    const app = await startTcp((socket) =>
-      socket.once('data', () => {
-        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
-        socket.write(answer);
-      }),
-    );
-    const gateway = await startGateway([{ host: 'acme.test', backends: [app.address] }]);
-    const client = await RawClient.connect(gateway.port);
-    client.socket.pause();
-    client.send('GET / HTTP/1.1\r\nHost: acme.test\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
-    await eventually(async () => (await inMemory(gateway)) > 0);
-    if (end === 'reads') client.socket.resume();
-    else client.socket.destroy();
     await eventually(async () => (await inMemory(gateway)) === 0);
   });
 });
