@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Hammering } from '../testing/limit-hammer.ts';
 import { cellsPerBlock, LimitCells } from './limit-cells.ts';
-import { OwnUse } from './tenant-use.ts';
+import { OwnUse, type TenantUse } from './tenant-use.ts';
 
 const workers = 4;
 
@@ -42,6 +42,20 @@ describe('limits in shared memory', () => {
       // One whose clock stood still for a moment cannot ask again in the past.
       expect(passed).toBeGreaterThanOrEqual(expected * 0.99 - 1);
     }
+  });
+
+  it('have a burst in them for threads whose looks at the clock come in another order than they ask', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 50 }), fc.array(fc.integer({ min: 1_000, max: 1_005 }), { minLength: 50 }), (limit, looks) => {
+        const cells = new LimitCells(2);
+        cells.grow(1);
+        const threads = [cells.use(0, 0), cells.use(0, 1)];
+        for (const [turn, nowMs] of looks.slice(0, limit).entries()) {
+          const use = threads[turn % 2] as TenantUse;
+          expect([use.previewRate(limit, nowMs), use.takeRate(limit, nowMs)]).toEqual([0, 0]);
+        }
+      }),
+    );
   });
 
   it('never have more in flight than may be, and none when all have left', async () => {

@@ -4,7 +4,7 @@ import type { TenantUse } from './tenant-use.ts';
 
 /** Tenants whose cells are made at once; what none of them touches costs no memory. */
 export const cellsPerBlock = 1 << 14;
-/** A cell is a cache line: three numbers of the rate limit, then three words, and one more number. */
+/** A cell is a cache line: three numbers of the rate limit, then three words, and two more numbers. */
 const wordsPerCell = 16;
 const numbersPerCell = wordsPerCell / 2;
 const lockAt = 6;
@@ -12,6 +12,7 @@ const inflightAt = 7;
 const tunnelsAt = 8;
 /** Among the numbers. */
 const shedShareAt = 5;
+const latestMsAt = 6;
 /** Of each worker and cell: its requests in flight and its tunnels, which are given back when it dies. */
 const wordsOwn = 2;
 
@@ -164,10 +165,12 @@ class SharedUse implements TenantUse {
 
   takeRate(limit: number, nowMs: number): number {
     if (!this.#lock()) return blockedRetryMs;
-    const state = this.#read();
-    const wait = takeRate(state, limit, nowMs);
     const numbers = this.#numbers;
     const at = this.#numbersAt;
+    const latestMs = this.#latest(nowMs);
+    const state = this.#read();
+    const wait = takeRate(state, limit, latestMs);
+    numbers[at + latestMsAt] = latestMs;
     numbers[at] = state.dueMs;
     numbers[at + 1] = state.dueUnits;
     numbers[at + 2] = state.limit;
@@ -176,7 +179,12 @@ class SharedUse implements TenantUse {
   }
 
   previewRate(limit: number, nowMs: number): number {
-    return takeRate(this.#read(), limit, nowMs);
+    return takeRate(this.#read(), limit, this.#latest(nowMs));
+  }
+
+  /** Threads look at the clock a little before they ask: whoever comes second is no earlier, or it would find the burst used up. */
+  #latest(nowMs: number): number {
+    return Math.max(nowMs, this.#numbers[this.#numbersAt + latestMsAt] as number);
   }
 
   #read(): RateState {

@@ -263,7 +263,7 @@ export class WorkerPool implements Engine {
           log: workers.log,
           tickets: this.#tickets.buffer,
           locking: cells.locking.buffer as SharedArrayBuffer,
-          clock: { mainMs: beganMs, machineMs: Number(process.hrtime.bigint()) / 1e6 },
+          clock: { mainMs: clock.monotonicMs(), machineMs: Number(process.hrtime.bigint()) / 1e6 },
         },
         execArgv: workers.execArgv,
         feed: { follower, cells, shares, onWhole: () => this.#whole() },
