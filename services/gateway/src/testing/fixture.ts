@@ -281,11 +281,11 @@ export async function eventually(condition: () => boolean | Promise<boolean>): P
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-/** Waits until what is counted has begun to grow and grows no more: whatever is on the way is full. */
-export async function settled(count: () => number | Promise<number>): Promise<void> {
+/** Waits until what is counted has begun to grow and for `stillMs` grows no more: whatever is on the way is full. */
+export async function settled(count: () => number | Promise<number>, stillMs = 200): Promise<void> {
   let before = -1;
   await eventually(async () => {
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, stillMs));
     const now = await count();
     const isSame = now === before && now > 0;
     before = now;

@@ -106,8 +106,7 @@ describe('what waits for a client', () => {
 });
 
 describe('what is read at once of an endpoint', () => {
-  it('is a lot, and little while much waits, on any connection', async () => {
-    const backlog = new Backlog(new Tally());
+  async function start(backlog: Backlog) {
     const app = await startTcp((socket) => socket.on('data', () => socket.write(answer)));
     const options: PoolOptions = {
       timeouts: defaultTimeouts,
@@ -125,8 +124,8 @@ describe('what is read at once of an endpoint', () => {
         const pools = new UpstreamPools(options);
         pools.take(app.address, { tenant: undefined, connected, unreachable: fault, queueFull: unwanted, crowding: unwanted, fault });
       });
-    /** How much each read has of an answer that comes as fast as it is read. */
-    const ask = (connection: UpstreamConnection) =>
+    /** How much each read has of an answer that comes as fast as it is read; what was `unread` is to be waited for. */
+    const ask = (connection: UpstreamConnection, unread: (reads: number) => boolean = () => false) =>
       new Promise<readonly number[]>((resolve, reject) => {
         const reads: number[] = [];
         let isOver = false;
@@ -144,14 +143,22 @@ describe('what is read at once of an endpoint', () => {
           flush(bytes) {
             reads.push(bytes);
             if (isOver) resolve(reads);
-            return true;
+            if (!unread(reads.length)) return true;
+            setImmediate(() => connection.resume());
+            return false;
           },
           room() {},
           fault: reject,
         });
         connection.socket.write('GET / HTTP/1.1\r\nHost: acme.test\r\n\r\n');
       });
-    const most = (reads: readonly number[]) => Math.max(...reads);
+    return { connect, ask };
+  }
+  const most = (reads: readonly number[]) => Math.max(...reads);
+
+  it('is a lot, and little while much waits, on any connection', async () => {
+    const backlog = new Backlog(new Tally());
+    const { connect, ask } = await start(backlog);
     const old = await connect();
     expect(most(await ask(old))).toBeGreaterThan(64 * 1024);
     backlog.hold(backlog, 100_000_000);
@@ -164,6 +171,22 @@ describe('what is read at once of an endpoint', () => {
     const [, ...later] = await ask(young);
     expect(most(later)).toBeGreaterThan(64 * 1024);
     for (const { socket } of [old, young]) socket.destroy();
+  });
+
+  it('is little from a piece on that its client did not take at once, and more again as it does', async () => {
+    const { connect, ask } = await start(new Backlog(new Tally()));
+    const connection = await connect();
+    const neverTaken = await ask(connection, () => true);
+    expect(most(neverTaken.slice(0, 1))).toBeLessThanOrEqual(256 * 1024);
+    expect(most(neverTaken.slice(1))).toBe(64 * 1024);
+    // The next client is another one.
+    const onceNotTaken = await ask(connection, (reads) => reads === 10);
+    expect(most(onceNotTaken.slice(0, 1))).toBeLessThanOrEqual(256 * 1024);
+    expect(most(onceNotTaken.slice(0, 10))).toBeGreaterThan(256 * 1024);
+    expect(most(onceNotTaken.slice(10, 11))).toBeLessThanOrEqual(64 * 1024);
+    expect(most(onceNotTaken.slice(11, 12))).toBeLessThanOrEqual(256 * 1024);
+    expect(most(onceNotTaken.slice(12))).toBeGreaterThan(256 * 1024);
+    connection.socket.destroy();
   });
 
   it('is what the endpoint said, also where another address of its name was tried before', async () => {

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { eventually, startApp, startGateway } from '../../testing/fixture.ts';
+import { eventually, settled, startApp, startGateway } from '../../testing/fixture.ts';
 
 const host = 'acme.test';
 const last = (path: string) => `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
@@ -52,5 +52,33 @@ describe('the last answer of a connection', () => {
     socket.resume();
     await once(socket, 'end');
     expect(read).toBeGreaterThan(bytes);
+  });
+
+  it('comes whole also where the system has no room for it as it is sent', async () => {
+    const { seen, port } = await start();
+    const more = `GET /11000 HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+    /** Asks so often for what it does not read, until no more is served. */
+    const unread = async (text: string) => {
+      seen.length = 0;
+      const socket = connect({ host: '127.0.0.1', port });
+      socket.pause();
+      socket.write(text);
+      await settled(() => seen.length, 50);
+      return socket;
+    };
+    const probe = await unread(more.repeat(3_000));
+    probe.destroy();
+    const fits = seen.length;
+    expect(fits).toBeLessThan(3_000);
+    // The first for which there is none is a few before the last that is served; and what a system takes is not always the same.
+    for (let before = fits - 20; before < fits; before++) {
+      const socket = await unread(more.repeat(before) + last('/11000'));
+      let read = '';
+      socket.setEncoding('latin1').on('data', (piece: string) => (read += piece));
+      socket.resume();
+      await once(socket, 'end');
+      expect(read.split('HTTP/1.1 200 ').length).toBe(before + 2);
+      expect(read.endsWith('x'.repeat(11_000))).toBe(true);
+    }
   });
 });

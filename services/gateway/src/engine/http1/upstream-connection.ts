@@ -61,9 +61,14 @@ export interface ConnectionOptions {
  * write of a large answer costs more than to copy what it carries.
  */
 const readBuffer = Buffer.allocUnsafeSlow(768 * 1024);
-/** Its beginning: so much is read at once while a lot waits for clients that do not read it. */
-const smallReadBuffer = readBuffer.subarray(0, 64 * 1024);
 const readView = viewOf(readBuffer);
+/**
+ * How much of it one read of an answer fills: it begins at `firstStep`, goes up where it was filled and taken at once, and is the
+ * least again behind a piece that had to be waited for. So a slow client never has a large piece to wait for, nor memory kept for it,
+ * and is seen to read with each small one.
+ */
+const readSteps = [readBuffer.subarray(0, 64 * 1024), readBuffer.subarray(0, 256 * 1024), readBuffer] as const;
+const firstStep = 1;
 /** Hints come once or twice; more is an endpoint that has lost its way. */
 const informedMax = 32;
 /** An endpoint closes an idle connection when it says; a request must not meet that on its way. */
@@ -94,6 +99,8 @@ export class UpstreamConnection {
   /** The turn in which the request was written. */
   #written = 0;
   #isReading = false;
+  /** Of `readSteps`. */
+  #step = firstStep;
   /** What the next read fills. */
   #buffer: Buffer | undefined;
   #answered = false;
@@ -145,6 +152,7 @@ export class UpstreamConnection {
     this.#written = this.#isReading ? 0 : this.#options.turns.written;
     this.#answered = false;
     this.#informed = 0;
+    this.#step = firstStep;
     this.#mode = 'head';
   }
 
@@ -185,7 +193,7 @@ export class UpstreamConnection {
    * costs a twentieth of a request less than to say the same again.
    */
   #bufferOfNextRead(): Buffer | undefined {
-    const wanted = this.#options.backlog.isLarge ? smallReadBuffer : readBuffer;
+    const wanted = readSteps[this.#options.backlog.isLarge ? 0 : this.#step];
     if (wanted === this.#buffer && this.#isConnected) return undefined;
     this.#buffer = wanted;
     return wanted;
@@ -242,7 +250,10 @@ export class UpstreamConnection {
       this.#unread = undefined;
     }
     this.#take(receiver, bytes, end);
-    return receiver.flush(count);
+    const isTaken = receiver.flush(count);
+    if (!isTaken) this.#step = 0;
+    else if (count === this.#buffer?.length && this.#step < readSteps.length - 1) this.#step += 1;
+    return isTaken;
   }
 
   #take(receiver: Receiver, bytes: Buffer, end: number): void {

@@ -10,7 +10,6 @@ import { type Gatherer, WriteBuffer } from './write-buffer.ts';
 
 /** Gathers for a socket whose kernel takes everything at once. */
 class Side extends Writable implements Gatherer {
-  readonly connecting = false;
   sent = '';
   isGone = false;
   readonly #buffer: WriteBuffer;
@@ -77,8 +76,9 @@ it('never puts the bytes of one behind those of another, whoever comes between',
 
 /** A socket whose kernel takes nothing until it is told to. */
 class SlowSocket extends Writable {
-  readonly connecting = false;
   got = '';
+  /** The memory, in bytes, that stays as each piece waits. */
+  readonly kept: number[] = [];
   readonly #waiting: (() => void)[] = [];
 
   constructor() {
@@ -86,6 +86,7 @@ class SlowSocket extends Writable {
   }
 
   override _write(bytes: Buffer, _encoding: string, done: () => void): void {
+    this.kept.push(bytes.buffer.byteLength);
     this.#waiting.push(() => {
       this.got += bytes.toString('latin1');
       done();
@@ -142,4 +143,36 @@ it('sends at the end of the turn what nobody settled', async () => {
   expect(unsentBytes(socket as unknown as Socket)).toBe(0);
   await new Promise(setImmediate);
   expect(unsentBytes(socket as unknown as Socket)).toBe(3);
+});
+
+it.each([
+  [1_000, 128 * 1024],
+  [200_000, 288 * 1024],
+  [700_000, 800 * 1024],
+])('has a socket keep memory of about the size of what it does not take: of %i bytes %i', (bytes, most) => {
+  const buffer = new WriteBuffer(new LoopTurns(systemClock));
+  const socket = new SlowSocket();
+  for (let times = 0; times < 3; times++) {
+    buffer.text('x'.repeat(bytes));
+    buffer.flush(socket as unknown as Socket);
+    buffer.settle();
+  }
+  expect(Math.max(...socket.kept)).toBeLessThanOrEqual(most);
+});
+
+it('has no more room for a socket whose kernel has not taken what came before, until it has', () => {
+  const buffer = new WriteBuffer(new LoopTurns(systemClock));
+  const slow = new SlowSocket();
+  const socket = slow as unknown as Socket;
+  buffer.text('x'.repeat(100_000));
+  expect(buffer.flush(socket)).toBe(true);
+  buffer.settle();
+  expect(buffer.flush(socket)).toBe(false);
+  buffer.text('y');
+  expect(buffer.flush(socket)).toBe(false);
+  slow.take();
+  slow.take();
+  expect(slow.got.length).toBe(100_001);
+  buffer.text('z');
+  expect(buffer.flush(socket)).toBe(true);
 });

@@ -8,8 +8,8 @@ import type { LoopTurns, TurnEnd } from './loop-turns.ts';
 
 /** What a turn of the loop has to send, most times; it is lost where a socket keeps some of it. */
 const turnBytes = 128 * 1024;
-/** What an endpoint is read in at once, with its head and framing. */
-const largeBytes = 800 * 1024;
+/** What an endpoint is read in at once, with its head and framing. As a socket keeps all of it, a smaller one for smaller pieces. */
+const largerBytes = [288 * 1024, 800 * 1024];
 
 /** Who gathers bytes in a buffer that others use as well. */
 export interface Gatherer {
@@ -31,7 +31,8 @@ export class WriteBuffer extends HeadBuffer implements TurnEnd {
   /** Where its bytes begin; before them is what waits for the end of the turn. */
   #start = 0;
   #shared: Buffer;
-  #large: Buffer | undefined;
+  /** By size. */
+  readonly #larger = new Map<number, Buffer>();
   /** What waits: how much, for whom, in which bytes, from where to where. The arrays never shrink: that would cost more than it spares. */
   #waiting = 0;
   readonly #sockets: (Socket | undefined)[] = [];
@@ -74,14 +75,15 @@ export class WriteBuffer extends HeadBuffer implements TurnEnd {
     this.settle();
     const needed = this.length + count;
     if (needed <= this.bytes.length) return;
-    if (needed > largeBytes) {
+    const size = largerBytes.find((bytes) => needed <= bytes);
+    if (size === undefined) {
       super.reserve(count);
       return;
     }
-    const large = this.#large ?? Buffer.allocUnsafeSlow(largeBytes);
-    this.#large = large;
-    this.bytes.copy(large, 0, 0, this.length);
-    this.use(large);
+    const larger = this.#larger.get(size) ?? Buffer.allocUnsafeSlow(size);
+    this.#larger.set(size, larger);
+    this.bytes.copy(larger, 0, 0, this.length);
+    this.use(larger);
   }
 
   /** Characters up to 255, each as one byte. */
@@ -117,7 +119,7 @@ export class WriteBuffer extends HeadBuffer implements TurnEnd {
       this.clear();
       return hasRoom(socket);
     }
-    if (bytes === this.#shared && unsentBytes(socket) === 0 && !socket.connecting) {
+    if (bytes === this.#shared && unsentBytes(socket) === 0) {
       // What is done with bytes until TLS has encrypted them is its own affair.
       if (socket instanceof TLSSocket) {
         const copy = this.#copied();
@@ -131,9 +133,9 @@ export class WriteBuffer extends HeadBuffer implements TurnEnd {
     }
     // Not before what waits for the same socket.
     this.#write();
-    if (bytes !== this.#large || socket instanceof TLSSocket) send(socket, this.#copied());
+    if (this.#larger.get(bytes.length) !== bytes || socket instanceof TLSSocket) send(socket, this.#copied());
     else {
-      if (!send(socket, bytes.subarray(start, length))) this.#large = undefined;
+      if (!send(socket, bytes.subarray(start, length))) this.#larger.delete(bytes.length);
       this.#begin();
     }
     return hasRoom(socket);
