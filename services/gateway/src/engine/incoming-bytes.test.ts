@@ -2,21 +2,23 @@
 import { once } from 'node:events';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { socketPair } from '../testing/socket-pair.ts';
-import { takeIncoming } from './incoming-bytes.ts';
+import { eventually } from '../testing/fixture.ts';
+import { secureSocketPairs, socketPair } from '../testing/socket-pair.ts';
+import { copyOf, takeIncoming } from './incoming-bytes.ts';
 
 const steps = fc.array(fc.oneof(fc.integer({ min: 1, max: 200_000 }), fc.constantFrom('pause', 'resume', 'turn')), { maxLength: 20 });
 
-it('takes every byte once and in order, and then the end', async () => {
+it.each(['in the clear', 'over TLS'])('takes every byte once and in order, and then the end, %s', async (how) => {
+  const makePair = how === 'over TLS' ? await secureSocketPairs() : socketPair;
   await fc.assert(
     fc.asyncProperty(steps, async (todo) => {
-      using pair = await socketPair();
+      using pair = await makePair();
       const { far, near } = pair;
       const taken: Buffer[] = [];
       let whilePaused = 0;
-      takeIncoming(near, (bytes) => {
+      takeIncoming(near, (bytes, start, end) => {
         if (near.isPaused()) whilePaused += 1;
-        taken.push(bytes);
+        taken.push(copyOf(bytes, start, end));
       });
       const ended = once(near, 'end');
       const sent: Buffer[] = [];
@@ -44,7 +46,7 @@ it('takes what comes, and then the end, where nobody ever pauses or resumes', as
   using pair = await socketPair();
   const { far, near } = pair;
   const taken: string[] = [];
-  takeIncoming(near, (bytes) => taken.push(bytes.toString()));
+  takeIncoming(near, (bytes, start, end) => taken.push(bytes.toString('latin1', start, end)));
   const ended = once(near, 'end');
   far.write('first ');
   await new Promise((resolve) => setTimeout(resolve, 10));
@@ -59,7 +61,7 @@ it('takes what was given back before what comes after it', async () => {
   const taken: string[] = [];
   near.pause();
   near.unshift(Buffer.from('first '));
-  takeIncoming(near, (bytes) => taken.push(bytes.toString()));
+  takeIncoming(near, (bytes, start, end) => taken.push(bytes.toString('latin1', start, end)));
   far.end('second');
   const ended = once(near, 'end');
   near.resume();
@@ -75,4 +77,22 @@ it('reads no more from a paused socket than its stream holds', async () => {
   await new Promise((resolve) => setTimeout(resolve, 200));
   expect(near.readableLength).toBeLessThanOrEqual(3 * 65_536);
   expect(far.writableLength).toBeGreaterThan(0);
+});
+
+it('reads from all sockets into the same memory, which costs nothing for each read', async () => {
+  const makeSecurePair = await secureSocketPairs();
+  using pair = await socketPair();
+  using other = await makeSecurePair();
+  const memory = new Set<ArrayBufferLike>();
+  let taken = 0;
+  for (const { near } of [pair, other])
+    takeIncoming(near, (bytes, start, end) => {
+      memory.add(bytes.buffer);
+      taken += end - start;
+    });
+  for (let round = 1; round <= 3; round++) {
+    for (const { far } of [pair, other]) far.write('x');
+    await eventually(() => taken === 2 * round);
+  }
+  expect(memory.size).toBe(1);
 });

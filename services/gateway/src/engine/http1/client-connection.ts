@@ -8,7 +8,7 @@ import { type Refusal, refuse } from '../../domain/refusal.ts';
 import type { GatewayMetrics } from '../../metrics.ts';
 import type { Connection } from '../connection.ts';
 import { askingExpiresMs } from '../front/client-bound.ts';
-import { takeIncoming } from '../incoming-bytes.ts';
+import { copyOf, takeIncoming } from '../incoming-bytes.ts';
 import { unsentBytes } from '../outgoing-bytes.ts';
 import { type AnswerFraming, writeAnswer } from './answer-writer.ts';
 import { ChunkedReader } from './chunked.ts';
@@ -59,6 +59,8 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   #unread: Buffer | undefined;
   /** Up to where `#unread` has been used. */
   #at = 0;
+  /** `#unread` is another's once what has come has been looked at. */
+  #isLent = false;
   #head: ParsedRequest | undefined;
   #relay: Relay | undefined;
   #chunks: ChunkedReader | undefined;
@@ -86,10 +88,10 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
     this.lines = ClientLines.of(peer);
     this.#isDelayed = peer.scheme === 'http';
     this.#dueMs = parts.coarseMs() + parts.timeouts.headMs;
-    takeIncoming(socket, (bytes) => {
+    takeIncoming(socket, (bytes, start, end) => {
       parts.turns.readBegins();
       try {
-        this.#onData(bytes);
+        this.#onData(bytes, start, end);
       } catch (error) {
         this.#fault(error);
       }
@@ -251,22 +253,24 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
     this.#socket.resume();
   }
 
-  #onData(bytes: Buffer): void {
+  #onData(bytes: Buffer, start: number, end: number): void {
     if (this.#mode === 'tunnel') {
-      this.#tunnel?.fromClient(bytes, 0, bytes.length);
+      this.#tunnel?.fromClient(bytes, start, end);
       return;
     }
     if (this.#mode === 'closing') {
-      this.#dropped += bytes.length;
+      this.#dropped += end - start;
       if (this.#dropped > this.#parts.limits.lingerBytesMax) this.#destroy();
       return;
     }
     if (this.#unread === undefined) {
-      this.#unread = bytes;
+      // Most of a body is handed on before this has an end; a head is looked at for as long as its request lasts.
+      this.#isLent = this.#mode === 'body';
+      this.#unread = this.#isLent ? bytes.subarray(start, end) : copyOf(bytes, start, end);
       // The clock of a head begins with its first byte.
       if (this.#relay === undefined) this.#dueMs = this.#parts.coarseMs() + this.#parts.timeouts.headMs;
     } else {
-      this.#unread = Buffer.concat([this.#at === 0 ? this.#unread : this.#unread.subarray(this.#at), bytes]);
+      this.#unread = Buffer.concat([this.#at === 0 ? this.#unread : this.#unread.subarray(this.#at), bytes.subarray(start, end)]);
       this.#at = 0;
     }
     this.#advance();
@@ -286,6 +290,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
     } finally {
       this.#isAdvancing = false;
     }
+    if (this.#isLent) this.#keepUnread();
     if (this.#mode === 'body') this.#relay?.flushBody();
     if (this.#mode === 'head' || this.#mode === 'body') {
       const waiting = this.#unread === undefined ? 0 : this.#unread.length - this.#at;
@@ -298,6 +303,10 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   #step(bytes: Buffer): boolean {
     if (this.#mode === 'body') return this.#stepBody(bytes);
     if (this.#mode !== 'head' || this.#relay !== undefined) return false;
+    if (this.#isLent) {
+      this.#keepUnread();
+      return true;
+    }
     const head = this.#head ?? this.#parts.heads.pop() ?? new ParsedRequest();
     this.#head = head;
     const outcome = parseRequestHead(bytes, this.#at, bytes.length, this.#parts.limits, head);
@@ -309,6 +318,13 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
     this.#at = head.headEnd;
     this.#begin(head);
     return true;
+  }
+
+  /** What is left of bytes that are another's. */
+  #keepUnread(): void {
+    this.#isLent = false;
+    if (this.#unread !== undefined) this.#unread = copyOf(this.#unread, this.#at, this.#unread.length);
+    this.#at = 0;
   }
 
   #begin(head: ParsedRequest): void {

@@ -5,7 +5,7 @@ import type { Connection } from '../connection.ts';
 import type { ClientParts } from '../http1/client-connection.ts';
 import { ClientLines } from '../http1/head-writer.ts';
 import type { TurnEnd } from '../http1/loop-turns.ts';
-import { takeIncoming } from '../incoming-bytes.ts';
+import { copyOf, takeIncoming } from '../incoming-bytes.ts';
 import { NumberedMembers } from '../members.ts';
 import { ClientSettings } from './client-settings.ts';
 import { type ErrorCode, errorCodes, flags, frameTypes, settingIds, windowAtFirst, windowMax } from './codes.ts';
@@ -84,7 +84,7 @@ export class Http2Connection implements Connection, TurnEnd {
     this.#decoder = new HpackDecoder(listBytesMax);
     // Who has said all is gone, as each stream ends on its own.
     socket.allowHalfOpen = false;
-    takeIncoming(socket, (bytes) => this.#onData(bytes));
+    takeIncoming(socket, (bytes, start, end) => this.#onData(copyOf(bytes, start, end)));
     socket.on('drain', () => this.#onDrain());
     socket.on('end', () => this.#onEnd());
     socket.on('error', () => {});
