@@ -8,7 +8,7 @@ import { type Refusal, refuse } from '../../domain/refusal.ts';
 import type { GatewayMetrics } from '../../metrics.ts';
 import type { Connection } from '../connection.ts';
 import { askingExpiresMs } from '../front/client-bound.ts';
-import { copyOf, takeIncoming } from '../incoming-bytes.ts';
+import { takeIncoming } from '../incoming-bytes.ts';
 import { unsentBytes } from '../outgoing-bytes.ts';
 import { type AnswerFraming, writeAnswer } from './answer-writer.ts';
 import { ChunkedReader } from './chunked.ts';
@@ -18,6 +18,7 @@ import { type Client, Relay, type RelayParts } from './relay.ts';
 import { ParsedRequest, parseRequestHead } from './request-head.ts';
 import type { ParsedResponse } from './response-head.ts';
 import { Tunnel } from './tunnel.ts';
+import { UnreadBytes } from './unread-bytes.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import type { Gatherer } from './write-buffer.ts';
 
@@ -56,11 +57,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   readonly #parts: ClientParts;
   readonly #socket: Socket;
   #mode: Mode = 'head';
-  #unread: Buffer | undefined;
-  /** Up to where `#unread` has been used. */
-  #at = 0;
-  /** `#unread` is another's once what has come has been looked at. */
-  #isLent = false;
+  readonly #unread = new UnreadBytes();
   #head: ParsedRequest | undefined;
   #relay: Relay | undefined;
   #chunks: ChunkedReader | undefined;
@@ -115,13 +112,13 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   get expiresMs(): number {
     if (!this.idle || this.#mode !== 'head') return Number.POSITIVE_INFINITY;
     const { coarseMs, timeouts } = this.#parts;
-    const isAsking = this.#isNew || this.#unread !== undefined;
+    const isAsking = this.#isNew || this.#unread.bytes !== undefined;
     return isAsking ? askingExpiresMs(this.#dueMs - timeouts.headMs, coarseMs(), timeouts) : this.#dueMs;
   }
 
   /** Says goodbye where nothing has been begun. */
   closeIfIdle(): void {
-    if (this.idle && this.#mode === 'head' && this.#unread === undefined) this.#closeSoon();
+    if (this.idle && this.#mode === 'head' && this.#unread.bytes === undefined) this.#closeSoon();
   }
 
   /** It is told with its next answer: one that is told unasked may have sent a request already, which nobody would answer. */
@@ -183,7 +180,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
 
   bodyWanted(): void {
     const head = this.#head;
-    if (head?.expectsContinue && this.#unread === undefined && this.#mode === 'body') {
+    if (head?.expectsContinue && this.#unread.bytes === undefined && this.#mode === 'body') {
       head.expectsContinue = false;
       this.#parts.toClient.of(this).add(continueLine, 0, continueLine.length);
       this.flush();
@@ -248,7 +245,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
     this.#awaitRoom();
     upstream.becomeTunnel(tunnel);
     if (rest.length > 0 && !tunnel.fromUpstream(rest, 0, rest.length)) upstream.socket.pause();
-    const early = this.#takeUnread();
+    const early = this.#unread.take();
     if (early !== undefined) tunnel.fromClient(early, 0, early.length);
     this.#socket.resume();
   }
@@ -263,16 +260,10 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
       if (this.#dropped > this.#parts.limits.lingerBytesMax) this.#destroy();
       return;
     }
-    if (this.#unread === undefined) {
-      // Most of a body is handed on before this has an end; a head is looked at for as long as its request lasts.
-      this.#isLent = this.#mode === 'body';
-      this.#unread = this.#isLent ? bytes.subarray(start, end) : copyOf(bytes, start, end);
-      // The clock of a head begins with its first byte.
-      if (this.#relay === undefined) this.#dueMs = this.#parts.coarseMs() + this.#parts.timeouts.headMs;
-    } else {
-      this.#unread = Buffer.concat([this.#at === 0 ? this.#unread : this.#unread.subarray(this.#at), bytes.subarray(start, end)]);
-      this.#at = 0;
-    }
+    // The clock of a head begins with its first byte.
+    if (this.#unread.bytes === undefined && this.#relay === undefined) this.#dueMs = this.#parts.coarseMs() + this.#parts.timeouts.headMs;
+    // Most of a body is handed on before this has an end; a head is looked at for as long as its request lasts.
+    this.#unread.give(bytes, start, end, this.#mode === 'body');
     this.#advance();
   }
 
@@ -280,21 +271,16 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   #advance(): void {
     if (this.#isAdvancing) return;
     this.#isAdvancing = true;
+    const unread = this.#unread;
     try {
-      while (this.#unread !== undefined && this.#step(this.#unread)) {
-        if (this.#unread !== undefined && this.#at === this.#unread.length) {
-          this.#unread = undefined;
-          this.#at = 0;
-        }
-      }
+      while (unread.bytes !== undefined && this.#step(unread.bytes)) unread.settle();
     } finally {
       this.#isAdvancing = false;
     }
-    if (this.#isLent) this.#keepUnread();
+    unread.keep();
     if (this.#mode === 'body') this.#relay?.flushBody();
     if (this.#mode === 'head' || this.#mode === 'body') {
-      const waiting = this.#unread === undefined ? 0 : this.#unread.length - this.#at;
-      if (waiting >= unreadBytesMax) this.#socket.pause();
+      if (unread.length >= unreadBytesMax) this.#socket.pause();
       else if (this.#socket.isPaused()) this.#socket.resume();
     }
   }
@@ -303,28 +289,18 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   #step(bytes: Buffer): boolean {
     if (this.#mode === 'body') return this.#stepBody(bytes);
     if (this.#mode !== 'head' || this.#relay !== undefined) return false;
-    if (this.#isLent) {
-      this.#keepUnread();
-      return true;
-    }
+    if (this.#unread.keep()) return true;
     const head = this.#head ?? this.#parts.heads.pop() ?? new ParsedRequest();
     this.#head = head;
-    const outcome = parseRequestHead(bytes, this.#at, bytes.length, this.#parts.limits, head);
+    const outcome = parseRequestHead(bytes, this.#unread.at, bytes.length, this.#parts.limits, head);
     if (outcome === 'incomplete') return false;
     if (outcome === 'refused') {
       this.#refuseUnread(head.refusal ?? refuse('bad_request', { close: true }));
       return false;
     }
-    this.#at = head.headEnd;
+    this.#unread.at = head.headEnd;
     this.#begin(head);
     return true;
-  }
-
-  /** What is left of bytes that are another's. */
-  #keepUnread(): void {
-    this.#isLent = false;
-    if (this.#unread !== undefined) this.#unread = copyOf(this.#unread, this.#at, this.#unread.length);
-    this.#at = 0;
   }
 
   #begin(head: ParsedRequest): void {
@@ -336,10 +312,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
       this.#chunks ??= new ChunkedReader();
       this.#chunks.reset();
     }
-    if (this.#unread !== undefined && this.#at === this.#unread.length) {
-      this.#unread = undefined;
-      this.#at = 0;
-    }
+    this.#unread.settle();
     const relay = new Relay(this.#parts, this, head);
     this.#relay = relay;
     relay.run();
@@ -348,18 +321,20 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   #stepBody(bytes: Buffer): boolean {
     const relay = this.#relay;
     if (relay === undefined || !relay.takesBody) return false;
+    const unread = this.#unread;
+    const { at } = unread;
     if (this.#head?.bodyKind === 'length') {
-      const end = Math.min(bytes.length, this.#at + this.#left);
-      this.#left -= end - this.#at;
-      relay.bodyPiece(bytes, this.#at, end);
-      this.#at = end;
+      const end = Math.min(bytes.length, at + this.#left);
+      this.#left -= end - at;
+      relay.bodyPiece(bytes, at, end);
+      unread.at = end;
       if (this.#left === 0) this.#bodyEnded(relay, noTrailers);
       return this.#relay === relay;
     }
     const chunks = this.#chunks;
     if (chunks === undefined) return false;
-    const step = chunks.next(bytes, this.#at, bytes.length);
-    this.#at = chunks.at;
+    const step = chunks.next(bytes, at, bytes.length);
+    unread.at = chunks.at;
     if (step === 'data') relay.bodyPiece(bytes, chunks.dataStart, chunks.dataEnd);
     else if (step === 'complete') this.#bodyEnded(relay, chunks.rawTrailers());
     else if (step === 'refused') relay.badBody(chunks.fault);
@@ -383,7 +358,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
     }
     this.#head = undefined;
     const { coarseMs, timeouts } = this.#parts;
-    this.#dueMs = coarseMs() + (this.#unread === undefined ? timeouts.keepAliveMs : timeouts.headMs);
+    this.#dueMs = coarseMs() + (this.#unread.bytes === undefined ? timeouts.keepAliveMs : timeouts.headMs);
     this.#parts.onIdle();
   }
 
@@ -410,16 +385,9 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
       return;
     }
     // An empty line alone, as some send behind a body, begins no request.
-    if (this.#mode === 'head' && this.#unread !== undefined && this.#unread.length - this.#at > 2) {
+    if (this.#mode === 'head' && this.#unread.length > 2) {
       this.#refuseUnread(refuse('request_timeout', { close: true, detail: 'the head did not come to its end in time' }));
     } else this.#destroy();
-  }
-
-  #takeUnread(): Buffer | undefined {
-    const rest = this.#unread?.subarray(this.#at);
-    this.#unread = undefined;
-    this.#at = 0;
-    return rest;
   }
 
   #closeSoon(): void {
@@ -430,7 +398,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
 
   #stopReading(): void {
     this.#mode = 'closing';
-    this.#dropped = this.#takeUnread()?.length ?? 0;
+    this.#dropped = this.#unread.take()?.length ?? 0;
   }
 
   /** Sends what is under way, says that nothing follows, and waits a moment for the client to say the same. */
