@@ -35,7 +35,7 @@ export interface ClientParts extends RelayParts {
 
 /** What a client may send ahead of its turn before it is no longer read from. */
 const unreadBytesMax = 64 * 1024;
-/** What a kernel sends at once, before the client has confirmed any of it (RFC 6928), with room for a head. */
+/** What a kernel sends at once, before the client has confirmed any of it (RFC 6928), with room for a head and for TLS. */
 const atOnceBytesMax = 12 * 1024;
 const noTrailers: readonly string[] = [];
 /** Of an error its connection is told by its end. */
@@ -67,8 +67,8 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   #tunnelExchange: Exchange | undefined;
   #isAdvancing = false;
   #awaitsRoom = false;
-  /** No request has been read. */
-  #isNew = true;
+  /** Requests whose heads have been read. */
+  #begun = 0;
   #isClosed = false;
   /** The kernel keeps small packets back until others have been confirmed. The first goes at once: it is told where more may come. */
   #isDelayed: boolean;
@@ -112,7 +112,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   get expiresMs(): number {
     if (!this.idle || this.#mode !== 'head') return Number.POSITIVE_INFINITY;
     const { coarseMs, timeouts } = this.#parts;
-    const isAsking = this.#isNew || this.#unread.bytes !== undefined;
+    const isAsking = this.#begun === 0 || this.#unread.bytes !== undefined;
     return isAsking ? askingExpiresMs(this.#dueMs - timeouts.headMs, coarseMs(), timeouts) : this.#dueMs;
   }
 
@@ -189,9 +189,8 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   }
 
   relayEnded(keeps: boolean): void {
-    // Nothing that the client may still say can cost it a part of the answer: all of it is under way as soon as the kernel has it.
-    const isOver =
-      this.#head?.keepAlive === false && (this.#relay?.exchange.bytesOut ?? 0) <= atOnceBytesMax && this.peer.scheme === 'http';
+    // Nothing that the client may still say can cost it a part of its only answer: all of it is under way as soon as the kernel has it.
+    const isOver = this.#begun === 1 && this.#head?.keepAlive === false && (this.#relay?.exchange.bytesOut ?? 0) <= atOnceBytesMax;
     this.#endRelay();
     if (this.#mode === 'closed') return;
     if (keeps && this.#mode === 'head') this.#advance();
@@ -208,7 +207,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
       this.#parts.toClient.settle();
       // The kernel has it all, and the client has sent nothing behind its last request.
       if (this.#dropped === 0 && unsentBytes(this.#socket) === 0) this.#socket.destroy();
-      else this.#sayGoodbye();
+      else this.#sayGoodbye(true);
     });
   }
 
@@ -304,7 +303,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   }
 
   #begin(head: ParsedRequest): void {
-    this.#isNew = false;
+    this.#begun += 1;
     const { bodyKind } = head;
     if (bodyKind !== 'none') this.#mode = 'body';
     if (bodyKind === 'length') this.#left = head.bodyBytes;
@@ -401,13 +400,14 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
     this.#dropped = this.#unread.take()?.length ?? 0;
   }
 
-  /** Sends what is under way, says that nothing follows, and waits a moment for the client to say the same. */
-  #sayGoodbye(): void {
+  /** Sends what is under way, says that nothing follows, and waits a moment for the client to say the same, unless it `isOver`. */
+  #sayGoodbye(isOver = false): void {
     const { coarseMs, timeouts, toClient } = this.#parts;
     this.#dueMs = coarseMs() + timeouts.streamIdleMs;
     toClient.settle();
     this.#socket.end(() => {
-      this.#dueMs = coarseMs() + timeouts.lingerMs;
+      if (isOver && this.#dropped === 0) this.#socket.destroy();
+      else this.#dueMs = coarseMs() + timeouts.lingerMs;
     });
     this.#socket.resume();
   }

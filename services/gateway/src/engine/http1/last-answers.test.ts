@@ -1,7 +1,9 @@
 // The last answer of a connection: whole, whatever its client sends behind its last request, and nothing of that is served.
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import tls from 'node:tls';
 import { describe, expect, it } from 'vitest';
+import { acme, makeCertificates } from '../../testing/certificates.ts';
 import { eventually, settled, startApp, startGateway } from '../../testing/fixture.ts';
 
 const host = 'acme.test';
@@ -52,6 +54,39 @@ describe('the last answer of a connection', () => {
     socket.resume();
     await once(socket, 'end');
     expect(read).toBeGreaterThan(bytes);
+  });
+
+  it.each([10, 11_000, 200_000])('of %i bytes comes whole over TLS', async (bytes) => {
+    const certificates = await makeCertificates();
+    await certificates.put(acme);
+    const { address } = await startApp((_, response) => response.end('x'.repeat(bytes)));
+    const { httpsPort } = await startGateway([{ host: acme, backends: [address] }], {
+      httpsPort: 0,
+      certificates: certificates.folder,
+    });
+    for (let times = 0; times < 20; times++) {
+      const socket = tls.connect({ host: '127.0.0.1', port: httpsPort, servername: acme, ca: certificates.ca });
+      socket.write(last('/').replace(host, acme));
+      const read = await socket.setEncoding('latin1').toArray();
+      expect(read.join('').endsWith(`\r\n\r\n${'x'.repeat(bytes)}`)).toBe(true);
+    }
+  });
+
+  it('comes whole behind others that its client has not read yet, and says more before it does', async () => {
+    const { seen, port } = await start();
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.pause();
+    socket.write(`GET /1500000 HTTP/1.1\r\nHost: ${host}\r\n\r\n${last('/10')}`);
+    await eventually(() => seen.length === 2);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    socket.write('\r\n');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    let read = '';
+    socket.setEncoding('latin1').on('data', (piece: string) => (read += piece));
+    socket.resume();
+    await once(socket, 'end');
+    expect(read.length).toBeGreaterThan(1_500_000);
+    expect(read.endsWith('\r\n\r\nxxxxxxxxxx')).toBe(true);
   });
 
   it('comes whole also where the system has no room for it as it is sent', async () => {
