@@ -79,6 +79,24 @@ it('reads no more from a paused socket than its stream holds', async () => {
   expect(far.writableLength).toBeGreaterThan(0);
 });
 
+it.each(['ends', 'breaks off'])('hears a client that %s, also while the socket is paused', async (how) => {
+  using pair = await socketPair();
+  const { far, near } = pair;
+  near.on('error', () => {});
+  const heard = new Promise((resolve) => near.once(how === 'ends' ? 'end' : 'close', resolve));
+  let taken = 0;
+  takeIncoming(near, (_, start, end) => {
+    taken += end - start;
+    near.pause();
+  });
+  far.write('x');
+  await eventually(() => taken === 1);
+  if (how === 'ends') far.end();
+  else far.resetAndDestroy();
+  await heard;
+  expect(taken).toBe(1);
+});
+
 it('reads from all sockets into the same memory, which costs nothing for each read', async () => {
   const makeSecurePair = await secureSocketPairs();
   using pair = await socketPair();

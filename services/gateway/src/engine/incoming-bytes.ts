@@ -1,5 +1,6 @@
 // Takes what a socket reads without memory for each read and without the way through its stream's queue, which both cost more than most of what is done with it.
 import { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 
 /** Takes what was read: `bytes` from `start` to before `end`, which are another's afterwards. */
 export type Take = (bytes: Buffer, start: number, end: number) => void;
@@ -7,9 +8,9 @@ export type Take = (bytes: Buffer, start: number, end: number) => void;
 /** As much as Node has read at once where it is left to itself. */
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** A copy of what was read, for whoever needs it later. */
+/** A copy of what was read, for whoever needs it later; in memory of its own, as nobody knows how long that is. */
 export function copyOf(bytes: Buffer, start: number, end: number): Buffer {
-  const copy = Buffer.allocUnsafe(end - start);
+  const copy = Buffer.allocUnsafeSlow(end - start);
   bytes.copy(copy, 0, start, end);
   return copy;
 }
@@ -21,6 +22,7 @@ interface OnRead {
 }
 
 const onRead = onReadOf(new Socket());
+const { pause: pauseStream } = Readable.prototype as unknown as { pause: (this: Socket) => Socket };
 
 function onReadOf(socket: Socket): OnRead | undefined {
   const symbols = Object.getOwnPropertySymbols(socket);
@@ -31,7 +33,7 @@ function onReadOf(socket: Socket): OnRead | undefined {
 /**
  * Hot path. Calls `take` with everything that is read, in order, as a listener of `data` would be called. While the socket is not
  * paused and nothing waits in its queue, that is done at once; what comes at other times waits there, or in the kernel, as with any
- * stream.
+ * stream: a client that leaves is heard while there is room in the queue.
  */
 export function takeIncoming(socket: Socket, take: Take): void {
   let listens = false;
@@ -56,5 +58,7 @@ export function takeIncoming(socket: Socket, take: Take): void {
     listen();
     return socket.push(copyOf(readBuffer, 0, count));
   };
+  // A socket with such memory would stop at once: nobody would hear its client leave.
+  socket.pause = pauseStream;
   inner._handle.useUserBuffer(readBuffer);
 }

@@ -261,8 +261,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
     }
     // The clock of a head begins with its first byte.
     if (this.#unread.bytes === undefined && this.#relay === undefined) this.#dueMs = this.#parts.coarseMs() + this.#parts.timeouts.headMs;
-    // Most of a body is handed on before this has an end; a head is looked at for as long as its request lasts.
-    this.#unread.give(bytes, start, end, this.#mode === 'body');
+    this.#unread.give(bytes, start, end);
     this.#advance();
   }
 
@@ -288,16 +287,17 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
   #step(bytes: Buffer): boolean {
     if (this.#mode === 'body') return this.#stepBody(bytes);
     if (this.#mode !== 'head' || this.#relay !== undefined) return false;
-    if (this.#unread.keep()) return true;
+    const unread = this.#unread;
     const head = this.#head ?? this.#parts.heads.pop() ?? new ParsedRequest();
     this.#head = head;
-    const outcome = parseRequestHead(bytes, this.#unread.at, bytes.length, this.#parts.limits, head);
+    const outcome = parseRequestHead(bytes, unread.at, unread.end, this.#parts.limits, head);
     if (outcome === 'incomplete') return false;
     if (outcome === 'refused') {
       this.#refuseUnread(head.refusal ?? refuse('bad_request', { close: true }));
       return false;
     }
-    this.#unread.at = head.headEnd;
+    unread.at = head.headEnd;
+    head.keep();
     this.#begin(head);
     return true;
   }
@@ -323,7 +323,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
     const unread = this.#unread;
     const { at } = unread;
     if (this.#head?.bodyKind === 'length') {
-      const end = Math.min(bytes.length, at + this.#left);
+      const end = Math.min(unread.end, at + this.#left);
       this.#left -= end - at;
       relay.bodyPiece(bytes, at, end);
       unread.at = end;
@@ -332,7 +332,7 @@ export class ClientConnection implements Client, Connection, Gatherer, TurnEnd {
     }
     const chunks = this.#chunks;
     if (chunks === undefined) return false;
-    const step = chunks.next(bytes, at, bytes.length);
+    const step = chunks.next(bytes, at, unread.end);
     unread.at = chunks.at;
     if (step === 'data') relay.bodyPiece(bytes, chunks.dataStart, chunks.dataEnd);
     else if (step === 'complete') this.#bodyEnded(relay, chunks.rawTrailers());

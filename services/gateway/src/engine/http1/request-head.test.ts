@@ -5,6 +5,7 @@ import { Duplex } from 'node:stream';
 import { normalizeHost } from '@burgage/tenancy';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { defaultLimits } from '../../defaults.ts';
 import { type RequestHead, readHead } from '../../domain/request-head.ts';
 import { broken, cutsOf, inParts, latin1, placed, requestTexts } from '../../testing/http-arbitraries.ts';
 import { isPlainHost } from './plain-host.ts';
@@ -365,5 +366,25 @@ describe("node:http's parser", () => {
       { numRuns: 1_500 },
     );
     expect(believed).toBeGreaterThan(100);
+  });
+});
+
+describe('a head that is kept', () => {
+  it.each([0, 1, 5_000])('from place %i on is what it was when its bytes are another’s, in memory of its own', (start) => {
+    const parsed = new ParsedRequest();
+    for (const size of [10, 3_000, 10]) {
+      const text = `GET /${'p'.repeat(size)}?q HTTP/1.1\r\nHost: acme.test\r\nAccept: ${'v'.repeat(size)}\r\n\r\n`;
+      const bytes = Buffer.from(`${' '.repeat(start)}${text}behind it`);
+      expect(parseRequestHead(bytes, start, bytes.length, defaultLimits, parsed)).toBe('complete');
+      expect(parsed.headEnd).toBe(start + text.length);
+      parsed.keep();
+      bytes.fill(0x7a);
+      const { fields, lineStart, targetEnd, headEnd } = parsed;
+      expect(fields.rawHeaders()).toEqual(['Host', 'acme.test', 'Accept', 'v'.repeat(size)]);
+      expect(fields.bytes.toString('latin1', lineStart, targetEnd)).toBe(`GET /${'p'.repeat(size)}?q`);
+      expect(fields.bytes.toString('latin1', 0, headEnd)).toBe(text);
+      expect(fields.bytes.buffer.byteLength).toBeLessThanOrEqual(Math.max(1_024, text.length));
+      parsed.reset();
+    }
   });
 });

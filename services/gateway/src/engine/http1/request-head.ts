@@ -32,9 +32,13 @@ const noBody = { kind: 'none' } as const;
 const chunkedBody = { kind: 'chunked' } as const;
 const methodFault = 'the method is not one that is known';
 
+/** What nearly all heads are shorter than; memory for longer ones is for these alone. */
+const usualBytes = 1024;
+const noBytes: Buffer = Buffer.alloc(0);
+
 /**
  * One request head after the other, each in place of the last. Until the next is begun its strings stay; its `fields`
- * stay as long as their bytes do.
+ * stay as long as their bytes do, or after `keep`, too.
  */
 export class ParsedRequest implements Head {
   readonly fields: Fields = new Fields();
@@ -75,11 +79,28 @@ export class ParsedRequest implements Head {
   lineStart = 0;
   targetStart = 0;
   targetEnd = 0;
+  /** What `keep` copies to. */
+  #memory: Buffer = noBytes;
 
   /** Lets go of the bytes of a head, and forgets one that has not come to its end: the next call begins another. */
   reset(): void {
     this.phase = 'begin';
     this.fields.release();
+    if (this.#memory.length > usualBytes) this.#memory = noBytes;
+  }
+
+  /**
+   * Hot path. Copies a head that is complete, whose bytes may be another's afterwards. The memory is its own: that which small
+   * buffers share would be kept by a request that waits.
+   */
+  keep(): void {
+    const { start, headEnd, fields } = this;
+    const length = headEnd - start;
+    if (length > this.#memory.length) this.#memory = Buffer.allocUnsafeSlow(Math.max(length, usualBytes));
+    fields.bytes.copy(this.#memory, 0, start, headEnd);
+    fields.bytes = this.#memory;
+    this.headEnd = length;
+    if (start > 0) move(this, -start);
   }
 
   /** The value of the last field of that name, which is given in lower case. */

@@ -2,51 +2,54 @@
 import { copyOf } from '../incoming-bytes.ts';
 
 export class UnreadBytes {
-  /** Undefined: there are none. */
+  /** They are in here, from `at` to before `end`; undefined: there are none. */
   bytes: Buffer | undefined;
-  /** Up to where they have been used. */
   at = 0;
+  end = 0;
   #isLent = false;
 
   get length(): number {
-    return this.bytes === undefined ? 0 : this.bytes.length - this.at;
+    return this.bytes === undefined ? 0 : this.end - this.at;
   }
 
   /**
-   * Hot path. These, behind those that are there, are another's afterwards. `isLent`: where they are the first, they are not copied
-   * before `keep`, which whoever gives them calls when they have been looked at.
+   * Hot path. These, behind those that are there. Where there are none they are not copied: whoever gives them calls `keep` before
+   * their memory is another's.
    */
-  give(bytes: Buffer, start: number, end: number, isLent: boolean): void {
+  give(bytes: Buffer, start: number, end: number): void {
     if (this.bytes === undefined) {
-      this.#isLent = isLent;
-      this.bytes = isLent ? bytes.subarray(start, end) : copyOf(bytes, start, end);
+      this.bytes = bytes;
+      this.at = start;
+      this.end = end;
+      this.#isLent = true;
       return;
     }
-    this.bytes = Buffer.concat([this.bytes.subarray(this.at), bytes.subarray(start, end)]);
+    const all = Buffer.concat([this.bytes.subarray(this.at, this.end), bytes.subarray(start, end)]);
+    this.bytes = all;
     this.at = 0;
+    this.end = all.length;
+    this.#isLent = false;
   }
 
-  /** Hot path. Copies what is left of those that are lent. True where there were such: `bytes` and `at` are others. */
-  keep(): boolean {
-    if (!this.#isLent) return false;
+  /** Hot path. Copies what is left of those that were not. */
+  keep(): void {
+    if (!this.#isLent) return;
     this.#isLent = false;
-    if (this.bytes !== undefined) this.bytes = copyOf(this.bytes, this.at, this.bytes.length);
+    if (this.bytes === undefined) return;
+    this.bytes = copyOf(this.bytes, this.at, this.end);
     this.at = 0;
-    return true;
+    this.end = this.bytes.length;
   }
 
   /** Hot path. Forgets them where all have been used. */
   settle(): void {
-    if (this.bytes === undefined || this.at < this.bytes.length) return;
-    this.bytes = undefined;
-    this.at = 0;
+    if (this.at === this.end) this.bytes = undefined;
   }
 
-  /** What is left, which is the caller's. */
+  /** What is left; to be used before `keep`. */
   take(): Buffer | undefined {
-    const rest = this.bytes?.subarray(this.at);
+    const rest = this.bytes?.subarray(this.at, this.end);
     this.bytes = undefined;
-    this.at = 0;
     return rest;
   }
 }

@@ -64,8 +64,8 @@ const readBuffer = Buffer.allocUnsafeSlow(768 * 1024);
 const readView = viewOf(readBuffer);
 /**
  * How much of it one read of an answer fills: it begins at `firstStep`, goes up where it was filled and taken at once, and is the
- * least again behind a piece that had to be waited for. So a slow client never has a large piece to wait for, nor memory kept for it,
- * and is seen to read with each small one.
+ * least again behind a piece that had to be waited for. So a client that is slow from the beginning never has a large piece to wait for,
+ * nor memory kept for it, and is seen to read with each small one.
  */
 const readSteps = [readBuffer.subarray(0, 64 * 1024), readBuffer.subarray(0, 256 * 1024), readBuffer] as const;
 const firstStep = 1;
@@ -152,7 +152,6 @@ export class UpstreamConnection {
     this.#written = this.#isReading ? 0 : this.#options.turns.written;
     this.#answered = false;
     this.#informed = 0;
-    this.#step = firstStep;
     this.#mode = 'head';
   }
 
@@ -251,9 +250,16 @@ export class UpstreamConnection {
     }
     this.#take(receiver, bytes, end);
     const isTaken = receiver.flush(count);
-    if (!isTaken) this.#step = 0;
-    else if (count === this.#buffer?.length && this.#step < readSteps.length - 1) this.#step += 1;
+    if (this.#receiver === receiver) this.#stepOn(isTaken, count);
     return isTaken;
+  }
+
+  /** The answer goes on after a piece of so many bytes. */
+  #stepOn(isTaken: boolean, count: number): void {
+    const next = this.#step + 1;
+    if (!isTaken) this.#step = 0;
+    // Where the memory was that of the step, and not less.
+    else if (count === readSteps[this.#step]?.length && next < readSteps.length) this.#step = next;
   }
 
   #take(receiver: Receiver, bytes: Buffer, end: number): void {
@@ -345,6 +351,7 @@ export class UpstreamConnection {
   /** The answer is whole. `hasMore`: something that nobody has asked for follows it. */
   #complete(receiver: Receiver, rawTrailers: readonly string[], hasMore: boolean): void {
     this.#receiver = undefined;
+    this.#step = firstStep;
     const { keepAlive, keepAliveTimeoutMs } = this.#head;
     const isSent = receiver.ended(rawTrailers);
     if (!isSent || !keepAlive || hasMore || this.socket.readableEnded) {
