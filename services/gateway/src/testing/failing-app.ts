@@ -12,6 +12,15 @@ function readLate(socket: Socket): void {
   setTimeout(() => socket.resume(), 200);
 }
 
+/**
+ * Resets a connection, or destroys it while its end is on the way: Node forgets a socket that is to be reset in that moment, but
+ * not its handle, and tells nobody that it has closed.
+ */
+export function breakOff(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 /** How an endpoint answers the request for `/<name>`; the connection is as it was afterwards where nothing else is said. */
 export const failingAnswers: Readonly<Record<string, (socket: Socket) => void>> = {
   whole: (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole'),
@@ -25,11 +34,11 @@ export const failingAnswers: Readonly<Record<string, (socket: Socket) => void>> 
     setTimeout(() => socket.write('owly'.slice(0, 3)), 4);
   },
   nothing: (socket) => socket.end(),
-  reset: (socket) => socket.resetAndDestroy(),
+  reset: (socket) => breakOff(socket),
   withinHead: (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Le'),
   behindHead: (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'),
   withinBody: (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab'),
-  resetWithinBody: (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab', () => socket.resetAndDestroy()),
+  resetWithinBody: (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab', () => breakOff(socket)),
   withinChunk: (socket) => socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab'),
   badChunk: (socket) => socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n'),
   garbage: (socket) => socket.write('\x16\x03\x01 what is this\r\n\r\n'),
@@ -41,7 +50,7 @@ export const failingAnswers: Readonly<Record<string, (socket: Socket) => void>> 
   },
   idleReset: (socket) => {
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na');
-    setTimeout(() => socket.resetAndDestroy(), 1);
+    setTimeout(() => breakOff(socket), 1);
   },
   idleEnd: (socket) => {
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na');
@@ -59,19 +68,19 @@ export const failingAnswers: Readonly<Record<string, (socket: Socket) => void>> 
   },
   upgradeAndResetLater: (socket) => {
     socket.write(switching);
-    socket.once('data', (bytes) => socket.write(bytes, () => socket.resetAndDestroy()));
+    socket.once('data', (bytes) => socket.write(bytes, () => breakOff(socket)));
   },
   upgradeAndFlood: (socket) => {
     socket.write(switching);
     socket.write(flood);
-    setTimeout(() => socket.resetAndDestroy(), 10);
+    setTimeout(() => breakOff(socket), 10);
   },
   upgradeAndReadNothing: (socket) => {
     readLate(socket);
     socket.end(switching);
   },
   upgradeAndEnd: (socket) => socket.end(switching),
-  upgradeAndReset: (socket) => socket.write(switching, () => socket.resetAndDestroy()),
+  upgradeAndReset: (socket) => socket.write(switching, () => breakOff(socket)),
 };
 
 /** Its address. */

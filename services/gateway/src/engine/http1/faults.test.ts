@@ -6,7 +6,7 @@ import { createMetrics, type Random, seededRandom } from '@burgage/runtime';
 import { expect, it } from 'vitest';
 import { Exchange } from '../../domain/exchange.ts';
 import { gatewayMetrics } from '../../metrics.ts';
-import { failingAnswers, flood, startFailingApp } from '../../testing/failing-app.ts';
+import { breakOff, failingAnswers, flood, startFailingApp } from '../../testing/failing-app.ts';
 import { deadAddress, eventually, metricValue, seedOfRun, startGateway } from '../../testing/fixture.ts';
 import { ClientConnection } from './client-connection.ts';
 import { Relay } from './relay.ts';
@@ -54,8 +54,8 @@ async function exchange(port: number, random: Random): Promise<void> {
   socket.once('connect', () => {
     socket.write(random.float() < 0.2 ? text + whole : text);
     if (departure === 'ends') socket.end();
-    if (departure === 'resets') socket.resetAndDestroy();
-    if (departure === 'resetsSoon') setTimeout(() => socket.resetAndDestroy(), random.float() * 5);
+    if (departure === 'resets') breakOff(socket);
+    if (departure === 'resetsSoon') setTimeout(() => breakOff(socket), random.float() * 5);
     if (departure === 'half') setTimeout(() => socket.destroy(), random.float() * 5);
     if (isUpgrade && !socket.destroyed && departure !== 'half') tunnelled(socket, random);
     if (departure === 'stops') socket.pause();
