@@ -23,7 +23,7 @@ const other = (letter: string) =>
   `POST / HTTP/1.1\r\nHost: ${acme}\r\nX-Mine: ${letter.repeat(3_000)}\r\nContent-Length: 3000\r\n\r\n${letter.repeat(3_000)}`;
 
 it.each([
-  ['the head and half of the body at once', 0],
+  ['the head and half of the body', -100],
   ['half of the head', 40],
   ['all', 1_000],
 ])('a request of which %s came and that waits for a connection to the app comes there as it was sent', async (_, cut) => {
@@ -36,15 +36,14 @@ it.each([
   await eventually(() => held.length === 1);
   const waiting = await RawClient.connect(gateway.port);
   const request = `POST / HTTP/1.1\r\nHost: ${acme}\r\nX-Mine: aaaaa\r\nContent-Length: 200\r\n\r\n${'a'.repeat(200)}`;
-  const at = cut === 0 ? request.length - 100 : Math.min(cut, request.length);
-  waiting.send(request.slice(0, at));
+  waiting.send(request.slice(0, cut));
   // Others are read meanwhile.
   for (const letter of 'bcd') {
     const client = await RawClient.connect(gateway.port);
     client.send(other(letter));
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  waiting.send(request.slice(at));
+  waiting.send(request.slice(cut));
   await new Promise((resolve) => setTimeout(resolve, 20));
   held[0]?.end();
   expect(await waiting.untilText(`aaaaa ${'a'.repeat(200)}`)).not.toMatch(/[bcd]{9}/);

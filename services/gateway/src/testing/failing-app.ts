@@ -34,7 +34,7 @@ export const failingAnswers: Readonly<Record<string, (socket: Socket) => void>> 
     setTimeout(() => socket.write('owly'.slice(0, 3)), 4);
   },
   nothing: (socket) => socket.end(),
-  reset: (socket) => breakOff(socket),
+  reset: breakOff,
   withinHead: (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Le'),
   behindHead: (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'),
   withinBody: (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab'),
